@@ -1,0 +1,78 @@
+# Marina. "make help" lists what you can do.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# The newest minor is the one that the demo runs. The builds find the patch
+# release in hack/kubernetes/MINOR.mod.
+NEWEST := 1.37
+MINORS := 1.36 1.37
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+NESTED := hack/etcd hack/tools hack/tools/lint
+
+export CGO_ENABLED ?= 0
+
+.PHONY: help
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z0-9.%-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##
+.PHONY: build
+build: ## Build bin/marina, the one product binary.
+	@go build -trimpath -ldflags "-s -w -X github.com/marina-dev/marina/cmd/marina/cli.version=$(VERSION)" -o bin/marina ./cmd/marina
+
+.PHONY: kubernetes-1.36
+kubernetes-1.36: ## Build the Kubernetes 1.36 programs from source (cached).
+	@hack/build.sh kubernetes 1.36
+
+.PHONY: kubernetes-1.37
+kubernetes-1.37: ## Build the Kubernetes 1.37 programs from source (cached).
+	@hack/build.sh kubernetes 1.37
+
+.PHONY: etcd
+etcd: ## Build etcd from source (cached).
+	@hack/build.sh etcd
+
+.PHONY: tools
+tools: ## Build the linter and the code generator (cached).
+	@hack/build.sh tools
+
+.PHONY: demo
+demo: build kubernetes-$(NEWEST) etcd ## Start Marina on this machine, create a cluster, join a node, show it.
+	@hack/demo.sh start
+
+.PHONY: demo-stop
+demo-stop: ## Delete the demo's cluster and stop everything that the demo started.
+	@hack/demo.sh stop
+
+.PHONY: test
+test: build $(MINORS:%=kubernetes-%) etcd ## Run all tests of this machine: unit, integration, local end to end.
+	go test -timeout 20m -p 1 ./...
+	@for m in $(MINORS); do echo "hack/kubernetes ($$m)"; (cd hack/kubernetes && go test -modfile=$$m.mod -trimpath ./...) || exit 1; done
+
+.PHONY: bench
+bench: build kubernetes-$(NEWEST) etcd ## Measure what docs/reference/performance.md shows.
+	@hack/bench.sh
+
+.PHONY: generate
+generate: ## Write generated code and CRDs anew.
+	@hack/build.sh tools controller-gen
+	@bin/tools/controller-gen object paths=./pkg/api/... crd paths=./pkg/api/... output:crd:dir=manifests/crds
+
+.PHONY: verify
+verify: generate ## Fail if generated code, formatting or module files are not as committed.
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt differs:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	@go mod tidy -diff
+	@for d in $(NESTED); do (cd $$d && go mod tidy -diff) || exit 1; done
+	@git diff --exit-code -- pkg/api manifests/crds || { echo "generated files differ: run 'make generate' and commit"; exit 1; }
+
+.PHONY: vet
+vet: ## Run go vet in every module.
+	go vet ./...
+	@for d in $(NESTED); do echo "go vet in $$d"; (cd $$d && go vet ./...) || exit 1; done
+	@for m in $(MINORS); do echo "go vet in hack/kubernetes ($$m)"; (cd hack/kubernetes && go vet -modfile=$$m.mod ./...) || exit 1; done
+
+.PHONY: lint
+lint: ## Run golangci-lint.
+	@hack/build.sh tools golangci-lint
+	@bin/tools/golangci-lint run ./...

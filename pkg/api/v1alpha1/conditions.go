@@ -1,0 +1,22 @@
+package v1alpha1
+
+// Condition types. A condition that is Unknown has not been looked at yet.
+const (
+	// ConditionReady sums the others up. On a Cluster and a HostedControlPlane it
+	// means: a kubeconfig handed out now works, and a node could join now.
+	ConditionReady = "Ready"
+	// ConditionSpecAccepted tells whether the controller has taken up the spec.
+	ConditionSpecAccepted = "SpecAccepted"
+	// ConditionControlPlaneReady tells whether the API server, the
+	// controller-manager and the scheduler serve.
+	ConditionControlPlaneReady = "ControlPlaneReady"
+	// ConditionEtcdReady tells whether the tenant has its place in etcd.
+	ConditionEtcdReady = "EtcdReady"
+	// ConditionAddonsReady tells whether what every tenant needs has been applied
+	// in it: what a joining node reads, and the rights of administrators.
+	ConditionAddonsReady = "AddonsReady"
+	// ConditionAvailable tells whether all replicas run, not only enough of them.
+	ConditionAvailable = "Available"
+	// ConditionDeleting tells what a deletion waits for.
+	ConditionDeleting = "Deleting"
+)

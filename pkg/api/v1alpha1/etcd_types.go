@@ -1,0 +1,149 @@
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// EtcdCluster is an etcd of three members that many tenants share, each within a
+// key prefix of its own.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,categories=marina
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Members",type=integer,JSONPath=`.status.readyMembers`
+// +kubebuilder:printcolumn:name="Tenants",type=integer,JSONPath=`.status.tenants`
+// +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.spec.version`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="an EtcdCluster's name has at most 40 lower-case letters, digits and '-', and starts with a letter"
+type EtcdCluster struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +required
+	Spec   EtcdClusterSpec   `json:"spec"`
+	Status EtcdClusterStatus `json:"status,omitempty,omitzero"`
+}
+
+// EtcdClusterSpec sizes an EtcdCluster. It always has three members.
+type EtcdClusterSpec struct {
+	// Version of etcd, without a leading v. It is at least 3.6.13: older ones let
+	// a tenant watch and raise alarms beyond its prefix.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="isSemver(self) && !semver(self).isLessThan(semver('3.6.13'))",message="version must be an etcd version of at least 3.6.13, for example 3.7.3: older ones do not keep tenants apart"
+	Version string `json:"version"`
+	// MaxTenants is the number of tenants that may be placed here.
+	// +kubebuilder:default=250
+	// +kubebuilder:validation:Minimum=0
+	MaxTenants int32 `json:"maxTenants,omitempty"`
+	// StorageQuota is the size at which a member refuses writes, of the whole
+	// store and not of one tenant. Changing it restarts the members one by one.
+	// +kubebuilder:default="8Gi"
+	StorageQuota resource.Quantity `json:"storageQuota,omitempty"`
+}
+
+// EtcdClusterStatus is what is.
+type EtcdClusterStatus struct {
+	// ReadyMembers is the number of members that answer and have a leader.
+	// +optional
+	ReadyMembers int32 `json:"readyMembers"`
+	// Tenants is the number of EtcdTenants that have been placed here.
+	// +optional
+	Tenants int32 `json:"tenants"`
+	// Endpoints are the members' client URLs.
+	// +optional
+	// +listType=atomic
+	Endpoints []string `json:"endpoints,omitempty"`
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// EtcdClusterList is a list of EtcdClusters.
+//
+// +kubebuilder:object:root=true
+type EtcdClusterList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []EtcdCluster `json:"items"`
+}
+
+// EtcdTenant is one tenant's place on a shared EtcdCluster: a user, a role and a
+// key prefix, all named by the tenant's UID so that two tenants never collide.
+// Only controllers write it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:categories=marina
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Etcd cluster",type=string,JSONPath=`.status.etcdCluster`
+// +kubebuilder:printcolumn:name="Prefix",type=string,JSONPath=`.status.prefix`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+type EtcdTenant struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +required
+	Spec   EtcdTenantSpec   `json:"spec"`
+	Status EtcdTenantStatus `json:"status,omitempty,omitzero"`
+}
+
+// EtcdTenantSpec says whose place it is and where it may be.
+type EtcdTenantSpec struct {
+	// TenantUID is the UID of the Cluster. User, role and prefix are named by it.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="tenantUID cannot be changed: it names the tenant's keys"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="tenantUID must be lower-case letters, digits and '-'"
+	TenantUID string `json:"tenantUID"`
+	// EtcdClusters names the EtcdClusters that it may be placed on.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=63
+	EtcdClusters []string `json:"etcdClusters"`
+	// ClientSecretName names the Secret, beside this object, that receives the
+	// tenant's client certificate and the CA of the members.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ClientSecretName string `json:"clientSecretName"`
+}
+
+// EtcdTenantStatus is what is.
+type EtcdTenantStatus struct {
+	// EtcdCluster is where the tenant has been placed. It stays.
+	// +optional
+	EtcdCluster string `json:"etcdCluster,omitempty"`
+	// Prefix of all the tenant's keys: /<uid>/.
+	// +optional
+	Prefix string `json:"prefix,omitempty"`
+	// Endpoints are the client URLs of the members.
+	// +optional
+	// +listType=atomic
+	Endpoints []string `json:"endpoints,omitempty"`
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// EtcdTenantList is a list of EtcdTenants.
+//
+// +kubebuilder:object:root=true
+type EtcdTenantList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []EtcdTenant `json:"items"`
+}

@@ -1,0 +1,108 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// HostedControlPlane is a control plane that the platform runs: three replicas
+// each of API server, controller-manager and scheduler. It lives in the
+// management namespace of its Cluster, and only controllers write it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=hcp,categories=marina
+// +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.status.version`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Available",type=string,JSONPath=`.status.conditions[?(@.type=="Available")].status`
+// +kubebuilder:printcolumn:name="Endpoint",type=string,JSONPath=`.status.endpoint`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+type HostedControlPlane struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +required
+	Spec   HostedControlPlaneSpec   `json:"spec"`
+	Status HostedControlPlaneStatus `json:"status,omitempty,omitzero"`
+}
+
+// HostedControlPlaneSpec is computed from a Cluster and its HostingClass.
+type HostedControlPlaneSpec struct {
+	// ClusterRef is the Cluster that it belongs to.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="clusterRef cannot be changed"
+	ClusterRef ClusterReference `json:"clusterRef"`
+	// Version is the name of a KubernetesRelease.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	Version string `json:"version"`
+	// +required
+	Network NetworkSpec `json:"network"`
+	// CertSANs are further names of the API server's certificate.
+	// +optional
+	// +listType=atomic
+	CertSANs []string `json:"certSANs,omitempty"`
+	// Exposure tells how tenants reach the API server.
+	// +required
+	Exposure ExposureSpec `json:"exposure"`
+	// EtcdClusters names the EtcdClusters that the tenant may be placed on.
+	// +required
+	// +listType=atomic
+	EtcdClusters []string `json:"etcdClusters"`
+}
+
+// ClusterReference names a Cluster in another namespace.
+type ClusterReference struct {
+	Namespace string    `json:"namespace"`
+	Name      string    `json:"name"`
+	UID       types.UID `json:"uid"`
+}
+
+// HostedControlPlaneStatus is what is.
+type HostedControlPlaneStatus struct {
+	// Version is the release that every component runs; empty until the first one
+	// runs, and the old one while it changes.
+	// +optional
+	Version string `json:"version,omitempty"`
+	// Endpoint is the address of the API server, https://host:port.
+	// +optional
+	Endpoint string `json:"endpoint,omitempty"`
+	// Components are the replicas by component.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Components []ComponentStatus `json:"components,omitempty"`
+	// AppliedAddons is a hash of the objects that have been applied in the tenant.
+	// +optional
+	AppliedAddons string `json:"appliedAddons,omitempty"`
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// ComponentStatus counts the replicas of one component.
+type ComponentStatus struct {
+	Name string `json:"name"`
+	// Replicas is how many are asked for.
+	Replicas int32 `json:"replicas"`
+	// Ready is how many serve.
+	Ready int32 `json:"ready"`
+	// Updated is how many run the present version and configuration.
+	Updated int32 `json:"updated"`
+	// Message tells why a replica is not ready, where that is known.
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// HostedControlPlaneList is a list of HostedControlPlanes.
+//
+// +kubebuilder:object:root=true
+type HostedControlPlaneList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []HostedControlPlane `json:"items"`
+}

@@ -1,0 +1,34 @@
+package v1alpha1
+
+// Labels and finalizers that Marina sets. Everything that a controller creates
+// carries LabelShard, so that caches can be limited to it and managers sharded.
+const (
+	// LabelShard selects the objects of one manager; its value is DefaultShard
+	// until managers are sharded.
+	LabelShard = "marina.dev/shard"
+	// DefaultShard is the value of LabelShard.
+	DefaultShard = "default"
+	// LabelClusterUID links an object to its Cluster across namespaces, where an
+	// owner reference cannot.
+	LabelClusterUID = "marina.dev/cluster-uid"
+	// LabelClusterName and LabelClusterNamespace tell a person whose it is.
+	LabelClusterName      = "marina.dev/cluster-name"
+	LabelClusterNamespace = "marina.dev/cluster-namespace"
+
+	// ClusterFinalizer keeps a Cluster until its management namespace is gone.
+	ClusterFinalizer = "marina.dev/cluster"
+	// HostedControlPlaneFinalizer keeps a HostedControlPlane until its processes
+	// and its EtcdTenant are gone.
+	HostedControlPlaneFinalizer = "marina.dev/hosted-control-plane"
+	// EtcdTenantFinalizer keeps an EtcdTenant until its keys, user and role are
+	// gone from etcd.
+	EtcdTenantFinalizer = "marina.dev/etcd-tenant"
+	// EtcdClusterFinalizer keeps an EtcdCluster until it has no tenants and its
+	// members are stopped.
+	EtcdClusterFinalizer = "marina.dev/etcd-cluster"
+
+	// SystemNamespace holds what belongs to the platform and to no tenant.
+	SystemNamespace = "marina-system"
+	// FieldOwner is the one field owner of Marina's server-side apply.
+	FieldOwner = "marina"
+)

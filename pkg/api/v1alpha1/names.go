@@ -1,0 +1,59 @@
+package v1alpha1
+
+// Fixed names in a management namespace. One Secret holds one key pair, so that
+// each component mounts no more than it needs.
+const (
+	// NameHostedControlPlane is the name of the one HostedControlPlane, and
+	// NameEtcdTenant that of the one EtcdTenant of a management namespace.
+	NameHostedControlPlane = "control-plane"
+	NameEtcdTenant         = "tenant"
+
+	// SecretCA signs what clients, nodes and the API server present to each other.
+	SecretCA = "ca"
+	// SecretFrontProxyCA signs what the API server presents to aggregated APIs.
+	SecretFrontProxyCA = "front-proxy-ca"
+	// SecretServiceAccount signs service account tokens; its keys are KeySigning
+	// and KeyVerifying.
+	SecretServiceAccount = "service-account"
+	// SecretAPIServerServing is what the API server presents to its clients.
+	SecretAPIServerServing = "kube-apiserver-serving"
+	// SecretAPIServerKubeletClient is what the API server presents to kubelets.
+	SecretAPIServerKubeletClient = "kube-apiserver-kubelet-client"
+	// SecretFrontProxyClient is what the API server presents to aggregated APIs.
+	SecretFrontProxyClient = "front-proxy-client"
+	// SecretControllerManagerClient and SecretSchedulerClient are what they present
+	// to the API server.
+	SecretControllerManagerClient = "kube-controller-manager-client"
+	SecretSchedulerClient         = "kube-scheduler-client"
+	// SecretEtcdClient is what the API server presents to etcd.
+	SecretEtcdClient = "etcd-client"
+	// SecretEncryption holds the EncryptionConfiguration for data at rest, under
+	// KeyEncryption.
+	SecretEncryption = "encryption"
+
+	// ConfigMapAPIServer holds configuration files of the API server.
+	ConfigMapAPIServer = "kube-apiserver-config"
+	// ConfigMapKubeconfig holds, under KeyKubeconfig, the kubeconfig of the
+	// controller-manager and the scheduler, which names certificate files beside it.
+	ConfigMapKubeconfig = "kubeconfig"
+
+	// KeySigning and KeyVerifying are the private and the public key in
+	// SecretServiceAccount.
+	KeySigning   = "sa.key"
+	KeyVerifying = "sa.pub"
+	// KeyEncryption is the file in SecretEncryption.
+	KeyEncryption = "encryption.yaml"
+	// KeyAuthentication is the AuthenticationConfiguration in ConfigMapAPIServer.
+	KeyAuthentication = "authentication.yaml"
+	// KeyKubeconfig is the file in ConfigMapKubeconfig.
+	KeyKubeconfig = "kubeconfig"
+
+	// GroupClusterAdmins is bound to cluster-admin in every tenant. Unlike
+	// system:masters its rights can be taken away.
+	GroupClusterAdmins = "marina:cluster-admins"
+	// GroupBootstrappers is the group of joining nodes' tokens.
+	GroupBootstrappers = "system:bootstrappers:marina:nodes"
+	// AnnotationNodeName on a bootstrap token's Secret names the only node that
+	// may join with it.
+	AnnotationNodeName = "marina.dev/node-name"
+)

@@ -1,0 +1,77 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// PatchStatus writes the status of obj in one patch, if it differs from that of
+// before, an earlier copy of obj. An object that is gone is no error.
+func PatchStatus(ctx context.Context, c client.Client, before, obj client.Object) error {
+	patch := client.MergeFrom(before)
+	if data, err := patch.Data(obj); err != nil {
+		return err
+	} else if string(data) == "{}" {
+		return nil
+	}
+	if err := c.Status().Patch(ctx, obj, patch); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("writing status: %w", err)
+	}
+	return nil
+}
+
+// CreateIfAbsent creates obj unless it exists, and reports whether it did so.
+func CreateIfAbsent(ctx context.Context, c client.Client, obj client.Object) (bool, error) {
+	err := c.Create(ctx, obj, client.FieldOwner(fieldOwner))
+	if apierrors.IsAlreadyExists(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Same reports whether live already has what is wanted: labels as a subset, and
+// the part of the object that the caller owns, as the two arguments wantPart and
+// livePart. A pass over an unchanged object uses it to write nothing.
+func Same(want, live client.Object, wantPart, livePart any) bool {
+	labels := live.GetLabels()
+	for k, v := range want.GetLabels() {
+		if labels[k] != v {
+			return false
+		}
+	}
+	return equality.Semantic.DeepEqual(wantPart, livePart)
+}
+
+// fieldOwner is v1alpha1.FieldOwner, which this package may not import only
+// because it knows none of the kinds.
+const fieldOwner = "marina"
+
+// Apply writes obj by server-side apply as Marina's one field owner, and takes
+// over what somebody else has set of it. Callers compare first, with Same: it is a
+// write even when nothing changes.
+func Apply(ctx context.Context, c client.Client, obj client.Object) error {
+	gvk, err := c.GroupVersionKindFor(obj)
+	if err != nil {
+		return err
+	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
+	if err != nil {
+		return err
+	}
+	u := &unstructured.Unstructured{Object: content}
+	u.SetGroupVersionKind(gvk)
+	u.SetManagedFields(nil)
+	u.SetResourceVersion("")
+	unstructured.RemoveNestedField(u.Object, "metadata", "creationTimestamp")
+	unstructured.RemoveNestedField(u.Object, "status")
+	if err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(fieldOwner), client.ForceOwnership); err != nil {
+		return fmt.Errorf("applying %s %s: %w", gvk.Kind, client.ObjectKeyFromObject(obj), err)
+	}
+	return nil
+}
