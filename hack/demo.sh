@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# The demo: "marina up" in the background, a cluster, a node.
+#
+#   hack/demo.sh start     returns 0 only if the node of the cluster is Ready
+#   hack/demo.sh stop      deletes the cluster and stops all that start started
+#
+# Everything lies in .demo/ of the repository, apart from any Marina of your own.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+export MARINA_DATA_DIR=$PWD/.demo/data
+unset MARINA_KUBECONFIG
+cluster=demo
+node=demo-node-1
+marina=bin/marina
+up_pid=.demo/marina.pid
+node_pid=.demo/node.pid
+up_log=.demo/marina.log
+node_log=.demo/node.log
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+
+fail() {
+	echo "demo: $*" >&2
+	exit 1
+}
+
+# alive FILE PROGRAM tells whether the process whose pid is in FILE still is that program.
+alive() {
+	[[ -f $1 ]] && [[ $(readlink "/proc/$(<"$1")/exe" 2>/dev/null) == *"/$2" ]]
+}
+
+# until_true SECONDS COMMAND... runs a command again and again until it succeeds.
+until_true() {
+	local limit=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		((SECONDS < limit)) || return 1
+		sleep 0.1
+	done
+}
+
+# end FILE PROGRAM SECONDS stops a process and waits until it is gone.
+end() {
+	local pid
+	if alive "$1" "$2"; then
+		pid=$(<"$1")
+		kill "$pid"
+		until_true "$3" test ! -d "/proc/$pid" || fail "$2 (pid $pid) has not stopped after $3 s"
+	fi
+	rm -f "$1"
+}
+
+milliseconds() { echo $(($(date +%s%N) / 1000000)); }
+
+elapsed() { awk -v ms=$(($(milliseconds) - $1)) 'BEGIN { printf "%.1f s", ms / 1000 }'; }
+
+start() {
+	local began applied active kubectl tenant
+	began=$(milliseconds)
+	mkdir -p .demo
+	kubectl=$(ls -d bin/kubernetes/v*/kubectl | sort -V | tail -n 1)
+
+	if alive "$up_pid" marina; then
+		say "marina up is running (pid $(<"$up_pid"))"
+	else
+		say "Starting marina up (log: $up_log)"
+		nohup "$marina" up >"$up_log" 2>&1 &
+		echo $! >"$up_pid"
+	fi
+	if ! until_true 60 ready; then
+		tail -n 20 "$up_log" >&2
+		fail "marina up is not ready after 60 s; its log is $up_log"
+	fi
+	echo "ready after $(elapsed "$began")"
+
+	say "Creating the cluster \"$cluster\" (manifests/examples/demo.yaml)"
+	applied=$(milliseconds)
+	KUBECONFIG=$MARINA_DATA_DIR/kubeconfig "$kubectl" apply -f manifests/examples/demo.yaml
+	"$marina" cluster wait "$cluster" --for=ready --timeout 3m
+	active=$(elapsed "$applied")
+
+	tenant=.demo/$cluster.kubeconfig
+	"$marina" kubeconfig get "$cluster" -o "$tenant" 2>/dev/null
+	say "Joining a node (log: $node_log)"
+	if ! alive "$node_pid" hollow-node; then
+		rm -rf .demo/node
+		KUBECONFIG=$tenant "$kubectl" delete node "$node" --ignore-not-found >/dev/null
+		(umask 077 && "$marina" token create "$cluster" --node "$node" >.demo/bootstrap.kubeconfig)
+		nohup "${kubectl%/*}/hollow-node" --name "$node" --root-dir .demo/node \
+			--bootstrap-kubeconfig .demo/bootstrap.kubeconfig >"$node_log" 2>&1 &
+		echo $! >"$node_pid"
+	fi
+	if ! KUBECONFIG=$tenant until_true 60 "$kubectl" wait --for=condition=Ready "node/$node" --timeout=0; then
+		tail -n 20 "$node_log" >&2
+		fail "the node is not Ready after 60 s; its log is $node_log"
+	fi
+
+	say "Your clusters"
+	"$marina" cluster list
+	say "The nodes of \"$cluster\""
+	KUBECONFIG=$tenant "$kubectl" get nodes
+	cat <<-END
+
+		The cluster was ready $active after kubectl apply; all this took $(elapsed "$began").
+
+		  export MARINA_DATA_DIR=$MARINA_DATA_DIR
+		  $marina cluster list                 your clusters
+		  $marina kubeconfig get $cluster          get in: adds it to your kubeconfig
+		  $kubectl get nodes
+		  make demo-stop                         stop all of it
+	END
+}
+
+ready() { "$marina" cluster list; }
+
+stop() {
+	if alive "$up_pid" marina; then
+		say "Deleting the cluster \"$cluster\""
+		"$marina" cluster delete "$cluster" --ignore-not-found --timeout 2m ||
+			echo "demo: it was not deleted and will be there when you start again" >&2
+	fi
+	say "Stopping"
+	end "$node_pid" hollow-node 20
+	end "$up_pid" marina 90
+	rm -rf .demo/node .demo/bootstrap.kubeconfig ".demo/$cluster.kubeconfig"
+	echo "stopped"
+}
+
+case ${1-} in
+start | stop) "$1" ;;
+*) fail "usage: hack/demo.sh start|stop" ;;
+esac
