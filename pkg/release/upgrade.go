@@ -9,13 +9,13 @@ import (
 type UpgradeProblem string
 
 const (
-	// NothingToDo: the version asked for is the one that runs.
+	// NothingToDo says that the version asked for is the one that runs.
 	NothingToDo UpgradeProblem = "NothingToDo"
-	// Downgrade: the version asked for is older, be it only by its build.
+	// Downgrade says that the version asked for is older, be it only by its build.
 	Downgrade UpgradeProblem = "Downgrade"
-	// SkipsMinor: the version asked for is more than one minor ahead.
+	// SkipsMinor says that the version asked for is more than one minor ahead.
 	SkipsMinor UpgradeProblem = "SkipsMinor"
-	// OtherMajor: no rule says what is safe between majors, so nothing is.
+	// OtherMajor stands for a change of major: no rule says what is safe between majors, so nothing is.
 	OtherMajor UpgradeProblem = "OtherMajor"
 )
 

@@ -16,9 +16,9 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 30",message="a cluster's name has at most 30 characters: choose a shorter one"
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="a cluster's name starts with a letter and holds only lower-case letters, digits and '-' (not at its end): choose another one"
-// +kubebuilder:validation:XValidation:rule="self.spec.version == oldSelf.spec.version || !has(oldSelf.status) || !has(oldSelf.status.accepted) || self.spec.version == oldSelf.status.accepted.version || (oldSelf.status.phase == 'Active' && oldSelf.status.accepted.version == oldSelf.spec.version)",message="the version can be changed only while the cluster is Active and has taken up its last change: wait for it with 'kubectl wait --for=jsonpath={.status.phase}=Active cluster/NAME', then change it again"
-// +kubebuilder:validation:XValidation:rule="self.spec.version == oldSelf.spec.version || !has(oldSelf.status) || !has(oldSelf.status.accepted) || semver(self.spec.version.split('-')[0]).isGreaterThan(semver(oldSelf.status.accepted.version.split('-')[0])) || (self.spec.version.split('-')[0] == oldSelf.status.accepted.version.split('-')[0] && int(self.spec.version.split('-')[1]) >= int(oldSelf.status.accepted.version.split('-')[1]))",message="a cluster cannot be downgraded: choose its present version or a newer one ('kubectl get kubernetesreleases')"
-// +kubebuilder:validation:XValidation:rule="self.spec.version == oldSelf.spec.version || !has(oldSelf.status) || !has(oldSelf.status.accepted) || (semver(self.spec.version.split('-')[0]).major() == semver(oldSelf.status.accepted.version.split('-')[0]).major() && semver(self.spec.version.split('-')[0]).minor() <= semver(oldSelf.status.accepted.version.split('-')[0]).minor() + 1)",message="a cluster is upgraded one minor version at a time: upgrade to the next minor version first"
+// +kubebuilder:validation:XValidation:rule="self.spec.version == oldSelf.spec.version || oldSelf.?status.?accepted.?version.orValue(\"\") == \"\" || self.spec.version == oldSelf.status.accepted.version || (oldSelf.status.?phase.orValue(\"\") == 'Active' && oldSelf.status.accepted.version == oldSelf.spec.version)",message="the version can be changed only while the cluster is Active and has taken up its last change: wait for it with 'kubectl wait --for=jsonpath={.status.phase}=Active cluster/NAME' and change it then, or set it back to what status.accepted.version says",fieldPath=".spec.version"
+// +kubebuilder:validation:XValidation:rule="self.spec.version == oldSelf.spec.version || oldSelf.?status.?accepted.?version.orValue(\"\") == \"\" || semver(self.spec.version.split('-')[0]).isGreaterThan(semver(oldSelf.status.accepted.version.split('-')[0])) || (self.spec.version.split('-')[0] == oldSelf.status.accepted.version.split('-')[0] && int(self.spec.version.split('-')[1]) >= int(oldSelf.status.accepted.version.split('-')[1]))",message="a cluster cannot be downgraded: choose its present version or a newer one ('kubectl get kubernetesreleases')",fieldPath=".spec.version"
+// +kubebuilder:validation:XValidation:rule="self.spec.version == oldSelf.spec.version || oldSelf.?status.?accepted.?version.orValue(\"\") == \"\" || (semver(self.spec.version.split('-')[0]).major() == semver(oldSelf.status.accepted.version.split('-')[0]).major() && semver(self.spec.version.split('-')[0]).minor() <= semver(oldSelf.status.accepted.version.split('-')[0]).minor() + 1)",message="a cluster is upgraded one minor version at a time: upgrade to the next minor version first",fieldPath=".spec.version"
 type Cluster struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -34,13 +34,13 @@ type ClusterSpec struct {
 	// the control plane. It cannot be changed.
 	// +kubebuilder:default={name: default}
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="hostingClassRef cannot be changed: create another cluster with the class that you want"
-	HostingClassRef LocalReference `json:"hostingClassRef,omitempty"`
+	HostingClassRef LocalReference `json:"hostingClassRef,omitempty,omitzero"`
 
 	// Version is the name of a KubernetesRelease, for example 1.37.1-1: the
 	// Kubernetes version and the platform's build of it.
 	// +required
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|[1-9][0-9]*)[.](0|[1-9][0-9]*)[.](0|[1-9][0-9]*)-[1-9][0-9]*$')",message="a version is written MAJOR.MINOR.PATCH-BUILD, for example 1.37.1-1: see 'kubectl get kubernetesreleases'"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|[1-9][0-9]{0,4})[.](0|[1-9][0-9]{0,4})[.](0|[1-9][0-9]{0,4})-[1-9][0-9]{0,4}$')",message="a version is written MAJOR.MINOR.PATCH-BUILD with numbers up to 99999, for example 1.37.1-1: see 'kubectl get kubernetesreleases'"
 	Version string `json:"version"`
 
 	// ControlPlane tells where the control plane runs.
@@ -94,7 +94,7 @@ type ControlPlaneSpec struct {
 // NetworkSpec holds the address ranges of pods and services. They are private to
 // the cluster: two clusters may use the same.
 //
-// +kubebuilder:validation:XValidation:rule="!isCIDR(self.podCIDR) || !isCIDR(self.serviceCIDR) || !(cidr(self.podCIDR).containsIP(cidr(self.serviceCIDR).ip()) || cidr(self.serviceCIDR).containsIP(cidr(self.podCIDR).ip()))",message="podCIDR and serviceCIDR overlap: choose two ranges that share no address, for example 10.244.0.0/16 and 10.96.0.0/16"
+// +kubebuilder:validation:XValidation:rule="!has(self.podCIDR) || !has(self.serviceCIDR) || !isCIDR(self.podCIDR) || !isCIDR(self.serviceCIDR) || !(cidr(self.podCIDR).containsIP(cidr(self.serviceCIDR).ip()) || cidr(self.serviceCIDR).containsIP(cidr(self.podCIDR).ip()))",message="podCIDR and serviceCIDR overlap: choose two ranges that share no address, for example 10.244.0.0/16 and 10.96.0.0/16"
 type NetworkSpec struct {
 	// PodCIDR is the range that pods get their addresses from, a /24 for each
 	// node: a /16 serves 256 nodes.
@@ -112,7 +112,7 @@ type NetworkSpec struct {
 	// DNSDomain is the domain of the cluster's services.
 	// +kubebuilder:default="cluster.local"
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="dnsDomain must be a DNS name of lower-case letters, digits, '-' and '.', for example cluster.local"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$') && !self.matches('(^|[.])[0-9]+$')",message="dnsDomain must be a DNS name of lower-case letters, digits, '-' and '.', with at most 63 characters between dots and no number at its end, for example cluster.local"
 	DNSDomain string `json:"dnsDomain,omitempty"`
 }
 
@@ -124,7 +124,7 @@ type AccessSpec struct {
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="self.all(n, isIP(n) || n.matches('^([*][.])?[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'))",message="certSANs must be DNS names (lower case, '*.' allowed in front) or IP addresses, without scheme or port"
+	// +kubebuilder:validation:XValidation:rule="self.all(n, isIP(n) || (n.matches('^([*][.])?[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$') && !n.matches('(^|[.])[0-9]+$')))",message="certSANs must be DNS names (lower case, '*.' allowed in front) or IP addresses, without scheme or port"
 	CertSANs []string `json:"certSANs,omitempty"`
 }
 

@@ -42,7 +42,8 @@ type EtcdClusterSpec struct {
 	// StorageQuota is the size at which a member refuses writes, of the whole
 	// store and not of one tenant. Changing it restarts the members one by one.
 	// +kubebuilder:default="8Gi"
-	StorageQuota resource.Quantity `json:"storageQuota,omitempty"`
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('64Mi')) >= 0",message="storageQuota must be at least 64Mi, for example 8Gi: etcd takes zero for its own default and less for no limit"
+	StorageQuota resource.Quantity `json:"storageQuota,omitempty,omitzero"`
 }
 
 // EtcdClusterStatus is what is.
@@ -109,6 +110,7 @@ type EtcdTenantSpec struct {
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=63
 	EtcdClusters []string `json:"etcdClusters"`
 	// ClientSecretName names the Secret, beside this object, that receives the

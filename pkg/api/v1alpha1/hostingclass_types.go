@@ -29,6 +29,7 @@ type HostingClassSpec struct {
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=63
 	EtcdClusters []string `json:"etcdClusters"`
 }

@@ -13,7 +13,7 @@ import (
 // +kubebuilder:resource:scope=Cluster,shortName=krel,categories=marina
 // +kubebuilder:printcolumn:name="Supported until",type=string,JSONPath=`.spec.supportedUntil`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^(0|[1-9][0-9]*)[.](0|[1-9][0-9]*)[.](0|[1-9][0-9]*)-[1-9][0-9]*$')",message="a release is named MAJOR.MINOR.PATCH-BUILD, for example 1.37.1-1"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^(0|[1-9][0-9]{0,4})[.](0|[1-9][0-9]{0,4})[.](0|[1-9][0-9]{0,4})-[1-9][0-9]{0,4}$')",message="a release is named MAJOR.MINOR.PATCH-BUILD with numbers up to 99999, for example 1.37.1-1"
 type KubernetesRelease struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
