@@ -1,0 +1,15 @@
+// Package addon computes what Marina applies inside a tenant: what a joining node
+// reads, and the rights that nodes, the API server and administrators need.
+//
+// It is pure: no client, no clock, no randomness. Everything here is of the kind
+// Reconcile: Marina's own, to be put back when it was changed. It must be written by
+// server-side apply and in no other way, because others write into the same objects:
+// the controller-manager signs cluster-info in place (keys jws-kubeconfig-*), and an
+// update would take away the signatures with which nodes are joining at that moment.
+//
+// Names that begin with kubeadm: are those that kubeadm gives the same thing, so that
+// "kubeadm join" finds what it looks for and a person what the documentation of
+// Kubernetes describes. Where kubeadm binds its own group of bootstrap tokens, Marina
+// binds v1alpha1.GroupBootstrappers and no other: a token that "kubeadm token create"
+// makes without --groups can do nothing.
+package addon

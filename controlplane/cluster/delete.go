@@ -1,0 +1,75 @@
+package cluster
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/reconcile"
+)
+
+// delete takes a Cluster down, from whatever phase it is in:
+//
+//  1. deleteControlPlane: and wait until nothing of it runs or is stored
+//  2. deleteNamespace: and with it certificates and configuration
+//  3. the finalizer
+func (r *Reconciler) delete(ctx context.Context, s *scope, before *v1alpha1.Cluster) (ctrl.Result, error) {
+	if !controllerutil.ContainsFinalizer(s.cluster, v1alpha1.ClusterFinalizer) {
+		return ctrl.Result{}, nil
+	}
+	err := reconcile.Run(ctx, s, []reconcile.Step[*scope]{
+		{Name: "delete control plane", Run: r.deleteControlPlane},
+		{Name: "delete namespace", Run: r.deleteNamespace},
+	})
+	if err != nil {
+		r.writeStatus(s, before, err)
+		if statusErr := reconcile.PatchStatus(ctx, r.Client, before, s.cluster); statusErr != nil {
+			return ctrl.Result{}, statusErr
+		}
+		return reconcile.Result(err)
+	}
+	controllerutil.RemoveFinalizer(s.cluster, v1alpha1.ClusterFinalizer)
+	return ctrl.Result{}, client.IgnoreNotFound(r.Client.Patch(ctx, s.cluster, client.MergeFrom(before), client.FieldOwner(v1alpha1.FieldOwner)))
+}
+
+func (r *Reconciler) deleteControlPlane(ctx context.Context, s *scope) error {
+	hcp := s.hcp
+	if hcp == nil {
+		return nil
+	}
+	if hcp.DeletionTimestamp == nil {
+		if err := client.IgnoreNotFound(r.Client.Delete(ctx, hcp)); err != nil {
+			return err
+		}
+	}
+	if c := meta.FindStatusCondition(hcp.Status.Conditions, v1alpha1.ConditionDeleting); c != nil {
+		return reconcile.Wait(c.Reason, "%s", c.Message)
+	}
+	return reconcile.Wait("DeletingControlPlane", "waiting for the control plane to stop")
+}
+
+func (r *Reconciler) deleteNamespace(ctx context.Context, s *scope) error {
+	namespace := &corev1.Namespace{}
+	err := r.Client.Get(ctx, client.ObjectKey{Name: NamespaceName(s.cluster)}, namespace)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if namespace.DeletionTimestamp == nil {
+		// By UID: a namespace of the same name made by somebody else is not ours.
+		err := r.Client.Delete(ctx, namespace, client.Preconditions{UID: ptr.To(namespace.UID)})
+		if client.IgnoreNotFound(err) != nil {
+			return err
+		}
+	}
+	return reconcile.Wait("DeletingNamespace", "waiting for namespace %s to be emptied", namespace.Name)
+}

@@ -1,0 +1,119 @@
+package cluster
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	ctrlreconcile "sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/reconcile"
+)
+
+// Reconciler reconciles Clusters.
+type Reconciler struct {
+	Client client.Client
+	Now    func() time.Time
+
+	events events.EventRecorder
+}
+
+// scope is one pass over one Cluster; each field is set by the step that its
+// comment names.
+type scope struct {
+	cluster *v1alpha1.Cluster
+
+	// hcp is the control plane as it was found at the start, nil without one.
+	hcp   *v1alpha1.HostedControlPlane
+	class *v1alpha1.HostingClass // accept
+}
+
+// Reconcile brings one Cluster closer to its spec:
+//
+//  1. finalizer: before anything is made for it elsewhere
+//  2. accept: the release and the class that it names exist
+//  3. namespace: its management namespace
+//  4. controlPlane: the HostedControlPlane in it, as the spec says
+//
+// Status follows from what was observed. A deleted one goes the other way.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	cluster := &v1alpha1.Cluster{}
+	if err := r.Client.Get(ctx, req.NamespacedName, cluster); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	before := cluster.DeepCopy()
+	s := &scope{cluster: cluster}
+	if err := r.observe(ctx, s); err != nil {
+		return ctrl.Result{}, err
+	}
+	if cluster.DeletionTimestamp != nil {
+		return r.delete(ctx, s, before)
+	}
+	if controllerutil.AddFinalizer(cluster, v1alpha1.ClusterFinalizer) {
+		if err := r.Client.Patch(ctx, cluster, client.MergeFrom(before), client.FieldOwner(v1alpha1.FieldOwner)); err != nil {
+			return ctrl.Result{}, client.IgnoreNotFound(err)
+		}
+		before = cluster.DeepCopy()
+	}
+
+	err := reconcile.Run(ctx, s, []reconcile.Step[*scope]{
+		{Name: "accept", Run: r.accept},
+		{Name: "namespace", Run: r.ensureNamespace},
+		{Name: "control plane", Run: r.ensureControlPlane},
+	})
+	r.writeStatus(s, before, err)
+	if statusErr := reconcile.PatchStatus(ctx, r.Client, before, cluster); statusErr != nil {
+		return ctrl.Result{}, statusErr
+	}
+	return reconcile.Result(err)
+}
+
+// SetupWithManager starts the controller. Objects in management namespaces lead
+// back by label, since owner references do not cross namespaces.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	r.events = mgr.GetEventRecorder("marina")
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("cluster").
+		For(&v1alpha1.Cluster{}).
+		Watches(&v1alpha1.HostedControlPlane{}, handler.EnqueueRequestsFromMapFunc(byLabels)).
+		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(byLabels)).
+		Watches(&v1alpha1.KubernetesRelease{}, handler.EnqueueRequestsFromMapFunc(r.waiting)).
+		Watches(&v1alpha1.HostingClass{}, handler.EnqueueRequestsFromMapFunc(r.waiting)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: 8}).
+		Complete(r)
+}
+
+// byLabels maps an object to the Cluster that its labels name.
+func byLabels(_ context.Context, object client.Object) []ctrlreconcile.Request {
+	labels := object.GetLabels()
+	if labels[v1alpha1.LabelClusterName] == "" {
+		return nil
+	}
+	return []ctrlreconcile.Request{{NamespacedName: types.NamespacedName{
+		Namespace: labels[v1alpha1.LabelClusterNamespace],
+		Name:      labels[v1alpha1.LabelClusterName],
+	}}}
+}
+
+// waiting are the Clusters that may have waited for a release or a class. Both
+// change a few times a year, so that listing all Clusters costs nothing.
+func (r *Reconciler) waiting(ctx context.Context, _ client.Object) []ctrlreconcile.Request {
+	list := &v1alpha1.ClusterList{}
+	if err := r.Client.List(ctx, list); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing clusters")
+		return nil
+	}
+	var requests []ctrlreconcile.Request
+	for i := range list.Items {
+		requests = append(requests, ctrlreconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+	}
+	return requests
+}

@@ -1,0 +1,98 @@
+package cluster
+
+import (
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/reconcile"
+)
+
+func TestPhase(t *testing.T) {
+	cases := map[string]struct {
+		facts facts
+		want  v1alpha1.ClusterPhase
+	}{
+		"nothing has been made yet":                       {facts{Changing: true}, v1alpha1.ClusterPending},
+		"the spec is refused before anything was made":    {facts{Refused: true, Changing: true}, v1alpha1.ClusterPending},
+		"the control plane has never been ready":          {facts{HasControlPlane: true, Changing: true}, v1alpha1.ClusterCreating},
+		"it cannot come up without a person":              {facts{HasControlPlane: true, Refused: true}, v1alpha1.ClusterError},
+		"it serves what was asked for":                    {facts{HasControlPlane: true, BeenReady: true, Ready: true}, v1alpha1.ClusterActive},
+		"it serves another version":                       {facts{HasControlPlane: true, BeenReady: true, Ready: true, Changing: true}, v1alpha1.ClusterUpgrading},
+		"it has served and does not":                      {facts{HasControlPlane: true, BeenReady: true}, v1alpha1.ClusterDegraded},
+		"it serves but a change was refused":              {facts{HasControlPlane: true, BeenReady: true, Ready: true, Refused: true, Changing: true}, v1alpha1.ClusterDegraded},
+		"it failed in the middle of an upgrade":           {facts{HasControlPlane: true, BeenReady: true, Changing: true}, v1alpha1.ClusterDegraded},
+		"the control plane of an active cluster was lost": {facts{BeenReady: true}, v1alpha1.ClusterDegraded},
+		"deleted in the middle of creation":               {facts{Deleting: true, HasControlPlane: true}, v1alpha1.ClusterDeleting},
+		"deleted while it serves":                         {facts{Deleting: true, HasControlPlane: true, BeenReady: true, Ready: true}, v1alpha1.ClusterDeleting},
+		"deleted after it was refused":                    {facts{Deleting: true, Refused: true}, v1alpha1.ClusterDeleting},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := phase(tc.facts); got != tc.want {
+				t.Errorf("phase(%+v) = %s, want %s", tc.facts, got, tc.want)
+			}
+		})
+	}
+}
+
+// A phase that is not derived from facts would depend on the one before. Here all
+// combinations of facts are walked: no phase may appear that this version does not
+// promise, and Deleting wins over everything.
+func TestPhaseOfEveryCombination(t *testing.T) {
+	known := map[v1alpha1.ClusterPhase]bool{
+		"Pending": true, "Creating": true, "Active": true, "Upgrading": true, "Degraded": true, "Deleting": true, "Error": true,
+	}
+	bit := func(i, n int) bool { return i>>n&1 == 1 }
+	for i := range 1 << 6 {
+		f := facts{Deleting: bit(i, 0), Refused: bit(i, 1), HasControlPlane: bit(i, 2), BeenReady: bit(i, 3), Ready: bit(i, 4), Changing: bit(i, 5)}
+		got := phase(f)
+		if !known[got] {
+			t.Errorf("phase(%+v) = %q, which is no phase", f, got)
+		}
+		if f.Deleting != (got == v1alpha1.ClusterDeleting) {
+			t.Errorf("phase(%+v) = %s: Deleting exactly when deleted", f, got)
+		}
+		if got == v1alpha1.ClusterActive && (!f.Ready || f.Changing || f.Refused) {
+			t.Errorf("phase(%+v) = Active, but it is not as asked", f)
+		}
+	}
+}
+
+// The pass that creates the control plane has nothing left to do and has seen
+// nothing yet: success of the steps is not readiness.
+func TestAClusterIsNotReadyBeforeItsControlPlaneIs(t *testing.T) {
+	ready := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: "AsExpected"}
+	hcp := func(conditions ...metav1.Condition) *v1alpha1.HostedControlPlane {
+		return &v1alpha1.HostedControlPlane{Status: v1alpha1.HostedControlPlaneStatus{Version: "1.37.1-1", Conditions: conditions}}
+	}
+	cases := map[string]struct {
+		hcp  *v1alpha1.HostedControlPlane
+		err  error
+		want metav1.ConditionStatus
+	}{
+		"the control plane has just been created":   {nil, nil, metav1.ConditionUnknown},
+		"it has no status yet":                      {hcp(), nil, metav1.ConditionUnknown},
+		"it is ready":                               {hcp(ready), nil, metav1.ConditionTrue},
+		"it is ready and a change of it is refused": {hcp(ready), reconcile.UserError("UpgradeRefused", "no"), metav1.ConditionTrue},
+		"the spec is refused at first":              {nil, reconcile.UserError("ReleaseNotFound", "no"), metav1.ConditionFalse},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			r := &Reconciler{Now: time.Now, events: events.NewFakeRecorder(10)}
+			cluster := &v1alpha1.Cluster{Spec: v1alpha1.ClusterSpec{Version: "1.37.1-1"}}
+			r.writeStatus(&scope{cluster: cluster, hcp: tc.hcp}, cluster.DeepCopy(), tc.err)
+			got := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionReady)
+			if got == nil || got.Status != tc.want {
+				t.Errorf("Ready = %+v, want %s", got, tc.want)
+			}
+			if wantSince := tc.want == metav1.ConditionTrue; (cluster.Status.ReadySince != nil) != wantSince {
+				t.Errorf("readySince = %v", cluster.Status.ReadySince)
+			}
+		})
+	}
+}

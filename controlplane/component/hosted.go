@@ -1,0 +1,236 @@
+package component
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
+
+// Names of the three components of a hosted control plane.
+const (
+	NameAPIServer         = "kube-apiserver"
+	NameControllerManager = "kube-controller-manager"
+	NameScheduler         = "kube-scheduler"
+	// PortHTTPS is the port of each of them, API, health and metrics alike.
+	PortHTTPS = "https"
+)
+
+// HostedReplicas is the number of replicas of each component of a hosted control
+// plane. It is not configurable (features C4).
+const HostedReplicas = 3
+
+// HostedInputs is all that the components of a hosted control plane depend on.
+type HostedInputs struct {
+	Namespace string
+	// Kubernetes is the upstream version, v1.37.1.
+	Kubernetes string
+	// TenantUID names the tenant's prefix in etcd.
+	TenantUID string
+	// EtcdEndpoints are the members' client URLs.
+	EtcdEndpoints []string
+	Network       v1alpha1.NetworkSpec
+	// Hashes of what the API server and the controller-manager read only when they
+	// start.
+	ServiceAccountHash, EtcdCAHash, CAHash string
+	Labels                                 map[string]string
+}
+
+// mount folders, relative to VarFiles.
+const (
+	pathCA             = "ca"
+	pathFrontProxyCA   = "front-proxy-ca"
+	pathServing        = "serving"
+	pathKubeletClient  = "kubelet-client"
+	pathProxyClient    = "front-proxy-client"
+	pathServiceAccount = "service-account"
+	pathEtcd           = "etcd"
+	pathEncryption     = "encryption"
+	pathConfig         = "config"
+	pathKubeconfig     = "kubeconfig"
+)
+
+// file returns the path of a mounted file.
+func file(path, key string) string { return VarFiles + "/" + path + "/" + key }
+
+// flags renders a map of flags in a stable order.
+func flags(m map[string]string) []string {
+	args := make([]string, 0, len(m))
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		args = append(args, fmt.Sprintf("--%s=%s", name, m[name]))
+	}
+	return args
+}
+
+// APIServer is the three API servers behind one address.
+func APIServer(in HostedInputs) Component {
+	issuer := "https://kubernetes.default.svc." + in.Network.DNSDomain
+	return Component{
+		Namespace: in.Namespace,
+		Name:      NameAPIServer,
+		Labels:    in.Labels,
+		Replicas:  HostedReplicas,
+		Start:     StartOrdered,
+		Ports:     []Port{{Name: PortHTTPS}},
+		Balanced:  PortHTTPS,
+		Main: Process{
+			Name: NameAPIServer, Program: NameAPIServer, Version: in.Kubernetes,
+			Args: flags(map[string]string{
+				"advertise-address": VarAddress,
+				"bind-address":      VarAddress,
+				"secure-port":       VarPort(PortHTTPS),
+				// Marina writes the kubernetes EndpointSlice with the exposed address, so
+				// that no flag here depends on exposure.
+				"endpoint-reconciler-type": "none",
+
+				"etcd-servers":  strings.Join(in.EtcdEndpoints, ","),
+				"etcd-prefix":   "/" + in.TenantUID,
+				"etcd-cafile":   file(pathEtcd, "ca.crt"),
+				"etcd-certfile": file(pathEtcd, "tls.crt"),
+				"etcd-keyfile":  file(pathEtcd, "tls.key"),
+				// Compaction is of the whole store and thus not a tenant's to do; so is
+				// the size that the metric would ask for.
+				"etcd-compaction-interval":     "0",
+				"etcd-db-metric-poll-interval": "0",
+
+				"encryption-provider-config":                  file(pathEncryption, v1alpha1.KeyEncryption),
+				"encryption-provider-config-automatic-reload": "true",
+
+				"authentication-config":              file(pathConfig, v1alpha1.KeyAuthentication),
+				"client-ca-file":                     file(pathCA, "tls.crt"),
+				"enable-bootstrap-token-auth":        "true",
+				"authorization-mode":                 "Node,RBAC",
+				"enable-admission-plugins":           "NodeRestriction",
+				"tls-cert-file":                      file(pathServing, "tls.crt"),
+				"tls-private-key-file":               file(pathServing, "tls.key"),
+				"tls-min-version":                    "VersionTLS12",
+				"kubelet-certificate-authority":      file(pathCA, "tls.crt"),
+				"kubelet-client-certificate":         file(pathKubeletClient, "tls.crt"),
+				"kubelet-client-key":                 file(pathKubeletClient, "tls.key"),
+				"kubelet-preferred-address-types":    "InternalIP,ExternalIP,Hostname",
+				"proxy-client-cert-file":             file(pathProxyClient, "tls.crt"),
+				"proxy-client-key-file":              file(pathProxyClient, "tls.key"),
+				"requestheader-client-ca-file":       file(pathFrontProxyCA, "tls.crt"),
+				"requestheader-allowed-names":        "front-proxy-client",
+				"requestheader-username-headers":     "X-Remote-User",
+				"requestheader-group-headers":        "X-Remote-Group",
+				"requestheader-extra-headers-prefix": "X-Remote-Extra-",
+
+				"service-account-issuer":           issuer,
+				"service-account-key-file":         file(pathServiceAccount, v1alpha1.KeyVerifying),
+				"service-account-signing-key-file": file(pathServiceAccount, v1alpha1.KeySigning),
+				"service-cluster-ip-range":         in.Network.ServiceCIDR,
+
+				// A stopping server says "not ready" and serves on until nobody sends it
+				// anything new; clients that hold a connection are asked to reconnect.
+				"shutdown-delay-duration":   "3s",
+				"shutdown-send-retry-after": "true",
+				// Connections that live for ever would all end up on the server that was
+				// ready first.
+				"goaway-chance": "0.001",
+				"profiling":     "false",
+			}),
+		},
+		Mounts: []Mount{
+			// The CA's key is not mounted: only the controller-manager signs.
+			{Path: pathCA, Secret: v1alpha1.SecretCA, Keys: []string{"tls.crt"}},
+			{Path: pathFrontProxyCA, Secret: v1alpha1.SecretFrontProxyCA, Keys: []string{"tls.crt"}},
+			{Path: pathServing, Secret: v1alpha1.SecretAPIServerServing, Keys: []string{"tls.crt", "tls.key"}},
+			{Path: pathKubeletClient, Secret: v1alpha1.SecretAPIServerKubeletClient, Keys: []string{"tls.crt", "tls.key"}},
+			{Path: pathProxyClient, Secret: v1alpha1.SecretFrontProxyClient, Keys: []string{"tls.crt", "tls.key"}},
+			{Path: pathServiceAccount, Secret: v1alpha1.SecretServiceAccount, Hash: in.ServiceAccountHash},
+			// The pair is read at every handshake, the CA when the process starts.
+			{Path: pathEtcd, Secret: v1alpha1.SecretEtcdClient, Keys: []string{"ca.crt", "tls.crt", "tls.key"}, Hash: in.EtcdCAHash},
+			{Path: pathEncryption, Secret: v1alpha1.SecretEncryption},
+			{Path: pathConfig, ConfigMap: v1alpha1.ConfigMapAPIServer},
+		},
+		Readiness: Probe{Port: PortHTTPS, Path: "/readyz"},
+		Resources: Resources{RequestMilliCPU: 100, RequestMemory: 256 << 20, LimitMemory: 2 << 30},
+		// Longer than shutdown-delay-duration and the minute that requests may take.
+		Grace: 75 * time.Second,
+	}
+}
+
+// ControllerManager is the three controller-managers, of which one leads.
+func ControllerManager(in HostedInputs) Component {
+	c := in.elected(NameControllerManager, v1alpha1.SecretControllerManagerClient)
+	c.Main.Args = flags(merge(electedFlags(), map[string]string{
+		"allocate-node-cidrs":              "true",
+		"cluster-cidr":                     in.Network.PodCIDR,
+		"service-cluster-ip-range":         in.Network.ServiceCIDR,
+		"cluster-signing-cert-file":        file(pathCA, "tls.crt"),
+		"cluster-signing-key-file":         file(pathCA, "tls.key"),
+		"root-ca-file":                     file(pathCA, "tls.crt"),
+		"service-account-private-key-file": file(pathServiceAccount, v1alpha1.KeySigning),
+		"use-service-account-credentials":  "true",
+		// The approver of upstream approves every node that holds a token; ours binds
+		// token, machine and node name.
+		"controllers": "*,bootstrapsigner,tokencleaner,-csrapproving",
+	}))
+	c.Mounts = append(c.Mounts,
+		Mount{Path: pathCA, Secret: v1alpha1.SecretCA, Keys: []string{"tls.crt", "tls.key"}, Hash: in.CAHash},
+		Mount{Path: pathServiceAccount, Secret: v1alpha1.SecretServiceAccount, Keys: []string{v1alpha1.KeySigning}, Hash: in.ServiceAccountHash},
+	)
+	// It has no /readyz; a standby is as healthy as the leader.
+	c.Readiness = Probe{Port: PortHTTPS, Path: "/healthz"}
+	c.Resources = Resources{RequestMilliCPU: 50, RequestMemory: 96 << 20, LimitMemory: 1 << 30}
+	return c
+}
+
+// Scheduler is the three schedulers, of which one leads.
+func Scheduler(in HostedInputs) Component {
+	c := in.elected(NameScheduler, v1alpha1.SecretSchedulerClient)
+	c.Main.Args = flags(electedFlags())
+	// As of the controller-manager: a standby is as healthy as the leader.
+	c.Readiness = Probe{Port: PortHTTPS, Path: "/healthz"}
+	c.Resources = Resources{RequestMilliCPU: 25, RequestMemory: 64 << 20, LimitMemory: 512 << 20}
+	return c
+}
+
+// elected is what the controller-manager and the scheduler have in common.
+func (in HostedInputs) elected(name, clientSecret string) Component {
+	return Component{
+		Namespace: in.Namespace,
+		Name:      name,
+		Labels:    in.Labels,
+		Replicas:  HostedReplicas,
+		Start:     StartOrdered,
+		Ports:     []Port{{Name: PortHTTPS}},
+		Main:      Process{Name: name, Program: name, Version: in.Kubernetes},
+		Mounts: []Mount{
+			// Together in one folder: the kubeconfig names the files beside it, which
+			// are read again when they change.
+			{Path: pathKubeconfig, ConfigMap: v1alpha1.ConfigMapKubeconfig},
+			{Path: pathKubeconfig, Secret: clientSecret, Keys: []string{"ca.crt", "tls.crt", "tls.key"}},
+		},
+		Grace: 15 * time.Second,
+	}
+}
+
+// electedFlags are the flags of a component that reaches the API server through
+// its balanced address and elects a leader there.
+func electedFlags() map[string]string {
+	kubeconfig := file(pathKubeconfig, v1alpha1.KeyKubeconfig)
+	return map[string]string{
+		"kubeconfig":                kubeconfig,
+		"authentication-kubeconfig": kubeconfig,
+		"authorization-kubeconfig":  kubeconfig,
+		"bind-address":              VarAddress,
+		"secure-port":               VarPort(PortHTTPS),
+		// Serving with the component's own pair spares it from making an RSA key at
+		// every start.
+		"tls-cert-file":        file(pathKubeconfig, "tls.crt"),
+		"tls-private-key-file": file(pathKubeconfig, "tls.key"),
+		"tls-min-version":      "VersionTLS12",
+		"leader-elect":         "true",
+		"profiling":            "false",
+	}
+}
+
+func merge(a, b map[string]string) map[string]string {
+	maps.Copy(a, b)
+	return a
+}

@@ -1,0 +1,102 @@
+package etcd
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/marina-dev/marina/controlplane/component"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/reconcile"
+)
+
+// namedTenants is how many tenants a message names; the others are counted.
+const namedTenants = 5
+
+// delete takes an EtcdCluster without tenants down:
+//
+//  1. members: stop them and remove their data
+//  2. secrets: first what the CAs signed, then the CAs
+//  3. the finalizer
+func (r *ClusterReconciler) delete(ctx context.Context, s *clusterScope) (ctrl.Result, error) {
+	if !controllerutil.ContainsFinalizer(s.cluster, v1alpha1.EtcdClusterFinalizer) {
+		return ctrl.Result{}, nil
+	}
+	err := reconcile.Run(ctx, s, []reconcile.Step[*clusterScope]{
+		{Name: "members", Run: r.stopMembers},
+		{Name: "secrets", Run: r.deleteSecrets},
+	})
+	if err == nil {
+		err := setFinalizer(ctx, r.Client, s.cluster, s.before, func(obj client.Object) bool {
+			return controllerutil.RemoveFinalizer(obj, v1alpha1.EtcdClusterFinalizer)
+		})
+		if overtaken(err) {
+			return again(), nil
+		}
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	reconcile.SetCondition(&s.cluster.Status.Conditions, v1alpha1.ConditionDeleting, s.cluster.Generation, err, "")
+	reconcile.SetCondition(&s.cluster.Status.Conditions, v1alpha1.ConditionReady, s.cluster.Generation,
+		reconcile.UserError("Deleting", "%s", reconcile.As(err).Message), "")
+	if err := reconcile.PatchStatus(ctx, r.Client, s.before, s.cluster); err != nil {
+		return ctrl.Result{}, err
+	}
+	return reconcile.Result(err)
+}
+
+// tenantsPlaced tells what a deletion waits for, nil for nothing. Nobody moves
+// tenants: they go with their clusters, and each that does wakes the deletion.
+func tenantsPlaced(placed []v1alpha1.EtcdTenant) error {
+	if len(placed) == 0 {
+		return nil
+	}
+	var names []string
+	for _, tenant := range placed {
+		names = append(names, tenant.Namespace+"/"+tenant.Name)
+	}
+	slices.Sort(names)
+	more := ""
+	if len(names) > namedTenants {
+		more = fmt.Sprintf(" and %d more", len(names)-namedTenants)
+		names = names[:namedTenants]
+	}
+	return reconcile.Wait("TenantsPlaced", "tenants are still placed here (%d): %s%s: the deletion goes on when their clusters are deleted",
+		len(placed), strings.Join(names, ", "), more)
+}
+
+// stopMembers stops the members; the host tells when they are gone.
+func (r *ClusterReconciler) stopMembers(ctx context.Context, s *clusterScope) error {
+	r.Pool.Remove(s.cluster.Name)
+	gone, err := r.Host.Delete(ctx, v1alpha1.SystemNamespace, component.EtcdName(s.cluster.Name))
+	if err == nil && !gone {
+		err = reconcile.Wait("StoppingMembers", "waiting for the members to stop")
+	}
+	return err
+}
+
+// deleteSecrets deletes the CAs last: without them the others look like those of a
+// cluster that has lost its CA.
+func (r *ClusterReconciler) deleteSecrets(ctx context.Context, s *clusterScope) error {
+	var leaves, cas []string
+	for _, a := range authorities(s.cluster.Name, component.Addresses{}) {
+		cas = append(cas, a.what)
+		for name := range a.leaves {
+			leaves = append(leaves, name)
+		}
+	}
+	for _, what := range append(leaves, cas...) {
+		key := secretKey(s.cluster.Name, what)
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
+		if err := r.Client.Delete(ctx, secret); client.IgnoreNotFound(err) != nil {
+			return err
+		}
+	}
+	return nil
+}

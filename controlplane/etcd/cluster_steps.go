@@ -1,0 +1,101 @@
+package etcd
+
+import (
+	"context"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/controlplane/component"
+	"github.com/marina-dev/marina/controlplane/host"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/reconcile"
+)
+
+// reserve asks for the members' addresses.
+func (r *ClusterReconciler) reserve(ctx context.Context, s *clusterScope) (err error) {
+	s.addresses, err = r.Host.Reserve(ctx, host.Reservation{
+		Namespace: v1alpha1.SystemNamespace,
+		Name:      component.EtcdName(s.cluster.Name),
+		Replicas:  component.EtcdReplicas,
+		Ports:     component.EtcdPorts(),
+	})
+	if err == nil {
+		s.cluster.Status.Endpoints = component.EtcdEndpoints(s.addresses)
+	}
+	return err
+}
+
+// checkVersion asks the members what they run when the spec has changed. When none
+// answers nobody can know, and a spec that may be the cure is let through.
+func (r *ClusterReconciler) checkVersion(ctx context.Context, s *clusterScope) error {
+	if s.cluster.Status.ObservedGeneration == s.cluster.Generation {
+		return nil
+	}
+	members, err := r.Host.Status(ctx, v1alpha1.SystemNamespace, component.EtcdName(s.cluster.Name))
+	if err != nil || members.Gone {
+		return err
+	}
+	admin, err := connect(ctx, r.Client, r.Pool, s.cluster)
+	if err != nil {
+		return err
+	}
+	return checkUpgrade(admin.Members(ctx), s.cluster.Spec.Version)
+}
+
+// apply runs the members as the spec says.
+func (r *ClusterReconciler) apply(ctx context.Context, s *clusterScope) error {
+	return r.Host.Apply(ctx, component.Etcd(component.EtcdInputs{
+		Cluster:      s.cluster.Name,
+		UID:          string(s.cluster.UID),
+		Version:      s.cluster.Spec.Version,
+		StorageQuota: s.cluster.Spec.StorageQuota.Value(),
+		Addresses:    s.addresses,
+		CAHash:       s.caHash[component.EtcdSecretCA],
+		PeerCAHash:   s.caHash[component.EtcdSecretPeerCA],
+		Labels:       clusterLabels(s.cluster.Name),
+	}))
+}
+
+// countTenants finds who is placed here.
+func (r *ClusterReconciler) countTenants(ctx context.Context, s *clusterScope) (err error) {
+	s.placed, err = placedOn(ctx, r.Client, s.cluster.Name)
+	if err == nil {
+		s.cluster.Status.Tenants = int32(len(s.placed))
+	}
+	return err
+}
+
+// placedOn lists the EtcdTenants of one EtcdCluster. They are the cache's own:
+// nobody may change them.
+func placedOn(ctx context.Context, c client.Reader, cluster string) ([]v1alpha1.EtcdTenant, error) {
+	list := &v1alpha1.EtcdTenantList{}
+	err := c.List(ctx, list, client.MatchingFields{IndexPlacement: cluster}, client.UnsafeDisableDeepCopy)
+	return list.Items, err
+}
+
+// observe asks the host for the members.
+func (r *ClusterReconciler) observe(ctx context.Context, s *clusterScope) (err error) {
+	s.members, err = r.Host.Status(ctx, v1alpha1.SystemNamespace, component.EtcdName(s.cluster.Name))
+	if err == nil {
+		s.cluster.Status.ReadyMembers = int32(s.members.Ready)
+	}
+	return err
+}
+
+// awaitQuorum waits for two members; the host tells when one is ready.
+func (r *ClusterReconciler) awaitQuorum(_ context.Context, s *clusterScope) error {
+	if s.members.Ready < quorum {
+		return reconcile.Wait("NoQuorum", "%s; %d are needed", readiness(s.cluster.Name, s.members), quorum)
+	}
+	return nil
+}
+
+// enableAuthentication switches authentication on. As it goes through the quorum,
+// its success is also the proof that etcd takes writes.
+func (r *ClusterReconciler) enableAuthentication(ctx context.Context, s *clusterScope) error {
+	admin, err := connect(ctx, r.Client, r.Pool, s.cluster)
+	if err != nil {
+		return err
+	}
+	return explain(ctx, admin, s.cluster.Name, "its preparation", admin.EnableAuthentication(ctx))
+}

@@ -1,0 +1,201 @@
+package etcd
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
+
+// apiServerBinary is the API server of the test below.
+const apiServerBinary = "../../bin/kubernetes/v1.37.1/kube-apiserver"
+
+// TestManager runs both reconcilers as the product does, against a real API
+// server: with the CRDs, with caches limited to our label, and woken by nothing but
+// events. No step of it may need a second push.
+func TestManager(t *testing.T) {
+	api, mgr := startAPI(t)
+	ctx := context.Background()
+	for _, name := range []string{"marina-system", "marina-one", "marina-two"} {
+		if err := api.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	members, err := newRunner(api)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(members.stop)
+	startControllers(t, mgr, members)
+
+	one, two := newTenant("one"), newTenant("two")
+	etcd := newCluster()
+	for _, obj := range []client.Object{one, etcd} {
+		obj.SetUID("")
+		if err := api.Create(ctx, obj); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := client.ObjectKeyFromObject
+	step := func(what string, so func() error) {
+		t.Helper()
+		started := time.Now()
+		if err := eventually(so); err != nil {
+			t.Fatalf("%s: %v\n%s", what, err, members.logs())
+		}
+		t.Logf("%s: after %s", what, time.Since(started).Round(10*time.Millisecond))
+	}
+
+	step("a tenant that came before its EtcdCluster is ready", func() error {
+		if err := api.Get(ctx, at(one), one); err != nil {
+			return err
+		}
+		return readyError(one.Status.Conditions)
+	})
+	step("it is counted", func() error {
+		if err := api.Get(ctx, at(etcd), etcd); err != nil || etcd.Status.Tenants != 1 {
+			return fmt.Errorf("%d tenants, %w", etcd.Status.Tenants, err)
+		}
+		return want(etcd.Status.Conditions, "Available", "True", "AsExpected", "")
+	})
+	for _, key := range []types.NamespacedName{secretKey(cluster, "root"), {Namespace: "marina-one", Name: "etcd-client"}} {
+		secret := &corev1.Secret{}
+		if err := api.Get(ctx, key, secret); err != nil {
+			t.Fatal(err)
+		}
+		lost := secret.UID
+		if err := api.Delete(ctx, secret); err != nil {
+			t.Fatal(err)
+		}
+		step("lost, made again: "+key.String(), func() error {
+			if err := api.Get(ctx, key, secret); err != nil || secret.UID == lost {
+				return fmt.Errorf("it is %s, %w", secret.UID, err)
+			}
+			return nil
+		})
+	}
+
+	if err := api.Delete(ctx, etcd); err != nil {
+		t.Fatal(err)
+	}
+	step("the EtcdCluster waits for its tenant", func() error {
+		if err := api.Get(ctx, at(etcd), etcd); err != nil {
+			return err
+		}
+		return want(etcd.Status.Conditions, "Deleting", "Unknown", "TenantsPlaced", "marina-one/tenant")
+	})
+	two.SetUID("")
+	if err := api.Create(ctx, two); err != nil {
+		t.Fatal(err)
+	}
+	step("nobody comes any more", func() error {
+		if err := api.Get(ctx, at(two), two); err != nil || two.Status.EtcdCluster != "" {
+			return fmt.Errorf("placed on %q, %w", two.Status.EtcdCluster, err)
+		}
+		return want(two.Status.Conditions, "Ready", "Unknown", "WaitingForEtcdCluster", "")
+	})
+	for _, obj := range []client.Object{two, one} {
+		if err := api.Delete(ctx, obj); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, obj := range []client.Object{two, one, etcd} {
+		step(fmt.Sprintf("%T %s is gone", obj, obj.GetNamespace()), func() error {
+			if err := api.Get(ctx, at(obj), obj); !apierrors.IsNotFound(err) {
+				return fmt.Errorf("still there, %w", err)
+			}
+			return nil
+		})
+	}
+	left := &corev1.SecretList{}
+	if err := api.List(ctx, left, client.InNamespace("marina-system")); err != nil || len(left.Items) > 0 {
+		t.Errorf("%d Secrets left, %v", len(left.Items), err)
+	}
+}
+
+// startAPI starts an API server with our CRDs, and makes a manager for it.
+func startAPI(t testing.TB) (client.Client, ctrl.Manager) {
+	t.Helper()
+	if _, err := os.Stat(apiServerBinary); err != nil {
+		t.Fatalf("this test needs kube-apiserver: run 'make kubernetes-1.37' (hack/build.sh kubernetes 1.37): %v", err)
+	}
+	ctrl.SetLogger(logr.Discard())
+	env := &envtest.Environment{
+		CRDDirectoryPaths:        []string{filepath.Join("..", "..", "manifests", "crds")},
+		ErrorIfCRDPathMissing:    true,
+		UseExistingCluster:       new(bool), // whatever the environment says
+		ControlPlaneStartTimeout: 2 * time.Minute,
+		ControlPlaneStopTimeout:  time.Minute,
+	}
+	env.ControlPlane.GetAPIServer().Path = apiServerBinary
+	env.ControlPlane.Etcd = &envtest.Etcd{Path: etcdBinary}
+	config, err := env.Start()
+	t.Cleanup(func() { _ = env.Stop() })
+	if err != nil {
+		t.Fatal(err)
+	}
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	api, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:  scheme,
+		Metrics: server.Options{BindAddress: "0"},
+		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
+			&corev1.Secret{}: {Label: labels.SelectorFromSet(labels.Set{"marina.dev/shard": "default"})},
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return api, mgr
+}
+
+// startControllers starts both reconcilers, until the test ends.
+func startControllers(t testing.TB, mgr ctrl.Manager, members *runner) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	pool := &Pool{}
+	if err := AddIndexes(ctx, mgr); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&ClusterReconciler{Client: mgr.GetClient(), Host: members, Pool: pool}).SetupWithManager(mgr); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&TenantReconciler{Client: mgr.GetClient(), Pool: pool}).SetupWithManager(mgr); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- mgr.Start(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("manager: %v", err)
+		}
+		pool.Close()
+	})
+}

@@ -1,0 +1,278 @@
+package etcd
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/controlplane/component"
+	"github.com/marina-dev/marina/controlplane/host"
+)
+
+// etcdBinary is where hack/build.sh puts the etcd that these tests are about.
+const etcdBinary = "../../bin/etcd/v3.7.3/etcd"
+
+// runner is a host.Host with no more than these tests need: it runs the members
+// of one EtcdCluster exactly as the Component says, and kills them at a word.
+type runner struct {
+	client client.Reader
+	dir    string
+
+	mu        sync.Mutex
+	applied   *component.Component
+	addresses component.Addresses
+	members   [component.EtcdReplicas]*exec.Cmd
+	stopped   chan struct{}
+}
+
+var _ host.Host = (*runner)(nil)
+
+func newRunner(c client.Reader) (*runner, error) {
+	if _, err := os.Stat(etcdBinary); err != nil {
+		return nil, fmt.Errorf("these tests need etcd: run 'make etcd' (hack/build.sh etcd): %w", err)
+	}
+	dir, err := os.MkdirTemp("", "marina-etcd-")
+	return &runner{client: c, dir: dir, stopped: make(chan struct{})}, err
+}
+
+// Reserve gives each member a loopback address of its own, so that no other test
+// or program takes a port between here and the start of the member.
+func (r *runner) Reserve(_ context.Context, want host.Reservation) (component.Addresses, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := len(r.addresses.Replicas); i < want.Replicas; i++ {
+		member := map[string]component.HostPort{}
+		address := fmt.Sprintf("127.%d.%d.%d", 1+os.Getpid()%250, 1+os.Getpid()/250%250, 10+i)
+		for _, port := range want.Ports {
+			listener, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
+			if err != nil {
+				return component.Addresses{}, err
+			}
+			defer listener.Close()
+			member[port] = component.HostPort{Host: address, Port: listener.Addr().(*net.TCPAddr).Port}
+		}
+		r.addresses.Replicas = append(r.addresses.Replicas, member)
+	}
+	return r.addresses, nil
+}
+
+func (r *runner) Apply(ctx context.Context, c component.Component) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range c.Mounts {
+		secret := &corev1.Secret{}
+		if err := r.client.Get(ctx, types.NamespacedName{Namespace: c.Namespace, Name: m.Secret}, secret); err != nil {
+			return err
+		}
+		folder := filepath.Join(r.dir, "files", m.Path)
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			return err
+		}
+		for _, key := range m.Keys {
+			if err := replaceFile(filepath.Join(folder, key), secret.Data[key]); err != nil {
+				return err
+			}
+		}
+	}
+	first := r.applied == nil
+	r.applied = &c
+	if !first {
+		return nil
+	}
+	for i := range r.members {
+		if err := r.start(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replaceFile changes a file at once: etcd may read it at any moment.
+func replaceFile(path string, content []byte) error {
+	if have, err := os.ReadFile(path); err == nil && bytes.Equal(have, content) {
+		return nil
+	}
+	if err := os.WriteFile(path+".new", content, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// start starts one member; the lock is held.
+func (r *runner) start(i int) error {
+	name := fmt.Sprintf("%s-%d", r.applied.Name, i)
+	data := filepath.Join(r.dir, name)
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return err
+	}
+	variables := []string{
+		component.VarFiles, filepath.Join(r.dir, "files"),
+		component.VarData, data,
+		component.VarReplica, name,
+	}
+	for port, at := range r.addresses.Replicas[i] {
+		variables = append(variables, component.VarAddress, at.Host, component.VarPort(port), strconv.Itoa(at.Port))
+	}
+	replace := strings.NewReplacer(variables...)
+	var args []string
+	for _, arg := range r.applied.Main.Args {
+		args = append(args, replace.Replace(arg))
+	}
+	log, err := os.OpenFile(filepath.Join(r.dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	member := exec.Command(etcdBinary, args...)
+	member.Stdout, member.Stderr = log, log
+	// A test run that is killed leaves nothing behind.
+	member.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	r.members[i] = member
+	return member.Start()
+}
+
+// Kill kills a member, as a machine that loses power does.
+func (r *runner) Kill(i int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.members[i] != nil {
+		_ = r.members[i].Process.Kill()
+		_ = r.members[i].Wait()
+		r.members[i] = nil
+	}
+}
+
+// Start starts a member that was killed.
+func (r *runner) Start(i int) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.start(i)
+}
+
+func (r *runner) Status(ctx context.Context, _, _ string) (component.Status, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	status := component.Status{Replicas: component.EtcdReplicas, Gone: r.applied == nil}
+	if status.Gone {
+		return status, nil
+	}
+	var group sync.WaitGroup
+	errs := [component.EtcdReplicas]error{}
+	for i := range r.members {
+		group.Go(func() { errs[i] = r.probe(ctx, i) })
+	}
+	group.Wait()
+	for i, err := range errs {
+		if err != nil {
+			status.Message = err.Error()
+			continue
+		}
+		status.ReadyOrdinals = append(status.ReadyOrdinals, i)
+	}
+	status.Ready = len(status.ReadyOrdinals)
+	status.Updated = status.Ready
+	return status, nil
+}
+
+// probe asks a member as the Component's readiness says.
+func (r *runner) probe(ctx context.Context, i int) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	config := &tls.Config{InsecureSkipVerify: true}
+	if folder := r.applied.Readiness.ClientCert; folder != "" {
+		files := filepath.Join(r.dir, "files", folder)
+		pair, err := tls.LoadX509KeyPair(filepath.Join(files, "tls.crt"), filepath.Join(files, "tls.key"))
+		if err != nil {
+			return err
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	at := r.addresses.Replicas[i][r.applied.Readiness.Port]
+	return get(ctx, config, fmt.Sprintf("https://%s:%d%s", at.Host, at.Port, r.applied.Readiness.Path))
+}
+
+// get succeeds when the answer is 200.
+func get(ctx context.Context, config *tls.Config, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	transport := &http.Transport{TLSClientConfig: config}
+	defer transport.CloseIdleConnections()
+	answer, err := transport.RoundTrip(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s", answer.Status)
+	}
+	return nil
+}
+
+func (r *runner) Delete(context.Context, string, string) (bool, error) {
+	r.stop()
+	return true, nil
+}
+
+// Subscribe tells when the number of ready members changes, until the members are
+// stopped.
+func (r *runner) Subscribe(notify func(namespace, name string)) {
+	go func() {
+		for was := 0; ; {
+			select {
+			case <-r.stopped:
+				return
+			case <-time.After(50 * time.Millisecond):
+			}
+			status, _ := r.Status(context.Background(), "", "")
+			if status.Ready != was {
+				was = status.Ready
+				notify("marina-system", "etcd-"+cluster)
+			}
+		}
+	}()
+}
+
+// stop kills all members and removes what they left.
+func (r *runner) stop() {
+	for i := range r.members {
+		r.Kill(i)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.applied != nil {
+		r.applied = nil
+		close(r.stopped)
+	}
+	_ = os.RemoveAll(r.dir)
+}
+
+// logs are the last lines of each member's log.
+func (r *runner) logs() string {
+	var all strings.Builder
+	files, _ := filepath.Glob(filepath.Join(r.dir, "*.log"))
+	slices.Sort(files)
+	for _, file := range files {
+		content, _ := os.ReadFile(file)
+		lines := strings.Split(strings.TrimSpace(string(content)), "\n")
+		fmt.Fprintf(&all, "--- %s\n%s\n", filepath.Base(file), strings.Join(lines[max(0, len(lines)-15):], "\n"))
+	}
+	return all.String()
+}

@@ -1,0 +1,101 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/reconcile"
+)
+
+// betweenPages is the pause after each pass of a long deletion, in which others get
+// their turn.
+const betweenPages = 100 * time.Millisecond
+
+// errNoCluster says that there is no EtcdCluster to delete anything from.
+var errNoCluster = errors.New("the EtcdCluster does not exist")
+
+// delete takes a tenant's place away:
+//
+//  1. purge: user, keys and role
+//  2. the finalizer; the Secret goes with its owner
+//
+// A tenant that was never placed has nothing in any etcd.
+func (r *TenantReconciler) delete(ctx context.Context, s *tenantScope) (ctrl.Result, error) {
+	if !controllerutil.ContainsFinalizer(s.tenant, v1alpha1.EtcdTenantFinalizer) {
+		return ctrl.Result{}, nil
+	}
+	var err error
+	if s.tenant.Status.EtcdCluster != "" {
+		err = reconcile.Run(ctx, s, []reconcile.Step[*tenantScope]{{Name: "purge", Run: r.purge}})
+	}
+	if err == nil {
+		err := setFinalizer(ctx, r.Client, s.tenant, s.before, func(obj client.Object) bool {
+			return controllerutil.RemoveFinalizer(obj, v1alpha1.EtcdTenantFinalizer)
+		})
+		if overtaken(err) {
+			return again(), nil
+		}
+		if client.IgnoreNotFound(err) == nil {
+			r.placements.forget(s.tenant.UID)
+		}
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	reconcile.SetCondition(&s.tenant.Status.Conditions, v1alpha1.ConditionDeleting, s.tenant.Generation, err, "")
+	reconcile.SetCondition(&s.tenant.Status.Conditions, v1alpha1.ConditionReady, s.tenant.Generation,
+		reconcile.UserError("Deleting", "%s", reconcile.As(err).Message), "")
+	if err := reconcile.PatchStatus(ctx, r.Client, s.before, s.tenant); err != nil {
+		return ctrl.Result{}, err
+	}
+	return reconcile.Result(err)
+}
+
+// purge deletes what the tenant has in etcd, as much as a pass may take.
+func (r *TenantReconciler) purge(ctx context.Context, s *tenantScope) error {
+	err := r.reach(ctx, s)
+	if errors.Is(err, errNoCluster) {
+		// It waits for its tenants before it goes. Whoever took its finalizer away has
+		// taken the keys with it.
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	within, cancel := context.WithTimeout(ctx, passTimeout)
+	defer cancel()
+	left, err := s.admin.DeleteTenant(within, s.tenant.Spec.TenantUID)
+	if err == nil && left > 0 {
+		return reconcile.WaitFor(betweenPages, "DeletingKeys", "%d keys of the tenant are still to be deleted from etcd", left)
+	}
+	return explain(ctx, s.admin, s.cluster.Name, "deletion", err)
+}
+
+// reach connects to the EtcdCluster. One that is known to have trouble is asked
+// first, which takes a second and not the time-out of a request.
+func (r *TenantReconciler) reach(ctx context.Context, s *tenantScope) (err error) {
+	s.cluster = &v1alpha1.EtcdCluster{}
+	err = r.Client.Get(ctx, types.NamespacedName{Name: s.tenant.Status.EtcdCluster}, s.cluster)
+	if apierrors.IsNotFound(err) {
+		return errNoCluster
+	}
+	if err != nil {
+		return err
+	}
+	if s.admin, err = connect(ctx, r.Client, r.Pool, s.cluster); err != nil {
+		return err
+	}
+	if reconcile.IsTrue(s.cluster.Status.Conditions, v1alpha1.ConditionReady) {
+		return nil
+	}
+	if members := s.admin.Members(ctx); len(members)-silent(members) < quorum {
+		return outage(s.cluster.Name, "deletion", members, nil)
+	}
+	return nil
+}

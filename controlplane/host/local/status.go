@@ -1,0 +1,63 @@
+package local
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/marina-dev/marina/controlplane/component"
+)
+
+// status is how the Component is.
+func (u *unit) status() component.Status {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.statusLocked()
+}
+
+func (u *unit) statusLocked() component.Status {
+	var s component.Status
+	var messages []string
+	now := u.host.clock.Now()
+	if u.goal == run {
+		s.Replicas = len(u.desired.replicas)
+	}
+	for _, ordinal := range slices.Sorted(maps.Keys(u.replicas)) {
+		r := u.replicas[ordinal]
+		messages = append(messages, r.messages(now)...)
+		if ordinal >= s.Replicas {
+			continue
+		}
+		if r.readiness() == ready {
+			s.Ready++
+			s.ReadyOrdinals = append(s.ReadyOrdinals, ordinal)
+		}
+		if r.on && r.hash == u.desired.replicas[ordinal].hash && r.filesProblem == "" {
+			s.Updated++
+		}
+	}
+	if b := u.balancer; b != nil && b.on && !b.running() {
+		messages = append(messages, b.main().message())
+	}
+	if u.problem != "" {
+		messages = append(messages, u.problem)
+	}
+	if u.goal != run && len(messages) == 0 {
+		messages = append(messages, u.stoppingLocked())
+	}
+	messages = slices.DeleteFunc(messages, func(m string) bool { return m == "" })
+	s.Message = strings.Join(messages, "; ")
+	return s
+}
+
+// stoppingLocked tells what is still to stop.
+func (u *unit) stoppingLocked() string {
+	var names []string
+	for _, ordinal := range slices.Sorted(maps.Keys(u.replicas)) {
+		names = append(names, u.replicas[ordinal].name)
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "waiting for " + strings.Join(names, ", ") + " to stop"
+}

@@ -1,0 +1,128 @@
+package hosted
+
+import (
+	"context"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/controlplane/component"
+	"github.com/marina-dev/marina/controlplane/host"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/reconcile"
+)
+
+// findRelease reads the KubernetesRelease that the control plane is to run.
+func (r *Reconciler) findRelease(ctx context.Context, s *scope) error {
+	release := &v1alpha1.KubernetesRelease{}
+	err := r.Client.Get(ctx, types.NamespacedName{Name: s.hcp.Spec.Version}, release)
+	if apierrors.IsNotFound(err) {
+		return reconcile.UserError("ReleaseNotFound",
+			"KubernetesRelease %s does not exist: publish it, or choose a version of 'kubectl get kubernetesreleases'", s.hcp.Spec.Version)
+	}
+	if err != nil {
+		return err
+	}
+	s.release = release
+	return nil
+}
+
+// reserve asks the host for the addresses of the three components, which
+// certificates and kubeconfigs depend on.
+func (r *Reconciler) reserve(ctx context.Context, s *scope) error {
+	for _, name := range components {
+		addresses, err := r.Host.Reserve(ctx, host.Reservation{
+			Namespace: s.hcp.Namespace,
+			Name:      name,
+			Replicas:  component.HostedReplicas,
+			Ports:     []string{component.PortHTTPS},
+			Balanced:  name == component.NameAPIServer,
+		})
+		if err != nil {
+			return err
+		}
+		s.addresses[name] = addresses
+	}
+	return nil
+}
+
+// components in the order in which they start.
+var components = []string{component.NameAPIServer, component.NameControllerManager, component.NameScheduler}
+
+// requestEtcdTenant asks for a place in etcd. It carries its finalizer from the
+// start, so that nothing can be made in etcd for an object that is already gone.
+func (r *Reconciler) requestEtcdTenant(ctx context.Context, s *scope) error {
+	want := &v1alpha1.EtcdTenant{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:       s.hcp.Namespace,
+			Name:            v1alpha1.NameEtcdTenant,
+			Labels:          labelsOf(s.hcp),
+			Finalizers:      []string{v1alpha1.EtcdTenantFinalizer},
+			OwnerReferences: []metav1.OwnerReference{ownerOf(s.hcp)},
+		},
+		Spec: v1alpha1.EtcdTenantSpec{
+			TenantUID:        string(s.hcp.Spec.ClusterRef.UID),
+			EtcdClusters:     s.hcp.Spec.EtcdClusters,
+			ClientSecretName: v1alpha1.SecretEtcdClient,
+		},
+	}
+	live := &v1alpha1.EtcdTenant{}
+	err := r.Client.Get(ctx, client.ObjectKeyFromObject(want), live)
+	if client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	if err == nil && reconcile.Same(want, live, want.Spec, live.Spec) {
+		s.etcd = live
+		return nil
+	}
+	if err := reconcile.Apply(ctx, r.Client, want); err != nil {
+		return err
+	}
+	s.etcd = want
+	return nil
+}
+
+// awaitEtcdTenant waits until the API server could reach its keys.
+func (r *Reconciler) awaitEtcdTenant(ctx context.Context, s *scope) error {
+	return etcdError(s.etcd)
+}
+
+// etcdError tells why a tenant has no place in etcd, nil when it has one.
+func etcdError(tenant *v1alpha1.EtcdTenant) error {
+	if tenant == nil {
+		return reconcile.Wait("WaitingForEtcd", "the place in etcd has not been asked for yet")
+	}
+	for _, c := range tenant.Status.Conditions {
+		switch {
+		case c.Type != v1alpha1.ConditionReady:
+		case c.Status == metav1.ConditionTrue:
+			return nil
+		default:
+			return reconcile.Wait(c.Reason, "%s", c.Message)
+		}
+	}
+	return reconcile.Wait("WaitingForEtcd", "the place in etcd is being prepared")
+}
+
+// labelsOf are the labels of everything that belongs to a control plane.
+func labelsOf(hcp *v1alpha1.HostedControlPlane) map[string]string {
+	return map[string]string{
+		v1alpha1.LabelShard:      v1alpha1.DefaultShard,
+		v1alpha1.LabelClusterUID: string(hcp.Spec.ClusterRef.UID),
+	}
+}
+
+// ownerOf is the owner reference to a control plane.
+func ownerOf(hcp *v1alpha1.HostedControlPlane) metav1.OwnerReference {
+	return metav1.OwnerReference{
+		APIVersion:         v1alpha1.GroupVersion.String(),
+		Kind:               "HostedControlPlane",
+		Name:               hcp.Name,
+		UID:                hcp.UID,
+		Controller:         ptr.To(true),
+		BlockOwnerDeletion: ptr.To(true),
+	}
+}

@@ -1,0 +1,139 @@
+package hosted
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"time"
+
+	"github.com/marina-dev/marina/controlplane/component"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/kubeconfig"
+	"github.com/marina-dev/marina/pkg/pki"
+	"github.com/marina-dev/marina/pkg/reconcile"
+)
+
+// desiredSecrets is the content of every Secret of a control plane, given what is
+// stored; renewAt is when the first certificate falls due.
+func desiredSecrets(s *scope, stored map[string]map[string][]byte, now time.Time) (want map[string]map[string][]byte, renewAt time.Time, err error) {
+	want = map[string]map[string][]byte{}
+	for secret, name := range map[string]string{
+		v1alpha1.SecretCA:           s.hcp.Spec.ClusterRef.Name,
+		v1alpha1.SecretFrontProxyCA: s.hcp.Spec.ClusterRef.Name + "-front-proxy",
+	} {
+		if want[secret], err = s.keep(secret, stored[secret], pki.PrivateKeyKey, func() (map[string][]byte, error) {
+			ca, err := pki.NewCA(name, now, pki.CAValidity)
+			return pki.SecretData(ca, ca.CertPEM), err
+		}); err != nil {
+			return nil, renewAt, err
+		}
+	}
+	if want[v1alpha1.SecretServiceAccount], err = s.keep(v1alpha1.SecretServiceAccount, stored[v1alpha1.SecretServiceAccount], v1alpha1.KeySigning, func() (map[string][]byte, error) {
+		private, public, err := pki.NewSigningKey()
+		return map[string][]byte{v1alpha1.KeySigning: private, v1alpha1.KeyVerifying: public}, err
+	}); err != nil {
+		return nil, renewAt, err
+	}
+	if want[v1alpha1.SecretEncryption], err = s.keep(v1alpha1.SecretEncryption, stored[v1alpha1.SecretEncryption], v1alpha1.KeyEncryption, func() (map[string][]byte, error) {
+		return map[string][]byte{v1alpha1.KeyEncryption: encryptionConfiguration(pki.NewEncryptionKey())}, nil
+	}); err != nil {
+		return nil, renewAt, err
+	}
+
+	wanted, err := certificates(s.hcp, s.addresses[component.NameAPIServer])
+	if err != nil {
+		return nil, renewAt, err
+	}
+	for _, c := range wanted {
+		ca, _ := pki.FromSecretData(want[c.ca])
+		data, due, err := leaf(stored[c.secret], ca, c.request, now)
+		if err != nil {
+			return nil, renewAt, fmt.Errorf("certificate %s: %w", c.secret, err)
+		}
+		want[c.secret] = data
+		if renewAt.IsZero() || due.Before(renewAt) {
+			renewAt = due
+		}
+	}
+	return want, renewAt, nil
+}
+
+// keep returns what is stored if it holds the key that matters, and otherwise
+// makes it: but never for a control plane that has run, whose nodes and data
+// depend on the key that is gone.
+func (s *scope) keep(secret string, stored map[string][]byte, key string, make func() (map[string][]byte, error)) (map[string][]byte, error) {
+	switch {
+	case len(stored[key]) > 0:
+		return stored, nil
+	case s.hcp.Status.Version != "":
+		return nil, reconcile.UserError("SecretLost",
+			"Secret %s/%s has lost its key %s, which cannot be made again: restore it from a backup", s.hcp.Namespace, secret, key)
+	default:
+		return make()
+	}
+}
+
+// leaf returns the stored pair if the policies find it good, and a new one
+// otherwise, with the time at which it falls due.
+func leaf(stored map[string][]byte, ca pki.KeyPair, request pki.Request, now time.Time) (map[string][]byte, time.Time, error) {
+	pair, storedCA := pki.FromSecretData(stored)
+	input, err := pki.Load(pair, ca.CertPEM, request, now)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	if _, _, violated := pki.Evaluate(pki.LeafPolicies(), input); violated {
+		if pair, err = ca.Issue(request, now); err != nil {
+			return nil, time.Time{}, err
+		}
+	} else if bytes.Equal(storedCA, ca.CertPEM) {
+		return stored, pki.RenewAt(input.Cert), nil
+	}
+	cert, err := pair.Certificate()
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	return pki.SecretData(pair, ca.CertPEM), pki.RenewAt(cert), nil
+}
+
+// encryptionConfiguration encrypts the tenant's Secrets at rest with a key of its
+// own. Identity comes last, for reading what was written without encryption; it is
+// never used for writing.
+func encryptionConfiguration(key []byte) []byte {
+	return fmt.Appendf(nil, `apiVersion: apiserver.config.k8s.io/v1
+kind: EncryptionConfiguration
+resources:
+  - resources: [secrets]
+    providers:
+      - secretbox:
+          keys:
+            - name: key1
+              secret: %s
+      - identity: {}
+`, base64.StdEncoding.EncodeToString(key))
+}
+
+// authenticationConfiguration lets strangers ask for health, and read what a node
+// needs to find the cluster; nothing else.
+const authenticationConfiguration = `apiVersion: apiserver.config.k8s.io/v1
+kind: AuthenticationConfiguration
+anonymous:
+  enabled: true
+  conditions:
+    - path: /livez
+    - path: /readyz
+    - path: /healthz
+    - path: /api/v1/namespaces/kube-public/configmaps/cluster-info
+`
+
+// desiredConfigMaps is the content of every ConfigMap of a control plane.
+func desiredConfigMaps(s *scope) map[string]map[string]string {
+	// Encode fails only for a kubeconfig that names unknown types.
+	config, err := kubeconfig.Encode(kubeconfig.ByFiles(endpoint(s.addresses[component.NameAPIServer])))
+	if err != nil {
+		panic(err)
+	}
+	return map[string]map[string]string{
+		v1alpha1.ConfigMapAPIServer:  {v1alpha1.KeyAuthentication: authenticationConfiguration},
+		v1alpha1.ConfigMapKubeconfig: {v1alpha1.KeyKubeconfig: string(config)},
+	}
+}

@@ -1,0 +1,135 @@
+package hosted
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/marina-dev/marina/controlplane/component"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/reconcile"
+)
+
+// facts are what the steps report of things that only they saw.
+type facts struct {
+	// addons is the hash of the objects that are applied in the tenant; empty when
+	// this pass did not come that far or failed.
+	addons string
+	// addonsErr is why they are not.
+	addonsErr error
+}
+
+// writeStatus computes the whole status from one pass: err is what its steps came
+// to, nil when there is nothing left to do.
+func writeStatus(hcp *v1alpha1.HostedControlPlane, s *scope, err error) {
+	status := &hcp.Status
+	status.ObservedGeneration = hcp.Generation
+	status.Components = nil
+	for _, name := range components {
+		c := s.status[name]
+		status.Components = append(status.Components, v1alpha1.ComponentStatus{
+			Name:     name,
+			Replicas: component.HostedReplicas,
+			Ready:    int32(c.Ready),
+			Updated:  int32(c.Updated),
+			Message:  c.Message,
+		})
+	}
+	if api, reserved := s.addresses[component.NameAPIServer]; reserved {
+		status.Endpoint = endpoint(api)
+	}
+	if s.facts.addons != "" {
+		status.AppliedAddons = s.facts.addons
+	}
+
+	set := func(conditionType string, err error, done string) {
+		reconcile.SetCondition(&status.Conditions, conditionType, hcp.Generation, err, done)
+	}
+	set(v1alpha1.ConditionEtcdReady, etcdError(s.etcd), "the tenant has its place in etcd")
+	set(v1alpha1.ConditionControlPlaneReady, servesError(s.status), "API server, controller-manager and scheduler serve")
+	set(v1alpha1.ConditionAvailable, availableError(s.status), "all replicas are ready")
+	set(v1alpha1.ConditionAddonsReady, addonsError(s, status.AppliedAddons), "nodes can join and administrators have their rights")
+
+	set(v1alpha1.ConditionSpecAccepted, userError(err), "the spec has been taken up")
+
+	// A control plane that has come up is ready as long as it serves: a pass that
+	// has something to do, or that failed at something else, does not change that.
+	ready := firstUntrue(status.Conditions, v1alpha1.ConditionEtcdReady, v1alpha1.ConditionControlPlaneReady, v1alpha1.ConditionAddonsReady)
+	if err != nil && (ready != nil || status.Version == "") {
+		ready = err
+	}
+	set(v1alpha1.ConditionReady, ready, "the control plane serves and nodes can join")
+	if err == nil && ready == nil && (status.Version == "" || allDone(s.status)) {
+		status.Version = hcp.Spec.Version
+	}
+}
+
+// userError is err if a person has to change something, else nil.
+func userError(err error) error {
+	if e := reconcile.As(err); e != nil && e.Kind == reconcile.KindUser {
+		return e
+	}
+	return nil
+}
+
+// servesError tells which component has no ready replica.
+func servesError(status map[string]component.Status) error {
+	for _, name := range components {
+		if c := status[name]; c.Ready == 0 {
+			return reconcile.Wait("NotReady", "no %s is ready%s", name, because(c.Message))
+		}
+	}
+	return nil
+}
+
+// availableError tells which components lack replicas.
+func availableError(status map[string]component.Status) error {
+	var short []string
+	for _, name := range components {
+		if c := status[name]; c.Ready < component.HostedReplicas {
+			short = append(short, fmt.Sprintf("%d of %d replicas of %s are ready%s", c.Ready, component.HostedReplicas, name, because(c.Message)))
+		}
+	}
+	if len(short) > 0 {
+		return reconcile.Wait("ReplicasMissing", "%s", strings.Join(short, "; "))
+	}
+	return nil
+}
+
+// allDone reports whether every replica is ready and runs what was applied last.
+func allDone(status map[string]component.Status) bool {
+	for _, name := range components {
+		if !status[name].Done() {
+			return false
+		}
+	}
+	return true
+}
+
+// addonsError tells why what every tenant needs is not in it.
+func addonsError(s *scope, applied string) error {
+	switch {
+	case s.facts.addonsErr != nil:
+		return s.facts.addonsErr
+	case applied == "":
+		return reconcile.Wait("WaitingForAPIServer", "they are applied once an API server is ready")
+	}
+	return nil
+}
+
+// firstUntrue is the first of the conditions that is not True, as the error that it
+// came from.
+func firstUntrue(conditions []metav1.Condition, types ...string) error {
+	for _, t := range types {
+		c := meta.FindStatusCondition(conditions, t)
+		if c == nil {
+			return reconcile.Wait("NotObserved", "%s has not been looked at yet", t)
+		}
+		if c.Status != metav1.ConditionTrue {
+			return reconcile.Wait(c.Reason, "%s", c.Message)
+		}
+	}
+	return nil
+}
