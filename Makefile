@@ -19,7 +19,7 @@ help: ## List the targets.
 ##
 .PHONY: build
 build: ## Build bin/marina, the one product binary.
-	@go build -trimpath -ldflags "-s -w -X github.com/marina-dev/marina/cmd/marina/cli.version=$(VERSION)" -o bin/marina ./cmd/marina
+	@go build -ldflags "-s -w -X github.com/marina-dev/marina/cmd/marina/cli/buildinfo.version=$(VERSION)" -o bin/marina ./cmd/marina
 
 .PHONY: kubernetes-1.36
 kubernetes-1.36: ## Build the Kubernetes 1.36 programs from source (cached).

@@ -1,0 +1,45 @@
+// Package arguments checks how many arguments a command gets, in words that name
+// the argument that is missing.
+package arguments
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Named takes one argument for each name: 'marina cluster wait NAME'.
+func Named(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < len(names) {
+			return missing(cmd, names[len(args)])
+		}
+		if len(args) > len(names) {
+			return fmt.Errorf("unexpected argument %q after %s", args[len(names)], strings.Join(names, " "))
+		}
+		return nil
+	}
+}
+
+// AtLeastOne takes one argument or more, all called name.
+func AtLeastOne(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return missing(cmd, name)
+		}
+		return nil
+	}
+}
+
+// None takes no argument.
+func None(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unexpected argument %q", args[0])
+	}
+	return nil
+}
+
+func missing(cmd *cobra.Command, name string) error {
+	return fmt.Errorf("%s is missing: %s", name, cmd.UseLine())
+}

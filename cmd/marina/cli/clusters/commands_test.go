@@ -1,0 +1,253 @@
+package clusters
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/cmd/marina/cli/failure"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
+
+// explained is what a person sees of an error.
+func explained(err error) string {
+	var b strings.Builder
+	failure.Print(&b, err)
+	return b.String()
+}
+
+func TestCreate(t *testing.T) {
+	a := newAPI(t, []client.Object{release("1.36.4-1"), release("1.37.1-9"), release("1.37.1-10")})
+	out, errOut, err := run(t, t.Context(), a, "create", "demo", "--pod-cidr", "10.1.0.0/16", "--service-cidr=10.2.0.0/16",
+		"--hosting-class", "big", "--cert-san", "a.example,10.0.0.1", "--cert-san", "b.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out != "cluster \"demo\" created\n" || errOut != "" {
+		t.Errorf("wrote %q and %q; advice is for people at terminals only", out, errOut)
+	}
+	got := &v1alpha1.Cluster{}
+	if err := a.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: "demo"}, got); err != nil {
+		t.Fatal(err)
+	}
+	want := v1alpha1.ClusterSpec{
+		HostingClassRef: v1alpha1.LocalReference{Name: "big"},
+		Version:         "1.37.1-10", // the newest
+		Network:         v1alpha1.NetworkSpec{PodCIDR: "10.1.0.0/16", ServiceCIDR: "10.2.0.0/16"},
+		Access:          v1alpha1.AccessSpec{CertSANs: []string{"a.example", "10.0.0.1", "b.example"}},
+	}
+	if diff := cmp.Diff(want, got.Spec); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestCreateDryRunCreatesNothing(t *testing.T) {
+	for mode, want := range map[string]string{"client": "created (dry run)", "server": "created (server dry run)"} {
+		a := newAPI(t, nil)
+		out, _, err := run(t, t.Context(), a, "create", "demo", "--version", "1.37.1-1", "--dry-run="+mode)
+		if err != nil || out != "cluster \"demo\" "+want+"\n" {
+			t.Errorf("--dry-run=%s wrote %q, %v", mode, out, err)
+		}
+		var list v1alpha1.ClusterList
+		if err := a.List(t.Context(), &list); err != nil || len(list.Items) > 0 {
+			t.Errorf("--dry-run=%s left %d clusters, %v", mode, len(list.Items), err)
+		}
+	}
+}
+
+func TestCreateAndWait(t *testing.T) {
+	a := newAPI(t, []client.Object{release("1.37.1-1")}, becomes(t,
+		cluster("demo", v1alpha1.ClusterCreating, metav1.ConditionUnknown, "etcd: waiting"),
+		cluster("demo", v1alpha1.ClusterActive, metav1.ConditionTrue, "it serves")))
+	out, errOut, err := run(t, t.Context(), a, "create", "demo", "--wait")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "cluster \"demo\" created\ncluster \"demo\" is ready\n"; out != want {
+		t.Errorf("results are %q, want %q", out, want)
+	}
+	if want := "demo: Pending: no manager has taken it up yet (0s)\ndemo: Creating: etcd: waiting (0s)\n"; errOut != want {
+		t.Errorf("progress is %q, want %q", errOut, want)
+	}
+}
+
+func TestCreateAndWaitPrintsTheReadyObject(t *testing.T) {
+	a := newAPI(t, []client.Object{release("1.37.1-1")}, becomes(t,
+		cluster("demo", v1alpha1.ClusterActive, metav1.ConditionTrue, "it serves")))
+	out, _, err := run(t, t.Context(), a, "create", "demo", "--wait", "-o", "yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(out, "apiVersion: marina.dev/v1alpha1\n") || !strings.Contains(out, "phase: Active") {
+		t.Errorf("standard output must be the object as it is when ready, and nothing else:\n%s", out)
+	}
+}
+
+func TestWait(t *testing.T) {
+	active := cluster("demo", v1alpha1.ClusterActive, metav1.ConditionTrue, "it serves")
+	creating := cluster("demo", v1alpha1.ClusterCreating, metav1.ConditionUnknown, "etcd: waiting")
+	broken := cluster("demo", v1alpha1.ClusterError, metav1.ConditionFalse, "no room in etcd")
+	cases := map[string]struct {
+		objects []client.Object
+		onWatch []func(client.Client) error
+		args    []string
+		out     string
+		problem string
+		exit    int
+	}{
+		"ReadyAlready": {
+			objects: []client.Object{active},
+			out:     "cluster \"demo\" is ready\n",
+		},
+		"ReadyLater": {
+			objects: []client.Object{creating},
+			onWatch: []func(client.Client) error{becomes(t, active)},
+			out:     "cluster \"demo\" is ready\n",
+		},
+		"PhaseLater": {
+			objects: []client.Object{creating},
+			onWatch: []func(client.Client) error{becomes(t, active)},
+			args:    []string{"--for=phase=Active"},
+			out:     "cluster \"demo\" is Active\n",
+		},
+		"GoneAlready": {
+			args: []string{"--for=deleted"},
+			out:  "cluster \"demo\" is deleted\n",
+		},
+		"ErrorFailsWithTheConditionsMessage": {
+			objects: []client.Object{creating},
+			onWatch: []func(client.Client) error{becomes(t, broken)},
+			problem: "Error: cluster \"demo\" is in phase Error: no room in etcd\nWhat to do: correct the cause; 'kubectl describe cluster demo' shows all conditions\n",
+			exit:    1,
+		},
+		"NoSuchCluster": {
+			problem: "Error: no cluster \"demo\" in namespace \"default\"\nWhat to do: 'marina cluster list --all-namespaces' shows what there is\n",
+			exit:    1,
+		},
+		"DeletedInBetween": {
+			objects: []client.Object{creating},
+			onWatch: []func(client.Client) error{func(c client.Client) error { return c.Delete(t.Context(), creating.DeepCopy()) }},
+			problem: "Error: cluster \"demo\" will not be ready: it has been deleted\n",
+			exit:    1,
+		},
+		"TimeIsOver": {
+			objects: []client.Object{creating},
+			onWatch: []func(client.Client) error{func(client.Client) error { return nil }},
+			args:    []string{"--timeout=10ms"},
+			problem: "Error: cluster \"demo\" is not ready after 10ms: it is Creating: etcd: waiting\nWhat to do: wait on, or look at it with 'kubectl describe cluster demo'\n",
+			exit:    3,
+		},
+		"UnknownGoal": {
+			args:    []string{"--for=happiness"},
+			problem: "Error: --for: \"happiness\" is not something to wait for: choose ready, deleted or phase=PHASE\nWhat to do: see 'marina wait --help'\n",
+			exit:    2,
+		},
+		"NegativeTimeout": {
+			args:    []string{"--timeout=-1s"},
+			problem: "Error: --timeout must not be negative\nWhat to do: see 'marina wait --help'\n",
+			exit:    2,
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var objects []client.Object
+			for _, o := range tc.objects {
+				objects = append(objects, o.DeepCopyObject().(client.Object))
+			}
+			out, _, err := run(t, t.Context(), newAPI(t, objects, tc.onWatch...), append([]string{"wait", "demo"}, tc.args...)...)
+			if out != tc.out {
+				t.Errorf("results are %q, want %q", out, tc.out)
+			}
+			if diff := cmp.Diff(tc.problem, explained(err)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if err != nil && failure.Explain(err).Exit != tc.exit && tc.exit != failure.ExitFailure {
+				t.Errorf("exit code %d, want %d", failure.Explain(err).Exit, tc.exit)
+			}
+		})
+	}
+}
+
+func TestWaitSurvivesARestartOfTheManagementCluster(t *testing.T) {
+	a := newAPI(t, []client.Object{cluster("demo", v1alpha1.ClusterCreating, metav1.ConditionUnknown, "")},
+		func(client.Client) error { return errors.New("it restarts") },
+		becomes(t, cluster("demo", v1alpha1.ClusterActive, metav1.ConditionTrue, "")))
+	_, errOut, err := run(t, t.Context(), a, "wait", "demo")
+	if err != nil && !strings.Contains(errOut, "it restarts") {
+		t.Fatalf("%v\n%s", err, errOut)
+	}
+}
+
+func TestInterruptTellsWhatGoesOn(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	a := newAPI(t, []client.Object{release("1.37.1-1")}, func(client.Client) error { interrupt(); return nil })
+	_, _, err := run(t, ctx, a, "create", "demo", "--wait")
+	want := "Error: interrupted\nWhat to do: it goes on being created: 'marina cluster wait demo' waits on\n"
+	if diff := cmp.Diff(want, explained(err)); diff != "" || failure.Explain(err).Exit != failure.ExitInterrupted {
+		t.Errorf("exit code %d (-want +got):\n%s", failure.Explain(err).Exit, diff)
+	}
+}
+
+func TestDelete(t *testing.T) {
+	keep := func(name string) *v1alpha1.Cluster {
+		c := cluster(name, v1alpha1.ClusterActive, metav1.ConditionTrue, "")
+		c.Finalizers = []string{v1alpha1.ClusterFinalizer}
+		return c
+	}
+	// The manager removes the finalizer.
+	release := func(name string) func(client.Client) error {
+		return func(c client.Client) error {
+			live := &v1alpha1.Cluster{}
+			if err := c.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: name}, live); err != nil {
+				return err
+			}
+			if live.DeletionTimestamp == nil {
+				t.Errorf("%s is waited for and was not deleted", name)
+			}
+			live.Finalizers = nil
+			return c.Update(t.Context(), live)
+		}
+	}
+	cases := map[string]struct {
+		args    []string
+		onWatch []func(client.Client) error
+		out     string
+		problem string
+	}{
+		"WaitsByDefault": {
+			args:    []string{"a"},
+			onWatch: []func(client.Client) error{release("a")},
+			out:     "cluster \"a\" deleted\n",
+		},
+		"DoesNotWaitIfAskedNotTo": {
+			args: []string{"a", "--wait=false"},
+			out:  "cluster \"a\" is being deleted\n",
+		},
+		"OneThatIsMissingKeepsNoOther": {
+			args:    []string{"nope", "a", "b"},
+			onWatch: []func(client.Client) error{release("a"), release("b")},
+			out:     "cluster \"a\" deleted\ncluster \"b\" deleted\n",
+			problem: "Error: no cluster \"nope\" in namespace \"default\"\nWhat to do: 'marina cluster list --all-namespaces' shows what there is\n",
+		},
+		"OneThatIsMissingMayBeFine": {
+			args: []string{"nope", "--ignore-not-found"},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			a := newAPI(t, []client.Object{keep("a"), keep("b")}, tc.onWatch...)
+			out, _, err := run(t, t.Context(), a, append([]string{"delete"}, tc.args...)...)
+			if out != tc.out {
+				t.Errorf("results are %q, want %q", out, tc.out)
+			}
+			if diff := cmp.Diff(tc.problem, explained(err)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,110 @@
+package clusters
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/cmd/marina/cli/arguments"
+	"github.com/marina-dev/marina/cmd/marina/cli/progress"
+	"github.com/marina-dev/marina/cmd/marina/cli/session"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
+
+type deleteOptions struct {
+	wait           bool
+	ignoreNotFound bool
+	timeout        time.Duration
+}
+
+func newDelete(open session.Opener) *cobra.Command {
+	o := &deleteOptions{}
+	cmd := &cobra.Command{
+		Use:   "delete NAME...",
+		Short: "Delete clusters and all that is in them",
+		Long: `Delete clusters and all that is in them.
+
+The deletion cannot be taken back. By default the command waits until nothing is
+left; an interrupt ends the waiting, not the deletion.`,
+		Example: `  marina cluster delete demo
+  marina cluster delete demo test --wait=false`,
+		Args: arguments.AtLeastOne("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkTimeout(cmd, o.timeout); err != nil {
+				return err
+			}
+			s, err := open(cmd)
+			if err != nil {
+				return err
+			}
+			return o.run(cmd.Context(), cmd, s, args)
+		},
+		ValidArgsFunction: session.CompleteClusters(open, 0),
+	}
+	cmd.Flags().BoolVar(&o.wait, "wait", true, "wait until the clusters are gone")
+	cmd.Flags().BoolVar(&o.ignoreNotFound, "ignore-not-found", false, "a cluster that does not exist is no failure")
+	timeoutFlag(cmd, &o.timeout)
+	return cmd
+}
+
+// run asks for all deletions first, so that they go on side by side, and waits
+// then. One cluster that cannot be deleted keeps no other from it.
+func (o *deleteOptions) run(ctx context.Context, cmd *cobra.Command, s *session.Session, names []string) error {
+	var errs []error
+	var deleting []*v1alpha1.Cluster
+	for _, name := range names {
+		cluster, err := o.request(ctx, s, name)
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+		case cluster == nil: // and that is allowed
+		case !o.wait:
+			fmt.Fprintf(cmd.OutOrStdout(), "cluster %q is being deleted\n", name)
+		default:
+			deleting = append(deleting, cluster)
+		}
+	}
+	// One limit for all of them together.
+	ctx, cancel := limit(ctx, o.timeout)
+	defer cancel()
+	for _, cluster := range deleting {
+		if err := o.awaitGone(ctx, cmd, s, cluster); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "cluster %q deleted\n", cluster.Name)
+	}
+	return errors.Join(errs...)
+}
+
+// request deletes a cluster and returns it, or nil if there is none and that is
+// allowed. The UID is a precondition, so that it is the cluster waited for.
+func (o *deleteOptions) request(ctx context.Context, s *session.Session, name string) (*v1alpha1.Cluster, error) {
+	cluster, err := s.Cluster(ctx, name)
+	if err == nil {
+		err = s.Client.Delete(ctx, cluster, client.Preconditions{UID: &cluster.UID})
+	}
+	if apierrors.IsNotFound(err) && o.ignoreNotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return cluster, nil
+}
+
+func (o *deleteOptions) awaitGone(ctx context.Context, cmd *cobra.Command, s *session.Session, cluster *v1alpha1.Cluster) error {
+	gone := untilDeleted
+	gone.uid = cluster.UID
+	_, err := await(ctx, s.Client, client.ObjectKeyFromObject(cluster), wish{
+		goal:     gone,
+		timeout:  o.timeout,
+		followUp: fmt.Sprintf("it goes on being deleted: 'marina cluster wait %s%s --for=deleted' waits on", cluster.Name, inNamespace(s)),
+	}, progress.New(cmd.ErrOrStderr(), cluster.Name))
+	return err
+}

@@ -1,0 +1,143 @@
+package clusters
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
+
+// phases are the words that --for=phase= takes.
+var phases = []v1alpha1.ClusterPhase{
+	v1alpha1.ClusterPending, v1alpha1.ClusterCreating, v1alpha1.ClusterActive, v1alpha1.ClusterUpgrading,
+	v1alpha1.ClusterDegraded, v1alpha1.ClusterDeleting, v1alpha1.ClusterError,
+}
+
+// goal is what a cluster is waited for to be.
+type goal struct {
+	// text completes the sentence 'cluster "x" is ...'.
+	text string
+	// deleted is true for the goal that there is no such cluster; uid limits it to
+	// the cluster that was deleted, so that a new one of its name is not waited for.
+	deleted bool
+	uid     types.UID
+	// phase is the phase that is waited for; empty means the Ready condition.
+	phase v1alpha1.ClusterPhase
+}
+
+var (
+	untilReady   = goal{text: "ready"}
+	untilDeleted = goal{text: "deleted", deleted: true}
+)
+
+// parseGoal reads the value of --for.
+func parseGoal(s string) (goal, error) {
+	switch s {
+	case "ready":
+		return untilReady, nil
+	case "deleted", "delete": // kubectl's word is delete
+		return untilDeleted, nil
+	}
+	if name, found := strings.CutPrefix(s, "phase="); found {
+		phase := v1alpha1.ClusterPhase(name)
+		if slices.Contains(phases, phase) {
+			return goal{text: name, phase: phase}, nil
+		}
+		return goal{}, fmt.Errorf("--for: there is no phase %q: choose one of %s", name, join(phases))
+	}
+	return goal{}, fmt.Errorf("--for: %q is not something to wait for: choose ready, deleted or phase=PHASE", s)
+}
+
+// verdict is what a cluster's state means for a goal.
+type verdict int
+
+const (
+	goOn verdict = iota
+	reached
+	hopeless
+)
+
+// judge compares a cluster's state, nil for none, with the goal. Why tells, when
+// the goal is hopeless, the reason.
+//
+// Status counts only if it is of the present spec: right after a change it still
+// tells how the cluster was before.
+func (g goal) judge(c *v1alpha1.Cluster) (v verdict, why string) {
+	switch {
+	case g.deleted:
+		if c == nil || g.uid != "" && c.UID != g.uid {
+			return reached, ""
+		}
+		return goOn, ""
+	case c == nil:
+		return hopeless, "it has been deleted"
+	case c.DeletionTimestamp != nil && g.phase != v1alpha1.ClusterDeleting:
+		return hopeless, "it is being deleted"
+	case c.Status.ObservedGeneration < c.Generation:
+		return goOn, ""
+	case g.phase != "" && c.Status.Phase == g.phase:
+		return reached, ""
+	case g.phase == "" && isReady(c):
+		return reached, ""
+	case c.Status.Phase == v1alpha1.ClusterError || refusal(c) != "":
+		return hopeless, cmp.Or(refusal(c), describe(c))
+	default:
+		return goOn, ""
+	}
+}
+
+// refusal is why a person has to change the spec, or what it names, empty if
+// nobody has to. A cluster that has nothing to lose yet may stay Pending for it.
+func refusal(c *v1alpha1.Cluster) string {
+	accepted := meta.FindStatusCondition(c.Status.Conditions, v1alpha1.ConditionSpecAccepted)
+	if accepted == nil || accepted.Status != metav1.ConditionFalse {
+		return ""
+	}
+	return cmp.Or(accepted.Message, accepted.Reason)
+}
+
+// isReady asks for a Ready condition of the present spec too, as kubectl wait does.
+func isReady(c *v1alpha1.Cluster) bool {
+	ready := meta.FindStatusCondition(c.Status.Conditions, v1alpha1.ConditionReady)
+	return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration >= c.Generation
+}
+
+// phaseOf is the phase as it is now: no manager may have seen the cluster yet, or
+// its deletion.
+func phaseOf(c *v1alpha1.Cluster) string {
+	if c.DeletionTimestamp != nil {
+		return string(v1alpha1.ClusterDeleting)
+	}
+	return cmp.Or(string(c.Status.Phase), string(v1alpha1.ClusterPending))
+}
+
+// describe is the sentence of the condition that tells most about where a cluster
+// is.
+func describe(c *v1alpha1.Cluster) string {
+	about := v1alpha1.ConditionReady
+	if c.DeletionTimestamp != nil {
+		about = v1alpha1.ConditionDeleting
+	}
+	if condition := meta.FindStatusCondition(c.Status.Conditions, about); condition != nil {
+		return condition.Message
+	}
+	if c.Status.ObservedGeneration == 0 {
+		return "no manager has taken it up yet"
+	}
+	return ""
+}
+
+func join[T ~string](words []T) string {
+	texts := make([]string, 0, len(words))
+	for _, w := range words {
+		texts = append(texts, string(w))
+	}
+	return strings.Join(texts, ", ")
+}

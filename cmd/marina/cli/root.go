@@ -1,0 +1,76 @@
+// Package cli is the command tree of marina: it composes the commands, and turns
+// their errors into text and an exit code. What a command does is in its own
+// package below.
+package cli
+
+import (
+	"context"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/marina-dev/marina/cmd/marina/cli/clusters"
+	"github.com/marina-dev/marina/cmd/marina/cli/failure"
+	"github.com/marina-dev/marina/cmd/marina/cli/kubeconfigs"
+	"github.com/marina-dev/marina/cmd/marina/cli/session"
+	"github.com/marina-dev/marina/cmd/marina/cli/tokens"
+	"github.com/marina-dev/marina/cmd/marina/up"
+)
+
+const description = `Marina runs Kubernetes clusters for many tenants.
+
+'marina up' starts everything on this machine. The other commands speak to a
+management cluster, whose kubeconfig is the first of these:
+
+  1. --kubeconfig
+  2. $MARINA_KUBECONFIG
+  3. that of 'marina up' on this machine, in $MARINA_DATA_DIR or
+     ${XDG_DATA_HOME:-~/.local/share}/marina
+  4. $KUBECONFIG, or ~/.kube/config
+
+Results go to standard output, progress and advice to standard error.
+
+Exit codes:
+    0  done
+    1  it did not work
+    2  the command line is wrong; nothing was tried
+    3  it did not happen in time; it may still happen
+  130  interrupted`
+
+// Main runs a command line and returns the exit code.
+func Main(ctx context.Context, args []string, out, errOut io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	return failure.Print(errOut, root.ExecuteContext(ctx))
+}
+
+func newRoot() *cobra.Command {
+	root := group("marina", "Run Kubernetes clusters for many tenants")
+	root.Long = description
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetUsageTemplate(usageTemplate)
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+
+	flags := &session.Flags{}
+	flags.AddTo(root.PersistentFlags())
+	_ = root.RegisterFlagCompletionFunc("context", flags.CompleteContexts)
+	_ = root.RegisterFlagCompletionFunc("namespace", session.CompleteNamespaces(flags.Open))
+	_ = root.RegisterFlagCompletionFunc("kubeconfig", cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault))
+
+	cluster := group("cluster", "Create, show, wait for and delete clusters")
+	cluster.Aliases = []string{"clusters"}
+	cluster.AddCommand(clusters.Commands(flags.Open)...)
+
+	kubeconfig := group("kubeconfig", "Get access to a cluster")
+	kubeconfig.AddCommand(kubeconfigs.NewGet(flags.Open))
+
+	token := group("token", "Let nodes join a cluster")
+	token.AddCommand(tokens.NewCreate(flags.Open))
+
+	root.AddCommand(cluster, kubeconfig, token, newVersion(flags.Open),
+		withoutGlobalFlags(up.NewCommand()), withoutGlobalFlags(newBalancer()))
+	strict(root)
+	return root
+}

@@ -1,0 +1,37 @@
+package session
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/cmd/marina/cli/failure"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
+
+// Cluster reads a cluster of the session's namespace.
+func (s *Session) Cluster(ctx context.Context, name string) (*v1alpha1.Cluster, error) {
+	key := client.ObjectKey{Namespace: s.Namespace, Name: name}
+	cluster := &v1alpha1.Cluster{}
+	err := s.Client.Get(ctx, key, cluster)
+	if apierrors.IsNotFound(err) && !failure.NotServed(err) {
+		missing := NoCluster(key)
+		missing.Err = err
+		return nil, missing
+	}
+	if err != nil {
+		return nil, err
+	}
+	return cluster, nil
+}
+
+// NoCluster says that there is no such cluster. Unlike the API server's message it
+// names the namespace, which is what people most often get wrong.
+func NoCluster(key client.ObjectKey) *failure.Error {
+	return &failure.Error{
+		Message: fmt.Sprintf("no cluster %q in namespace %q", key.Name, key.Namespace),
+		Do:      "'marina cluster list --all-namespaces' shows what there is",
+	}
+}

@@ -1,0 +1,101 @@
+package session
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
+
+// completionTime is how long a person waits after pressing Tab for a server that
+// does not answer.
+const completionTime = 2 * time.Second
+
+const noFiles = cobra.ShellCompDirectiveNoFileComp
+
+// CompleteClusters completes the names of clusters; at most limit of them, or any
+// number if it is zero. Those given already are not offered again.
+func CompleteClusters(open Opener, limit int) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if limit > 0 && len(args) >= limit {
+			return nil, noFiles
+		}
+		var list v1alpha1.ClusterList
+		if !complete(open, cmd, &list, true) {
+			return nil, noFiles
+		}
+		var names []cobra.Completion
+		for _, c := range list.Items {
+			if !slices.Contains(args, c.Name) {
+				names = append(names, cobra.CompletionWithDesc(c.Name, strings.TrimSpace(string(c.Status.Phase)+" "+c.Spec.Version)))
+			}
+		}
+		return names, noFiles
+	}
+}
+
+// CompleteVersions completes the names of the releases on offer, newest first.
+func CompleteVersions(open Opener) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		var list v1alpha1.KubernetesReleaseList
+		complete(open, cmd, &list, false)
+		return NewestFirst(&list), noFiles | cobra.ShellCompDirectiveKeepOrder
+	}
+}
+
+// CompleteNamespaces completes the names of namespaces.
+func CompleteNamespaces(open Opener) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		var list corev1.NamespaceList
+		complete(open, cmd, &list, false)
+		var names []cobra.Completion
+		for _, namespace := range list.Items {
+			// A cluster's own namespace holds no Clusters.
+			if _, internal := namespace.Labels[v1alpha1.LabelClusterUID]; !internal {
+				names = append(names, namespace.Name)
+			}
+		}
+		return names, noFiles
+	}
+}
+
+// CompleteContexts completes the names of contexts.
+func (f *Flags) CompleteContexts(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	config, _, err := f.read()
+	if err != nil {
+		return nil, noFiles
+	}
+	return slices.Sorted(maps.Keys(config.Contexts)), noFiles
+}
+
+// CompleteFixed completes a flag that takes one of a few words.
+func CompleteFixed(words ...string) cobra.CompletionFunc {
+	return cobra.FixedCompletions(words, noFiles)
+}
+
+// complete fills list. A completion that fails offers nothing: there is no place
+// for an error on a line that somebody is typing.
+func complete(open Opener, cmd *cobra.Command, list client.ObjectList, namespaced bool) bool {
+	s, err := open(cmd)
+	if err != nil {
+		return false
+	}
+	parent := cmd.Context()
+	if parent == nil {
+		parent = context.Background()
+	}
+	ctx, cancel := context.WithTimeout(parent, completionTime)
+	defer cancel()
+	var options []client.ListOption
+	if namespaced {
+		options = append(options, client.InNamespace(s.Namespace))
+	}
+	return s.Client.List(ctx, list, options...) == nil
+}

@@ -1,0 +1,106 @@
+package up
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/marina-dev/marina/cmd/marina/cli/failure"
+	"github.com/marina-dev/marina/cmd/marina/cli/session"
+)
+
+const description = `Run Marina on this machine: a management API, its controllers, and the
+control planes of the clusters that you create.
+
+It needs no root. Everything is kept in one folder, so that you can stop it and
+start it again. Ctrl-C, or SIGTERM, stops all clusters and then Marina. When it
+is killed the clusters live on, and the next 'marina up' takes them over.`
+
+// NewCommand is 'marina up'.
+func NewCommand() *cobra.Command {
+	options, err := defaults()
+	format, verbosity := formatText, 0
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Run everything on this machine",
+		Long:  description,
+		Example: `  marina up
+  marina up --data-dir /srv/marina --port 8443`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err != nil {
+				return err
+			}
+			if format != formatText && format != formatJSON {
+				return failure.Usage(cmd.CommandPath(), "--log-format %q: it is text or json", format)
+			}
+			options.Log = newLogger(cmd.ErrOrStderr(), format, verbosity)
+			return run(cmd, options)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&options.DataDir, "data-dir", options.DataDir, "Folder that everything is kept in. $"+session.EnvDataDir+" sets the default.")
+	flags.StringVar(&options.BinDir, "bin-dir", options.BinDir, "Folder of the Kubernetes and etcd programs.")
+	flags.IntVar(&options.Port, "port", options.Port, fmt.Sprintf("Port of the management API on %s. The %d ports after it are Marina's too.", address, managementPorts-1))
+	flags.Var(&options.Tenants, "port-range", "Ports of the clusters' control planes.")
+	flags.StringVar(&options.MetricsAddress, "metrics-address", options.MetricsAddress, `Where the controllers' metrics are served, for example 127.0.0.1:9090; "0" for nowhere.`)
+	flags.StringVar(&format, "log-format", format, "Format of the log on standard error: text or json.")
+	flags.IntVarP(&verbosity, "v", "v", verbosity, "Verbosity of the log: 0 for people, 4 for developers.")
+	_ = cmd.MarkFlagDirname("data-dir")
+	_ = cmd.MarkFlagDirname("bin-dir")
+	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{formatText, formatJSON}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// run starts Marina, and stops it when the command's context ends: at the first
+// signal. The second one ends the process, and leaves what it runs behind.
+func run(cmd *cobra.Command, options Options) error {
+	ctx := cmd.Context()
+	running, err := Start(ctx, options)
+	if err != nil {
+		if ctx.Err() != nil {
+			return failure.Interrupted("")
+		}
+		return err
+	}
+	fmt.Fprint(cmd.OutOrStdout(), running.summary())
+	select {
+	case err := <-running.Failed():
+		return &failure.Error{
+			Message: err.Error(),
+			Do:      "start it again: the clusters live on, and it takes them over",
+			Err:     err,
+		}
+	case <-ctx.Done():
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), "Stopping the clusters, then Marina. Press Ctrl-C again to leave them running.")
+	return running.Stop(context.WithoutCancel(ctx))
+}
+
+// summary tells a person what runs, and what to do next.
+func (r *Running) summary() string {
+	d := r.management.dir
+	hint := ""
+	if home, err := os.UserHomeDir(); err != nil || session.DataDir(os.Getenv, home) != string(d) {
+		hint = fmt.Sprintf("  export %s=%s\n", session.EnvDataDir, d)
+	}
+	return fmt.Sprintf(`Marina is ready.
+
+  Management API  %s  (Kubernetes %s)
+  Data            %s
+  Logs            %s
+
+In another terminal:
+
+%s  marina cluster create demo
+  export KUBECONFIG=%s    # for kubectl, on the management API
+
+Ctrl-C stops the clusters and Marina; both come back with the next 'marina up'.
+`,
+		r.management.inputs.server, r.management.inputs.kubernetes, d,
+		filepath.Join(string(d), "{logs,management,tenants}"),
+		hint, d.kubeconfig())
+}

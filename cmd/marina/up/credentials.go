@@ -1,0 +1,218 @@
+package up
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/marina-dev/marina/cmd/marina/cli/failure"
+	"github.com/marina-dev/marina/pkg/pki"
+)
+
+// credentials are the keys of the management plane, as they lie in <data>/pki. Of
+// tenants' keys there are none: those are Secrets in the management API.
+type credentials struct {
+	// ca signs what the management API and its clients present to each other, and
+	// etcdCA what etcd and the API server do: who has one of the latter is no user
+	// of the API.
+	ca, etcdCA pki.KeyPair
+	leaves     map[string]pki.KeyPair
+	// signing and verifying are the keys of service account tokens.
+	signing, verifying []byte
+	// encryption is the EncryptionConfiguration for data at rest.
+	encryption []byte
+}
+
+// Names of the leaf certificates, which are also those of their files.
+const (
+	leafAPIServer         = "kube-apiserver"
+	leafControllerManager = "kube-controller-manager"
+	leafAdmin             = "admin"
+	leafMarina            = "marina"
+	leafEtcdServer        = "etcd-server"
+	leafEtcdClient        = "etcd-client"
+)
+
+// groupMasters may do anything in the management API. On this machine its members
+// are the person who runs Marina, and Marina.
+const groupMasters = "system:masters"
+
+var loopback = netip.MustParseAddr(address)
+
+// leafRequests are the certificates that ca and etcdCA sign.
+var (
+	leafRequests = map[string]pki.Request{
+		leafAPIServer:         {CommonName: "kube-apiserver", DNSNames: []string{"localhost"}, IPs: []netip.Addr{loopback}, Usage: pki.ServerAuth},
+		leafControllerManager: {CommonName: "system:kube-controller-manager", DNSNames: []string{"localhost"}, IPs: []netip.Addr{loopback}, Usage: pki.ClientAuth | pki.ServerAuth},
+		leafAdmin:             {CommonName: "admin", Organization: []string{groupMasters}, Usage: pki.ClientAuth},
+		leafMarina:            {CommonName: "marina", Organization: []string{groupMasters}, Usage: pki.ClientAuth},
+	}
+	etcdLeafRequests = map[string]pki.Request{
+		leafEtcdServer: {CommonName: "etcd", DNSNames: []string{"localhost"}, IPs: []netip.Addr{loopback}, Usage: pki.ServerAuth},
+		leafEtcdClient: {CommonName: "kube-apiserver", Usage: pki.ClientAuth},
+	}
+)
+
+// keyStore is the folder of keys.
+type keyStore struct {
+	dir string
+	now time.Time
+	log *slog.Logger
+}
+
+// ensureCredentials reads the keys, and makes what is missing or falls due.
+func ensureCredentials(d dataDir, now time.Time, log *slog.Logger) (*credentials, error) {
+	if err := os.MkdirAll(d.pki(), 0o700); err != nil {
+		return nil, err
+	}
+	s := keyStore{dir: d.pki(), now: now, log: log}
+	c := &credentials{leaves: map[string]pki.KeyPair{}}
+	var err error
+	if c.ca, err = s.authority("ca", "marina-management"); err != nil {
+		return nil, err
+	}
+	if c.etcdCA, err = s.authority("etcd-ca", "marina-management-etcd"); err != nil {
+		return nil, err
+	}
+	for _, signer := range []struct {
+		ca       pki.KeyPair
+		requests map[string]pki.Request
+	}{{c.ca, leafRequests}, {c.etcdCA, etcdLeafRequests}} {
+		for name, request := range signer.requests {
+			if c.leaves[name], err = s.leaf(name, signer.ca, request); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if c.signing, c.verifying, err = s.signingKey(); err != nil {
+		return nil, err
+	}
+	c.encryption, err = s.encryptionConfiguration(d)
+	return c, err
+}
+
+// authority returns a CA. What it has signed is signed anew when it is replaced, so
+// that this is safe whenever it is due: nothing of a tenant depends on it.
+func (s keyStore) authority(name, commonName string) (pki.KeyPair, error) {
+	stored, err := s.readPair(name)
+	if err != nil {
+		return pki.KeyPair{}, err
+	}
+	in := pki.Input{Stored: stored, Now: s.now}
+	in.Cert, _ = stored.Certificate()
+	in.Key, _ = stored.PrivateKey()
+	chain := []pki.Policy{pki.Missing, pki.NotDecodable, pki.KeyMismatch, pki.NotYetValid, pki.ExpiresSoon}
+	reason, message, due := pki.Evaluate(chain, in)
+	if !due {
+		return stored, nil
+	}
+	s.logRenewal(name, reason, message)
+	ca, err := pki.NewCA(commonName, s.now, 0)
+	if err != nil {
+		return pki.KeyPair{}, err
+	}
+	return ca, s.writePair(name, ca)
+}
+
+func (s keyStore) leaf(name string, ca pki.KeyPair, request pki.Request) (pki.KeyPair, error) {
+	stored, err := s.readPair(name)
+	if err != nil {
+		return pki.KeyPair{}, err
+	}
+	in, err := pki.Load(stored, ca.CertPEM, request, s.now)
+	if err != nil {
+		return pki.KeyPair{}, fmt.Errorf("certificate %s: %w", name, err)
+	}
+	reason, message, due := pki.Evaluate(pki.LeafPolicies(), in)
+	if !due {
+		return stored, nil
+	}
+	s.logRenewal(name, reason, message)
+	pair, err := ca.Issue(request, s.now)
+	if err != nil {
+		return pki.KeyPair{}, fmt.Errorf("certificate %s: %w", name, err)
+	}
+	return pair, s.writePair(name, pair)
+}
+
+// logRenewal is silent about the first time.
+func (s keyStore) logRenewal(name, reason, message string) {
+	if reason != pki.ReasonMissing {
+		s.log.Info("renewing a certificate of the management plane", "certificate", name, "reason", reason, "message", message)
+	}
+}
+
+func (s keyStore) signingKey() (private, public []byte, err error) {
+	private, err = s.read("service-account.key")
+	if err != nil {
+		return nil, nil, err
+	}
+	public, err = s.read("service-account.pub")
+	if err != nil || (private != nil && public != nil) {
+		return private, public, err
+	}
+	if private, public, err = pki.NewSigningKey(); err != nil {
+		return nil, nil, err
+	}
+	return private, public, errors.Join(s.write("service-account.key", private), s.write("service-account.pub", public))
+}
+
+// encryptionConfiguration encrypts Secrets in etcd: they hold the CA keys of all
+// tenants. Its key cannot be made again once there is data.
+func (s keyStore) encryptionConfiguration(d dataDir) ([]byte, error) {
+	const name = "encryption.yaml"
+	data, err := s.read(name)
+	if data != nil || err != nil {
+		return data, err
+	}
+	if _, err := os.Stat(d.etcd()); err == nil {
+		return nil, failure.New("restore that file from a backup of the data directory",
+			"%s is missing: without its key the Secrets in %s cannot be read", filepath.Join(s.dir, name), d.etcd())
+	}
+	data = fmt.Appendf(nil, encryptionTemplate, base64.StdEncoding.EncodeToString(pki.NewEncryptionKey()))
+	return data, s.write(name, data)
+}
+
+const encryptionTemplate = `apiVersion: apiserver.config.k8s.io/v1
+kind: EncryptionConfiguration
+resources:
+  - resources: [secrets]
+    providers:
+      - secretbox:
+          keys:
+            - name: "1"
+              secret: %s
+      - identity: {}
+`
+
+func (s keyStore) certFile(name string) string { return filepath.Join(s.dir, name+".crt") }
+func (s keyStore) keyFile(name string) string  { return filepath.Join(s.dir, name+".key") }
+
+func (s keyStore) readPair(name string) (pki.KeyPair, error) {
+	cert, certErr := s.read(name + ".crt")
+	key, keyErr := s.read(name + ".key")
+	return pki.KeyPair{CertPEM: cert, KeyPEM: key}, errors.Join(certErr, keyErr)
+}
+
+func (s keyStore) writePair(name string, pair pki.KeyPair) error {
+	return errors.Join(s.write(name+".key", pair.KeyPEM), s.write(name+".crt", pair.CertPEM))
+}
+
+// read returns nil if there is no such file.
+func (s keyStore) read(name string) ([]byte, error) {
+	data, err := os.ReadFile(filepath.Join(s.dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return data, err
+}
+
+func (s keyStore) write(name string, data []byte) error {
+	return writeFile(filepath.Join(s.dir, name), data)
+}

@@ -1,0 +1,144 @@
+package up
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/marina-dev/marina/cmd/marina/cli/failure"
+)
+
+// dataVersion counts the layouts of the data directory. A newer Marina reads older
+// ones; an older one must not touch what it does not understand.
+const dataVersion = 1
+
+// dataDir is the folder that holds everything.
+type dataDir string
+
+func (d dataDir) version() string    { return filepath.Join(string(d), "version") }
+func (d dataDir) pid() string        { return filepath.Join(string(d), "marina.pid") }
+func (d dataDir) kubeconfig() string { return filepath.Join(string(d), "kubeconfig") }
+func (d dataDir) pki() string        { return filepath.Join(string(d), "pki") }
+func (d dataDir) etcd() string       { return filepath.Join(string(d), "etcd") }
+func (d dataDir) etcdLog() string    { return filepath.Join(string(d), "logs", "etcd.log") }
+func (d dataDir) management() string { return filepath.Join(string(d), "management") }
+func (d dataDir) tenants() string    { return filepath.Join(string(d), "tenants") }
+
+// openDataDir creates the folder if necessary and takes it for this process, until
+// the lock is released.
+func openDataDir(d dataDir) (*lock, error) {
+	if err := os.MkdirAll(string(d), 0o700); err != nil {
+		return nil, notWritable(d, err)
+	}
+	held, err := takeLock(d.pid())
+	var busy *busyError
+	switch {
+	case errors.As(err, &busy):
+		return nil, failure.New(fmt.Sprintf("stop it with 'kill %s', or choose another --data-dir", busy.holder),
+			"the data directory %s is in use by process %s", d, busy.holder)
+	case err != nil:
+		return nil, notWritable(d, err)
+	}
+	if err := checkVersion(d); err != nil {
+		held.release()
+		return nil, err
+	}
+	return held, nil
+}
+
+func notWritable(d dataDir, err error) error {
+	return failure.New("make it writable for you, or choose another --data-dir", "the data directory %s cannot be written to: %v", d, err)
+}
+
+// checkVersion refuses a folder of a newer Marina, and marks a new one.
+func checkVersion(d dataDir) error {
+	data, err := os.ReadFile(d.version())
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := writeFile(d.version(), []byte(strconv.Itoa(dataVersion)+"\n")); err != nil {
+			return notWritable(d, err)
+		}
+		return nil
+	}
+	if err != nil {
+		return notWritable(d, err)
+	}
+	found, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	switch {
+	case err != nil || found < 1:
+		return failure.New("restore it, or choose another --data-dir", "%s holds %q and not the version of a layout", d.version(), data)
+	case found > dataVersion:
+		return failure.New("use that newer version of Marina, or choose another --data-dir",
+			"the data directory %s was written by a newer Marina: its layout is %d, and this Marina knows up to %d", d, found, dataVersion)
+	}
+	return nil
+}
+
+// lock is a file that this process holds. The kernel releases it when the process
+// dies, however that happens.
+type lock struct{ file *os.File }
+
+// busyError says that another process holds the lock.
+type busyError struct{ holder string }
+
+func (e *busyError) Error() string { return "held by process " + e.holder }
+
+// takeLock locks a file and writes this process's number into it.
+func takeLock(path string) (*lock, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if err == nil {
+		err = replaceContent(file, strconv.Itoa(os.Getpid())+"\n")
+	} else if errors.Is(err, syscall.EWOULDBLOCK) {
+		holder, _ := os.ReadFile(path)
+		err = &busyError{holder: strings.TrimSpace(string(holder))}
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return &lock{file: file}, nil
+}
+
+// release empties the file, so that nobody takes its number for a running
+// process, and lets go of it. The file stays: removing it would let two processes
+// each lock a file of that name.
+func (l *lock) release() {
+	_ = replaceContent(l.file, "")
+	_ = l.file.Close()
+}
+
+func replaceContent(file *os.File, content string) error {
+	if err := file.Truncate(0); err != nil {
+		return err
+	}
+	_, err := file.WriteAt([]byte(content), 0)
+	return err
+}
+
+// writeFile writes a file that only its owner reads, in one step: whoever reads it
+// finds the old content or the new.
+func writeFile(path string, data []byte) (err error) {
+	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(temp.Name())
+		}
+	}()
+	_, err = temp.Write(data)
+	// Before the rename: a key that is empty after a power failure is lost.
+	if err = errors.Join(err, temp.Sync(), temp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temp.Name(), path)
+}

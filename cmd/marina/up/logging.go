@@ -1,0 +1,173 @@
+package up
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+)
+
+// Log formats.
+const (
+	formatText = "text"
+	formatJSON = "json"
+)
+
+// ownPackages is how the functions of Marina begin.
+const ownPackages = "github.com/marina-dev/marina/"
+
+// newLogger writes to w. Verbosity is that of klog: 0 for what a person wants to
+// know, 4 for what a developer does.
+func newLogger(w io.Writer, format string, verbosity int) *slog.Logger {
+	level := slog.Level(-verbosity)
+	var handler slog.Handler
+	if format == formatJSON {
+		handler = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
+	} else {
+		handler = newTextHandler(w, level)
+	}
+	return slog.New(quietHandler{handler})
+}
+
+// routeLibraryLogs makes the libraries write to the same log. Both settings are of
+// the whole process; controller-runtime keeps the first one it gets.
+func routeLibraryLogs(log *slog.Logger) {
+	sink := logr.FromSlogHandler(log.Handler())
+	ctrl.SetLogger(sink)
+	klog.SetLogger(sink)
+}
+
+// quietHandler takes what libraries say for information as detail: which worker
+// they start is of no interest to who runs Marina. Their warnings and errors stay.
+type quietHandler struct{ slog.Handler }
+
+func (h quietHandler) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level == slog.LevelInfo && !own(r.PC) && !h.Enabled(ctx, slog.LevelDebug) {
+		return nil
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h quietHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return quietHandler{h.Handler.WithAttrs(attrs)}
+}
+
+func (h quietHandler) WithGroup(name string) slog.Handler {
+	return quietHandler{h.Handler.WithGroup(name)}
+}
+
+// own reports whether code of Marina logs. A record that does not tell is ours.
+func own(pc uintptr) bool {
+	if pc == 0 {
+		return true
+	}
+	frame, _ := runtime.CallersFrames([]uintptr{pc}).Next()
+	return frame.Function == "" || strings.HasPrefix(frame.Function, ownPackages)
+}
+
+// textHandler writes a record as a line for people: time, level, message, and
+// what slog's own TextHandler makes of the attributes.
+type textHandler struct {
+	attrs slog.Handler
+	out   *textOutput
+	// named is true when an attribute names an object.
+	named bool
+}
+
+// textOutput is what a textHandler shares with those derived from it. The
+// attributes of the record at hand are rendered into buffer.
+type textOutput struct {
+	mu     sync.Mutex
+	w      io.Writer
+	buffer bytes.Buffer
+}
+
+func newTextHandler(w io.Writer, level slog.Leveler) *textHandler {
+	out := &textOutput{w: w}
+	return &textHandler{
+		attrs: slog.NewTextHandler(&out.buffer, &slog.HandlerOptions{Level: level, ReplaceAttr: shorten}),
+		out:   out,
+	}
+}
+
+// noise are attributes of controller-runtime that help only who follows a single
+// pass; JSON has them.
+var noise = []string{"controllerGroup", "controllerKind", "reconcileID"}
+
+// shorten leaves out the attributes that the line begins with, and noise.
+func shorten(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) > 0 {
+		return a
+	}
+	switch a.Key {
+	case slog.TimeKey, slog.LevelKey, slog.MessageKey:
+		return slog.Attr{}
+	}
+	if slices.Contains(noise, a.Key) {
+		return slog.Attr{}
+	}
+	return a
+}
+
+func (h *textHandler) Enabled(ctx context.Context, level slog.Level) bool {
+	return h.attrs.Enabled(ctx, level)
+}
+
+func (h *textHandler) Handle(ctx context.Context, r slog.Record) error {
+	h.out.mu.Lock()
+	defer h.out.mu.Unlock()
+	h.out.buffer.Reset()
+	if err := h.attrs.Handle(ctx, r); err != nil {
+		return err
+	}
+	line := r.Time.Format("15:04:05.000") + " " + levelName(r.Level) + " " + r.Message
+	if attrs := strings.TrimSuffix(h.out.buffer.String(), "\n"); attrs != "" {
+		line += " " + attrs
+	}
+	_, err := io.WriteString(h.out.w, line+"\n")
+	return err
+}
+
+// WithAttrs implements slog.Handler. Objects become short; controller-runtime names
+// the object of a pass once more in parts, which are left out.
+func (h *textHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	derived := &textHandler{out: h.out, named: h.named}
+	var kept []slog.Attr
+	for _, a := range attrs {
+		if ref, ok := a.Value.Any().(klog.ObjectRef); ok {
+			a.Value = slog.StringValue(ref.String())
+			derived.named = true
+		}
+		if !derived.named || (a.Key != "namespace" && a.Key != "name") {
+			kept = append(kept, a)
+		}
+	}
+	derived.attrs = h.attrs.WithAttrs(kept)
+	return derived
+}
+
+func (h *textHandler) WithGroup(name string) slog.Handler {
+	return &textHandler{attrs: h.attrs.WithGroup(name), out: h.out, named: h.named}
+}
+
+// levelName is of the same width for all levels.
+func levelName(level slog.Level) string {
+	switch {
+	case level >= slog.LevelError:
+		return "ERROR"
+	case level >= slog.LevelWarn:
+		return "WARN "
+	case level >= slog.LevelInfo:
+		return "INFO "
+	default:
+		return "DEBUG"
+	}
+}

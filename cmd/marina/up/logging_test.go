@@ -1,0 +1,108 @@
+package up
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"regexp"
+	"slices"
+	"testing"
+
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
+)
+
+func TestTextLog(t *testing.T) {
+	cases := map[string]struct {
+		verbosity int
+		log       func(*slog.Logger)
+		want      string // after the time
+	}{
+		"Short": {
+			log:  func(l *slog.Logger) { l.Info("started", "pid", 7) },
+			want: "INFO  started pid=7",
+		},
+		"Quoted": {
+			log:  func(l *slog.Logger) { l.Error("failed", "error", errors.New("no such file")) },
+			want: `ERROR failed error="no such file"`,
+		},
+		"NoAttributes": {
+			log:  func(l *slog.Logger) { l.Warn("beware") },
+			want: "WARN  beware",
+		},
+		"Derived": {
+			log:  func(l *slog.Logger) { l.With("host", "management").WithGroup("g").Info("hello", "a", 1) },
+			want: "INFO  hello host=management g.a=1",
+		},
+		"DetailIsLeftOut": {
+			log: func(l *slog.Logger) { l.Debug("detail") },
+		},
+		"UnlessWanted": {
+			verbosity: 4,
+			log:       func(l *slog.Logger) { l.Debug("detail") },
+			want:      "DEBUG detail",
+		},
+		"APassOfAController": {
+			log: func(l *slog.Logger) {
+				logger := logr.FromSlogHandler(l.Handler()).WithValues("controller", "cluster", "controllerGroup", "marina.dev", "controllerKind", "Cluster")
+				logger = logger.WithValues("Cluster", klog.KRef("default", "shop")).WithValues("namespace", "default", "name", "shop")
+				logger.WithValues("reconcileID", "1f").Info("accepted", "version", "1.37.1-1")
+			},
+			want: "INFO  accepted controller=cluster Cluster=default/shop version=1.37.1-1",
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			tc.log(newLogger(&out, formatText, tc.verbosity))
+			if tc.want == "" {
+				if out.Len() > 0 {
+					t.Errorf("logged %q, want nothing", out.String())
+				}
+				return
+			}
+			if want := regexp.MustCompile(`^\d\d:\d\d:\d\d\.\d{3} ` + regexp.QuoteMeta(tc.want) + "\n$"); !want.MatchString(out.String()) {
+				t.Errorf("logged %q, want a time and %q", out.String(), tc.want)
+			}
+		})
+	}
+}
+
+func TestLibrariesAreQuiet(t *testing.T) {
+	cases := map[string]struct {
+		verbosity int
+		log       func(logr.Logger)
+		logged    bool
+	}{
+		"Information":         {log: func(l logr.Logger) { l.Info("Starting workers") }},
+		"InformationIsWanted": {verbosity: 4, log: func(l logr.Logger) { l.Info("Starting workers") }, logged: true},
+		"AnError":             {log: func(l logr.Logger) { l.Error(errors.New("broken"), "Reconciler error") }, logged: true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			log := logr.FromSlogHandler(newLogger(&out, formatText, tc.verbosity).Handler())
+			// Two calls above the line that logs is a function of a library.
+			slices.SortFunc([]int{2, 1}, func(a, b int) int {
+				tc.log(log.WithCallDepth(2))
+				return a - b
+			})
+			if got := out.Len() > 0; got != tc.logged {
+				t.Errorf("logged %q, want something: %v", out.String(), tc.logged)
+			}
+		})
+	}
+}
+
+func TestJSONLog(t *testing.T) {
+	var out bytes.Buffer
+	newLogger(&out, formatJSON, 0).Info("started", "pid", 7)
+	var record map[string]any
+	if err := json.Unmarshal(out.Bytes(), &record); err != nil {
+		t.Fatal(err)
+	}
+	if record["msg"] != "started" || record["level"] != "INFO" || record["pid"] != 7.0 || record["time"] == nil {
+		t.Errorf("logged %v", record)
+	}
+}

@@ -1,0 +1,124 @@
+package up
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/marina-dev/marina/cmd/marina/cli/session"
+)
+
+// Options say what to run, and where.
+type Options struct {
+	// DataDir holds everything; one Marina at a time uses it.
+	DataDir string
+	// BinDir holds the programs of others: kubernetes/v*/ and etcd/v*/.
+	BinDir string
+	// Self is the marina binary, which is also the program of tenants' balancers.
+	Self string
+	// Port of the management API on 127.0.0.1. The following managementPorts - 1
+	// belong to the management plane as well.
+	Port int
+	// Tenants are the ports of tenants' processes.
+	Tenants PortRange
+	// MetricsAddress is where the controllers' metrics are served; "0" for nowhere.
+	MetricsAddress string
+	// Controllers tells whether tenants are served: without, there is the API alone.
+	Controllers bool
+	// Log gets what Marina has to say; nil for nowhere.
+	Log *slog.Logger
+}
+
+const (
+	defaultPort = 7443
+	// managementPorts is the number of ports, from Options.Port, that the management
+	// plane uses: its API server, controller-manager and etcd, and some to spare.
+	managementPorts = 10
+	// address is where everything of Marina's own listens. Nobody from outside gets
+	// at the management plane.
+	address = "127.0.0.1"
+)
+
+var defaultTenants = PortRange{First: 21000, Last: 30999}
+
+// defaults are the options without any flag.
+func defaults() (Options, error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return Options{}, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return Options{}, err
+	}
+	return Options{
+		DataDir:        session.DataDir(os.Getenv, home),
+		BinDir:         filepath.Dir(self),
+		Self:           self,
+		Port:           defaultPort,
+		Tenants:        defaultTenants,
+		MetricsAddress: "0",
+		Controllers:    true,
+	}, nil
+}
+
+// complete checks the options and makes paths absolute: processes run elsewhere.
+func (o *Options) complete() error {
+	for _, path := range []*string{&o.DataDir, &o.BinDir, &o.Self} {
+		if *path == "" {
+			continue
+		}
+		absolute, err := filepath.Abs(*path)
+		if err != nil {
+			return err
+		}
+		*path = absolute
+	}
+	if o.DataDir == "" {
+		return errors.New("no data directory: give --data-dir")
+	}
+	own := PortRange{First: o.Port, Last: o.Port + managementPorts - 1}
+	if own.First < 1 || own.Last > maxPort {
+		return fmt.Errorf("--port %d: it must be from 1 to %d", o.Port, maxPort-managementPorts+1)
+	}
+	if own.overlaps(o.Tenants) {
+		return fmt.Errorf("--port-range %s contains ports of the management plane, which uses %s: choose another --port or --port-range", o.Tenants, own)
+	}
+	if o.MetricsAddress == "" {
+		o.MetricsAddress = "0"
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+const maxPort = 65535
+
+// PortRange is a range of TCP ports, both ends included. It is a flag's value.
+type PortRange struct{ First, Last int }
+
+func (r PortRange) String() string { return fmt.Sprintf("%d-%d", r.First, r.Last) }
+
+// Type is what the help calls the value.
+func (r PortRange) Type() string { return "FIRST-LAST" }
+
+// Set reads FIRST-LAST.
+func (r *PortRange) Set(s string) error {
+	first, last, found := strings.Cut(s, "-")
+	a, errA := strconv.Atoi(strings.TrimSpace(first))
+	b, errB := strconv.Atoi(strings.TrimSpace(last))
+	if !found || errA != nil || errB != nil || a < 1 || b > maxPort || a > b {
+		return fmt.Errorf("write FIRST-LAST with ports from 1 to %d, for example %s", maxPort, defaultTenants)
+	}
+	r.First, r.Last = a, b
+	return nil
+}
+
+func (r PortRange) overlaps(other PortRange) bool {
+	return r.First <= other.Last && other.First <= r.Last
+}

@@ -1,0 +1,224 @@
+// Package up is 'marina up': everything of Marina on one Linux machine, without
+// root, from one folder.
+//
+// In this process run the management etcd and the controllers. The management API
+// server and controller-manager, and all that belongs to tenants, are processes of
+// their own: when this one is killed they live on. The next one on the same folder
+// adopts what is of tenants, and replaces what is its own. Below the custom resources it is the code of production; only
+// the host is that of a single machine.
+//
+//	<data>/version      the layout of this folder
+//	<data>/marina.pid   who uses it; locked while somebody does
+//	<data>/kubeconfig   the administrator's way in
+//	<data>/pki          keys of the management plane, and of its data at rest
+//	<data>/etcd         the management API's data
+//	<data>/logs         what the management etcd says
+//	<data>/management   the management plane's processes, with their logs
+//	<data>/tenants      the tenants' processes, with their logs and their etcd's data
+package up
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/cmd/marina/cli/failure"
+	"github.com/marina-dev/marina/manifests"
+)
+
+// Running is a Marina that has started.
+type Running struct {
+	options    Options
+	management *management
+	tenants    *tenants
+	managers   *managers
+
+	// started are the parts to stop, in the order in which they were started.
+	started []part
+	// failed gets why Marina cannot go on.
+	failed chan error
+	// background is done when Marina is being stopped; tasks are what ends with it.
+	background context.Context
+	end        context.CancelFunc
+	tasks      sync.WaitGroup
+}
+
+// part is something that has been started.
+type part struct {
+	name string
+	// limit is how long it may take to stop.
+	limit time.Duration
+	stop  func(context.Context) error
+	// tenants is true for what serves tenants: a start that fails leaves it alone.
+	tenants bool
+}
+
+// Start starts Marina and returns when clusters can be created. ctx ends the start,
+// not what has been started: that is for Stop.
+//
+//  1. take the data directory
+//  2. preflight
+//  3. management plane: ports, keys, etcd, API server
+//  4. manifests
+//  5. controller-manager
+//  6. controllers, with the tenants that are there
+//
+// Logs of libraries go to options.Log, for the whole process.
+func Start(ctx context.Context, options Options) (_ *Running, err error) {
+	if err := options.complete(); err != nil {
+		return nil, err
+	}
+	routeLibraryLogs(options.Log)
+	r := &Running{options: options, failed: make(chan error, 1)}
+	r.background, r.end = context.WithCancel(context.Background())
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.stop(context.Background(), true))
+		}
+	}()
+
+	if err := r.startManagement(ctx); err != nil {
+		return nil, err
+	}
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, err
+	}
+	config := r.management.config(leafMarina)
+	api, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, err
+	}
+	if err := applyManifests(ctx, api, manifests.FS); err != nil {
+		// As text: what the error is of is for us to know, not what to tell a person.
+		return nil, failure.New("see the logs in "+dataDir(options.DataDir).management(), "applying the manifests: %v", err)
+	}
+	if err := r.management.startControllerManager(ctx); err != nil {
+		return nil, err
+	}
+	if options.Controllers {
+		r.tenants = &tenants{options: options}
+		r.started = append(r.started, part{name: "tenants", limit: tenantsStop, stop: r.tenants.stop, tenants: true})
+		r.managers, err = startManagers(ctx, config, managerOptions(scheme, options.MetricsAddress, options.Log), r.tenants.setup)
+		if err != nil {
+			return nil, err
+		}
+		r.started = append(r.started, part{name: "controllers", limit: managerStop + 5*time.Second, stop: r.managers.stop})
+	}
+	r.tasks.Go(r.watch)
+	r.tasks.Go(r.renew)
+	return r, nil
+}
+
+// startManagement takes the data directory and starts the management plane.
+func (r *Running) startManagement(ctx context.Context) error {
+	held, err := openDataDir(dataDir(r.options.DataDir))
+	if err != nil {
+		return err
+	}
+	r.started = append(r.started, part{name: "lock", limit: time.Second, stop: func(context.Context) error {
+		held.release()
+		return nil
+	}})
+	kubernetes, err := preflight(r.options)
+	if err != nil {
+		return err
+	}
+	m, err := openManagement(ctx, r.options, kubernetes)
+	if err != nil {
+		return err
+	}
+	r.management = m
+	r.started = append(r.started,
+		part{name: "management etcd", limit: 15 * time.Second, stop: m.stopEtcd},
+		part{name: "management processes", limit: 20 * time.Second, stop: m.stopProcesses})
+	if err := m.renewCredentials(time.Now()); err != nil {
+		return err
+	}
+	return m.start(ctx)
+}
+
+// RESTConfig reaches the management API as its administrator.
+func (r *Running) RESTConfig() *rest.Config { return r.management.config(leafAdmin) }
+
+// Kubeconfig is the file that the administrator uses.
+func (r *Running) Kubeconfig() string { return r.management.dir.kubeconfig() }
+
+// Failed gets an error when Marina cannot go on. What it runs lives on.
+func (r *Running) Failed() <-chan error { return r.failed }
+
+// Stop stops everything: controllers, tenants, and then the management plane. It
+// returns nil when nothing is left. When ctx ends it gives up; what still runs then
+// is adopted by the next start.
+func (r *Running) Stop(ctx context.Context) error { return r.stop(ctx, false) }
+
+// stop stops what has been started, the last first, except what serves tenants if
+// that is to go on.
+func (r *Running) stop(ctx context.Context, leaveTenants bool) error {
+	r.end()
+	r.tasks.Wait()
+	var errs []error
+	for i := len(r.started) - 1; i >= 0; i-- {
+		p := r.started[i]
+		if p.tenants && leaveTenants {
+			errs = append(errs, r.tenants.leave())
+			continue
+		}
+		r.options.Log.Debug("stopping", "part", p.name)
+		ctx, cancel := context.WithTimeout(ctx, p.limit)
+		if err := p.stop(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("stopping %s: %w", p.name, err))
+		}
+		cancel()
+	}
+	r.started = nil
+	return errors.Join(errs...)
+}
+
+// watch reports the end of what is never to end by itself.
+func (r *Running) watch() {
+	var controllers <-chan error
+	if r.managers != nil {
+		controllers = r.managers.done
+	}
+	etcd := r.management.etcd
+	var err error
+	select {
+	case <-r.background.Done():
+		return
+	case err = <-etcd.Err():
+		err = fmt.Errorf("the management etcd has failed: %w", err)
+	case <-etcd.Server.StopNotify():
+		err = errors.New("the management etcd has stopped")
+	case err = <-controllers:
+		err = fmt.Errorf("the controllers have stopped: %w", err)
+	}
+	if r.background.Err() == nil {
+		r.failed <- err
+	}
+}
+
+// renewEvery is how often certificates are looked at. They are renewed months
+// before they expire.
+const renewEvery = 24 * time.Hour
+
+// renew keeps a Marina that runs for years from ending with its certificates.
+func (r *Running) renew() {
+	ticker := time.NewTicker(renewEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-r.background.Done():
+			return
+		case now := <-ticker.C:
+			if err := r.management.renew(r.background, now); err != nil {
+				r.options.Log.Error("renewing the certificates of the management plane", "error", err)
+			}
+		}
+	}
+}

@@ -1,0 +1,102 @@
+package up
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/controlplane/component"
+	"github.com/marina-dev/marina/controlplane/host/local"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
+
+// tenantsStop is how long tenants' processes may take to stop. A tenant that nobody
+// uses takes a few seconds.
+const tenantsStop = 2 * time.Minute
+
+// tenants is the host of everything that belongs to tenants.
+type tenants struct {
+	options Options
+	host    *local.Host
+}
+
+// setup adopts what runs, ends what belongs to nobody any more, and adds the
+// controllers. It comes before they start: they must not meet what is about to go.
+func (t *tenants) setup(mgr ctrl.Manager) error {
+	ctx := context.Background()
+	var err error
+	t.host, err = local.New(local.Options{
+		Dir:       dataDir(t.options.DataDir).tenants(),
+		BinDir:    t.options.BinDir,
+		Self:      t.options.Self,
+		Address:   address,
+		FirstPort: t.options.Tenants.First,
+		LastPort:  t.options.Tenants.Last,
+		Files:     local.APIFiles{Reader: mgr.GetClient()},
+		Log:       logr.FromSlogHandler(t.options.Log.Handler()),
+	})
+	if err != nil {
+		return err
+	}
+	if err := t.collectGarbage(ctx, mgr.GetAPIReader()); err != nil {
+		return err
+	}
+	return controllers(ctx, mgr, t.host)
+}
+
+// collectGarbage ends what belongs to a control plane or an etcd that was deleted
+// while nobody was there to see it.
+func (t *tenants) collectGarbage(ctx context.Context, api client.Reader) error {
+	controlPlanes, etcds := &v1alpha1.HostedControlPlaneList{}, &v1alpha1.EtcdClusterList{}
+	if err := errors.Join(api.List(ctx, controlPlanes), api.List(ctx, etcds)); err != nil {
+		return fmt.Errorf("looking for what is hosted here: %w", err)
+	}
+	namespaces, members := map[string]bool{}, map[string]bool{}
+	for i := range controlPlanes.Items {
+		namespaces[controlPlanes.Items[i].Namespace] = true
+	}
+	for i := range etcds.Items {
+		members[component.EtcdName(etcds.Items[i].Name)] = true
+	}
+	_, err := t.host.CollectGarbage(ctx, func(namespace, name string) bool {
+		if namespace == v1alpha1.SystemNamespace {
+			return members[name]
+		}
+		return namespaces[namespace]
+	})
+	return err
+}
+
+// stop stops all processes: first what uses API servers, then those, then etcd.
+func (t *tenants) stop(ctx context.Context) error {
+	if t.host == nil {
+		return nil
+	}
+	return t.host.StopAll(ctx, stopOrder)
+}
+
+// leave leaves all processes to the next start.
+func (t *tenants) leave() error {
+	if t.host == nil {
+		return nil
+	}
+	return t.host.Stop(context.Background(), false)
+}
+
+// stopOrder is the order in which Components are stopped.
+func stopOrder(namespace, name string) int {
+	switch {
+	case namespace == v1alpha1.SystemNamespace && strings.HasPrefix(name, component.EtcdName("")):
+		return 2
+	case name == component.NameAPIServer:
+		return 1
+	default:
+		return 0
+	}
+}

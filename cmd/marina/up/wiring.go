@@ -1,0 +1,49 @@
+package up
+
+import (
+	"context"
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/marina-dev/marina/controlplane/cluster"
+	"github.com/marina-dev/marina/controlplane/etcd"
+	"github.com/marina-dev/marina/controlplane/host"
+	"github.com/marina-dev/marina/controlplane/hosted"
+)
+
+// controllers adds every controller to the manager. What they host runs on tenants.
+func controllers(ctx context.Context, mgr ctrl.Manager, tenants host.Host) error {
+	if err := etcd.AddIndexes(ctx, mgr); err != nil {
+		return err
+	}
+	c, pool := mgr.GetClient(), &etcd.Pool{}
+	if err := mgr.Add(atEnd(pool.Close)); err != nil {
+		return err
+	}
+	for _, controller := range []interface{ SetupWithManager(ctrl.Manager) error }{
+		&cluster.Reconciler{Client: c, Now: time.Now},
+		&cluster.ReleaseReconciler{Client: c},
+		&hosted.Reconciler{Client: c, Host: tenants, Now: time.Now},
+		&etcd.ClusterReconciler{Client: c, Host: tenants, Pool: pool, Now: time.Now},
+		&etcd.TenantReconciler{Client: c, Pool: pool, Now: time.Now},
+	} {
+		if err := controller.SetupWithManager(mgr); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// atEnd is called when the manager ends, after the controllers.
+type atEnd func()
+
+// Start implements manager.Runnable.
+func (f atEnd) Start(ctx context.Context) error {
+	<-ctx.Done()
+	f()
+	return nil
+}
+
+// NeedLeaderElection puts it among those that end after the controllers.
+func (atEnd) NeedLeaderElection() bool { return false }

@@ -1,0 +1,97 @@
+package api
+
+import (
+	"testing"
+)
+
+// TestImmutable tries to change what cannot be changed, in every way to write an
+// object.
+func TestImmutable(t *testing.T) {
+	const (
+		plain = "{version: 1.37.1-1}"
+		own   = `{version: 1.37.1-1, hostingClassRef: {name: gold}, controlPlane: {type: Hosted},
+			network: {podCIDR: 10.0.0.0/16, serviceCIDR: 10.1.0.0/16, dnsDomain: own.local}}`
+		hcp = `{version: 1.37.1-1, exposure: {type: Host}, etcdClusters: [default], network: {},
+			clusterRef: {namespace: project, name: one, uid: 1-2-3}}`
+		tenant = "{tenantUID: 1-2-3, etcdClusters: [a], clientSecretName: s}"
+	)
+	network := says("network cannot be changed", "create another cluster with the ranges")
+	class := says("hostingClassRef cannot be changed", "create another cluster with the class")
+	clusterRef := says("clusterRef cannot be changed")
+	// A field that is left out gets its default, so that leaving out is a change
+	// unless it had that value.
+	cases := map[string]struct {
+		kind     string
+		was, now string
+		want     []string
+	}{
+		"NothingChanges": {was: own, now: own},
+		"PodCIDR": {was: own, now: `{version: 1.37.1-1, hostingClassRef: {name: gold},
+			network: {podCIDR: 10.2.0.0/16, serviceCIDR: 10.1.0.0/16, dnsDomain: own.local}}`, want: network},
+		"ServiceCIDR": {was: own, now: `{version: 1.37.1-1, hostingClassRef: {name: gold},
+			network: {podCIDR: 10.0.0.0/16, serviceCIDR: 10.2.0.0/16, dnsDomain: own.local}}`, want: network},
+		"DNSDomain": {was: own, now: `{version: 1.37.1-1, hostingClassRef: {name: gold},
+			network: {podCIDR: 10.0.0.0/16, serviceCIDR: 10.1.0.0/16, dnsDomain: other.local}}`, want: network},
+		"PodCIDRLeftOut": {was: own, now: `{version: 1.37.1-1, hostingClassRef: {name: gold},
+			network: {serviceCIDR: 10.1.0.0/16, dnsDomain: own.local}}`, want: network},
+		"ServiceCIDRLeftOut": {was: own, now: `{version: 1.37.1-1, hostingClassRef: {name: gold},
+			network: {podCIDR: 10.0.0.0/16, dnsDomain: own.local}}`, want: network},
+		"DNSDomainLeftOut": {was: own, now: `{version: 1.37.1-1, hostingClassRef: {name: gold},
+			network: {podCIDR: 10.0.0.0/16, serviceCIDR: 10.1.0.0/16}}`, want: network},
+		"NetworkLeftOut": {was: own, now: "{version: 1.37.1-1, hostingClassRef: {name: gold}}", want: network},
+		"NetworkEmptied": {was: own, now: "{version: 1.37.1-1, hostingClassRef: {name: gold}, network: {}}", want: network},
+		"NetworkAdded":   {was: plain, now: "{version: 1.37.1-1, network: {podCIDR: 10.0.0.0/16}}", want: network},
+		"DefaultNetworkAdded": {was: plain,
+			now: "{version: 1.37.1-1, network: {podCIDR: 10.244.0.0/16, serviceCIDR: 10.96.0.0/16, dnsDomain: cluster.local}}"},
+		"DefaultNetworkLeftOut": {now: plain,
+			was: "{version: 1.37.1-1, network: {podCIDR: 10.244.0.0/16, serviceCIDR: 10.96.0.0/16, dnsDomain: cluster.local}}"},
+
+		"HostingClassRef":        {was: "{version: 1.37.1-1, hostingClassRef: {name: gold}}", now: "{version: 1.37.1-1, hostingClassRef: {name: silver}}", want: class},
+		"HostingClassRefLeftOut": {was: "{version: 1.37.1-1, hostingClassRef: {name: gold}}", now: plain, want: class},
+		"HostingClassRefAdded":   {was: plain, now: "{version: 1.37.1-1, hostingClassRef: {name: gold}}", want: class},
+		"DefaultClassAdded":      {was: plain, now: "{version: 1.37.1-1, hostingClassRef: {name: default}}"},
+		"DefaultClassLeftOut":    {was: "{version: 1.37.1-1, hostingClassRef: {name: default}}", now: plain},
+
+		"ControlPlaneType":        {was: own, now: "{version: 1.37.1-1, controlPlane: {type: Standalone}}", want: says("controlPlane.type cannot be changed", "create another cluster with the type")},
+		"ControlPlaneTypeAdded":   {was: plain, now: "{version: 1.37.1-1, controlPlane: {type: Standalone}}", want: says("controlPlane.type cannot be changed")},
+		"SameControlPlaneAdded":   {was: plain, now: "{version: 1.37.1-1, controlPlane: {type: Hosted}}"},
+		"SameControlPlaneLeftOut": {was: "{version: 1.37.1-1, controlPlane: {type: Hosted}}", now: plain},
+
+		"AccessIsNotImmutable":        {was: plain, now: "{version: 1.37.1-1, access: {certSANs: [a.example.com]}}"},
+		"AccessLeftOutIsNotImmutable": {was: "{version: 1.37.1-1, access: {certSANs: [a.example.com]}}", now: plain},
+
+		"TenantUID": {kind: "EtcdTenant", was: tenant, now: "{tenantUID: 1-2-4, etcdClusters: [a], clientSecretName: s}",
+			want: says("tenantUID cannot be changed", "it names the tenant's keys")},
+		"TenantUIDLeftOut": {kind: "EtcdTenant", was: tenant, now: "{etcdClusters: [a], clientSecretName: s}",
+			want: says("tenantUID: Required value")},
+		"EtcdClustersAreNotImmutable": {kind: "EtcdTenant", was: tenant, now: "{tenantUID: 1-2-3, etcdClusters: [b, a], clientSecretName: s}"},
+
+		"ClusterRefUID": {kind: "HostedControlPlane", was: hcp, want: clusterRef,
+			now: `{version: 1.37.1-1, exposure: {type: Host}, etcdClusters: [default], network: {}, clusterRef: {namespace: project, name: one, uid: 1-2-4}}`},
+		"ClusterRefName": {kind: "HostedControlPlane", was: hcp, want: clusterRef,
+			now: `{version: 1.37.1-1, exposure: {type: Host}, etcdClusters: [default], network: {}, clusterRef: {namespace: project, name: two, uid: 1-2-3}}`},
+		"ClusterRefNamespace": {kind: "HostedControlPlane", was: hcp, want: clusterRef,
+			now: `{version: 1.37.1-1, exposure: {type: Host}, etcdClusters: [default], network: {}, clusterRef: {namespace: other, name: one, uid: 1-2-3}}`},
+		"ClusterRefLeftOut": {kind: "HostedControlPlane", was: hcp, want: says("clusterRef: Required value"),
+			now: `{version: 1.37.1-1, exposure: {type: Host}, etcdClusters: [default], network: {}}`},
+		"HostedVersionIsNotImmutable": {kind: "HostedControlPlane", was: hcp,
+			now: `{version: 1.38.0-1, exposure: {type: Host}, etcdClusters: [default], network: {}, clusterRef: {namespace: project, name: one, uid: 1-2-3}}`},
+	}
+	onEach(t, func(t *testing.T, s *server) {
+		for name, tc := range cases {
+			for way, write := range writes {
+				t.Run(name+"/"+way, func(t *testing.T) {
+					kind := tc.kind
+					if kind == "" {
+						kind = "Cluster"
+					}
+					was := applied(t, s, object(kind, newName(), tc.was))
+					judge(t, write(t.Context(), s, was, tc.now), tc.want)
+					if now := live(t, s, was); tc.want != nil && now.GetResourceVersion() != was.GetResourceVersion() {
+						t.Errorf("refused, and yet the object has changed: %v", now.Object)
+					}
+				})
+			}
+		}
+	})
+}

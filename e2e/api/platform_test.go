@@ -1,0 +1,157 @@
+package api
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestEtcdClusterName(t *testing.T) {
+	const rule = "at most 40 lower-case letters, digits and '-', and starts with a letter"
+	cases := map[string]struct {
+		name string
+		want []string
+	}{
+		"OneLetter":        {name: "e"},
+		"FortyCharacters":  {name: strings.Repeat("e", 40)},
+		"FortyOne":         {name: strings.Repeat("e", 41), want: says(rule)},
+		"StartsWithADigit": {name: "1e", want: says(rule)},
+		"HasADot":          {name: "e.f", want: says(rule)},
+		"Uppercase":        {name: "E", want: says("lower case")},
+	}
+	onEach(t, func(t *testing.T, s *server) {
+		for name, tc := range cases {
+			t.Run(name, func(t *testing.T) {
+				judge(t, s.client.Create(t.Context(), object("EtcdCluster", tc.name, "{version: 3.7.3}"), user), tc.want)
+			})
+		}
+	})
+}
+
+// platformCases are the rules of the specs of what the platform team and the
+// controllers write, except those of TestImmutable and TestNetwork.
+func platformCases() map[string]struct {
+	kind, spec string
+	want       []string
+} {
+	const (
+		etcdVersion = "at least 3.6.13, for example 3.7.3"
+		quota       = "storageQuota must be at least 64Mi"
+		uid         = "tenantUID must be lower-case letters, digits and '-'"
+	)
+	tenant := func(uid string) string {
+		return fmt.Sprintf("{tenantUID: %q, etcdClusters: [a], clientSecretName: s}", uid)
+	}
+	many := func(n int) string {
+		names := make([]string, n)
+		for i := range names {
+			names[i] = fmt.Sprintf("e%d", i)
+		}
+		return strings.Join(names, ", ")
+	}
+	release := func(until string) string {
+		return fmt.Sprintf("{supportedUntil: %q, kubeletConfiguration: {}}", until)
+	}
+	const kubelet = "kubeletConfiguration: {}"
+	return map[string]struct {
+		kind, spec string
+		want       []string
+	}{
+		"EtcdVersionMissing":    {kind: "EtcdCluster", spec: "{}", want: says("spec.version: Required value")},
+		"EtcdVersionOldest":     {kind: "EtcdCluster", spec: "{version: 3.6.13}"},
+		"EtcdVersionTooOld":     {kind: "EtcdCluster", spec: "{version: 3.6.12}", want: says(etcdVersion, "do not keep tenants apart")},
+		"EtcdVersionByNumbers":  {kind: "EtcdCluster", spec: "{version: 3.6.9}", want: says(etcdVersion)},
+		"EtcdVersion35":         {kind: "EtcdCluster", spec: "{version: 3.5.99}", want: says(etcdVersion)},
+		"EtcdVersion310":        {kind: "EtcdCluster", spec: "{version: 3.10.0}"},
+		"EtcdVersion4":          {kind: "EtcdCluster", spec: "{version: 4.0.0}"},
+		"EtcdVersionCandidate":  {kind: "EtcdCluster", spec: "{version: 3.6.13-rc.1}", want: says(etcdVersion)},
+		"EtcdVersionWithV":      {kind: "EtcdCluster", spec: "{version: v3.7.3}", want: says(etcdVersion)},
+		"EtcdVersionCutShort":   {kind: "EtcdCluster", spec: "{version: '3.7'}", want: says(etcdVersion)},
+		"EtcdVersionEmpty":      {kind: "EtcdCluster", spec: "{version: ''}", want: says(etcdVersion)},
+		"EtcdVersionGarbage":    {kind: "EtcdCluster", spec: "{version: latest}", want: says(etcdVersion)},
+		"EtcdVersionTooLong":    {kind: "EtcdCluster", spec: "{version: 3.7.3-" + strings.Repeat("a", 27) + "}", want: says("may not be more than 32")},
+		"EtcdNoTenants":         {kind: "EtcdCluster", spec: "{version: 3.7.3, maxTenants: 0}"},
+		"EtcdNegativeTenants":   {kind: "EtcdCluster", spec: "{version: 3.7.3, maxTenants: -1}", want: says("maxTenants", "greater than or equal to 0")},
+		"EtcdQuotaSmallest":     {kind: "EtcdCluster", spec: "{version: 3.7.3, storageQuota: 64Mi}"},
+		"EtcdQuotaInBytes":      {kind: "EtcdCluster", spec: "{version: 3.7.3, storageQuota: 67108864}"},
+		"EtcdQuotaTooSmall":     {kind: "EtcdCluster", spec: "{version: 3.7.3, storageQuota: 63Mi}", want: says(quota, "for example 8Gi")},
+		"EtcdQuotaBytesTooFew":  {kind: "EtcdCluster", spec: "{version: 3.7.3, storageQuota: 67108863}", want: says(quota)},
+		"EtcdQuotaZero":         {kind: "EtcdCluster", spec: "{version: 3.7.3, storageQuota: '0'}", want: says(quota)},
+		"EtcdQuotaNegative":     {kind: "EtcdCluster", spec: "{version: 3.7.3, storageQuota: '-8Gi'}", want: says(quota)},
+		"EtcdQuotaGarbage":      {kind: "EtcdCluster", spec: "{version: 3.7.3, storageQuota: much}", want: says("storageQuota")},
+		"ClassOfOne":            {kind: "HostingClass", spec: "{etcdClusters: [a]}"},
+		"ClassOf64":             {kind: "HostingClass", spec: "{etcdClusters: [" + many(64) + "]}"},
+		"ClassOf65":             {kind: "HostingClass", spec: "{etcdClusters: [" + many(65) + "]}", want: says("etcdClusters", "at most 64 items")},
+		"ClassWithoutAny":       {kind: "HostingClass", spec: "{exposure: {type: Host}}", want: says("spec.etcdClusters: Required value")},
+		"ClassOfEmptyList":      {kind: "HostingClass", spec: "{etcdClusters: []}", want: says("etcdClusters", "at least 1 items")},
+		"ClassOfDuplicate":      {kind: "HostingClass", spec: "{etcdClusters: [a, b, a]}", want: says("etcdClusters[2]: Duplicate value")},
+		"ClassOfEmptyName":      {kind: "HostingClass", spec: "{etcdClusters: ['']}", want: says("etcdClusters[0]", "at least 1 chars")},
+		"ClassOfLongName":       {kind: "HostingClass", spec: "{etcdClusters: [" + strings.Repeat("a", 64) + "]}", want: says("etcdClusters[0]", "may not be more than 63")},
+		"ClassOtherExposure":    {kind: "HostingClass", spec: "{exposure: {type: LoadBalancer}, etcdClusters: [a]}", want: says("exposure.type", "supported values", "Host")},
+		"TenantOfAUUID":         {kind: "EtcdTenant", spec: tenant("0f8e4a52-2f0c-4a55-8a43-bd1f6c8f0a11")},
+		"TenantOf64Characters":  {kind: "EtcdTenant", spec: tenant(strings.Repeat("a", 64))},
+		"TenantOf65Characters":  {kind: "EtcdTenant", spec: tenant(strings.Repeat("a", 65)), want: says("may not be more than 64")},
+		"TenantEmpty":           {kind: "EtcdTenant", spec: tenant(""), want: says("tenantUID", "at least 1 chars")},
+		"TenantUppercase":       {kind: "EtcdTenant", spec: tenant("ABC"), want: says(uid)},
+		"TenantWithSlash":       {kind: "EtcdTenant", spec: tenant("a/b"), want: says(uid)},
+		"TenantWithDot":         {kind: "EtcdTenant", spec: tenant("a.b"), want: says(uid)},
+		"TenantWithNUL":         {kind: "EtcdTenant", spec: tenant("a\x00b"), want: says(uid)},
+		"TenantWithNewline":     {kind: "EtcdTenant", spec: tenant("a\n"), want: says(uid)},
+		"TenantStartsWithDash":  {kind: "EtcdTenant", spec: tenant("-a"), want: says(uid)},
+		"TenantEndsWithDash":    {kind: "EtcdTenant", spec: tenant("a-"), want: says(uid)},
+		"TenantWithoutClusters": {kind: "EtcdTenant", spec: "{tenantUID: a, etcdClusters: [], clientSecretName: s}", want: says("etcdClusters", "at least 1 items")},
+		"TenantDuplicate":       {kind: "EtcdTenant", spec: "{tenantUID: a, etcdClusters: [a, a], clientSecretName: s}", want: says("Duplicate value")},
+		"TenantOnEmptyName":     {kind: "EtcdTenant", spec: "{tenantUID: a, etcdClusters: [''], clientSecretName: s}", want: says("etcdClusters[0]", "at least 1 chars")},
+		"TenantWithoutSecret":   {kind: "EtcdTenant", spec: "{tenantUID: a, etcdClusters: [a]}", want: says("clientSecretName: Required value")},
+		"TenantOfEmptySecret":   {kind: "EtcdTenant", spec: "{tenantUID: a, etcdClusters: [a], clientSecretName: ''}", want: says("clientSecretName", "at least 1 chars")},
+		"HostedEmpty":           {kind: "HostedControlPlane", spec: "{}", want: says("clusterRef: Required value", "version: Required value", "network: Required value", "exposure: Required value", "etcdClusters: Required value")},
+		"HostedEmptyRef":        {kind: "HostedControlPlane", spec: "{clusterRef: {}}", want: says("clusterRef.namespace: Required value", "clusterRef.name: Required value", "clusterRef.uid: Required value")},
+		"ReleaseUntilADay":      {kind: "KubernetesRelease", spec: release("2028-02-29")},
+		"ReleaseUntilNoDay":     {kind: "KubernetesRelease", spec: release("2027-02-29"), want: says("supportedUntil", "must be of type date")},
+		"ReleaseUntilATime":     {kind: "KubernetesRelease", spec: release("2027-10-28T00:00:00Z"), want: says("supportedUntil")},
+		"ReleaseUntilGarbage":   {kind: "KubernetesRelease", spec: release("soon"), want: says("must be of type date")},
+		"ReleaseUntilMissing":   {kind: "KubernetesRelease", spec: "{" + kubelet + "}", want: says("supportedUntil: Required value")},
+		"ReleaseWithoutKubelet": {kind: "KubernetesRelease", spec: "{supportedUntil: 2027-10-28}", want: says("kubeletConfiguration: Required value")},
+		"ReleaseKubeletAsText":  {kind: "KubernetesRelease", spec: "{supportedUntil: 2027-10-28, kubeletConfiguration: 'kind: KubeletConfiguration'}", want: says("kubeletConfiguration", "must be of type object")},
+	}
+}
+
+func TestPlatformSpecs(t *testing.T) {
+	onEach(t, func(t *testing.T, s *server) {
+		for name, tc := range platformCases() {
+			t.Run(name, func(t *testing.T) {
+				id := newName()
+				if tc.kind == "KubernetesRelease" {
+					id = fmt.Sprintf("7.7.7-%d", names.Add(1))
+				}
+				judge(t, s.client.Create(t.Context(), object(tc.kind, id, tc.spec), user), tc.want)
+			})
+		}
+	})
+}
+
+func TestPlatformDefaults(t *testing.T) {
+	cases := map[string]struct {
+		kind, spec string
+		want       map[string]any
+	}{
+		"EtcdCluster": {kind: "EtcdCluster", spec: "{version: 3.7.3}",
+			want: map[string]any{"version": "3.7.3", "maxTenants": int64(250), "storageQuota": "8Gi"}},
+		"HostingClass": {kind: "HostingClass", spec: "{etcdClusters: [a]}",
+			want: map[string]any{"exposure": map[string]any{"type": "Host"}, "etcdClusters": []any{"a"}}},
+		"HostingClassEmptyExposure": {kind: "HostingClass", spec: "{exposure: {}, etcdClusters: [a]}",
+			want: map[string]any{"exposure": map[string]any{"type": "Host"}, "etcdClusters": []any{"a"}}},
+	}
+	onEach(t, func(t *testing.T, s *server) {
+		for name, tc := range cases {
+			t.Run(name, func(t *testing.T) {
+				o := made(t, s, object(tc.kind, newName(), tc.spec))
+				if d := cmp.Diff(tc.want, o.Object["spec"]); d != "" {
+					t.Errorf("the spec as stored (-want +got):\n%s", d)
+				}
+			})
+		}
+	})
+}

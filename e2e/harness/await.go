@@ -1,0 +1,37 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// fatal ends an Await at once.
+type fatal struct{ error }
+
+func (f fatal) Unwrap() error { return f.error }
+
+// Fatal marks an error that waiting will not change.
+func Fatal(err error) error { return fatal{err} }
+
+// Await asks twenty times a second until check succeeds, and returns its last error
+// when the time is over.
+func Await(ctx context.Context, limit time.Duration, check func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		err := check(ctx)
+		var f fatal
+		if err == nil || errors.As(err, &f) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("not within %s: %w", limit, err)
+		case <-ticker.C:
+		}
+	}
+}

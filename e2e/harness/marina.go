@@ -1,0 +1,207 @@
+// Package harness runs "marina up" as a person would, as a process of its own in a
+// folder of its own, for the suites and the benchmark.
+package harness
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
+
+// Root is the folder of the repository.
+func Root() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
+}
+
+// Binary is a file below bin/, which the Makefile builds.
+func Binary(path ...string) (string, error) {
+	file := filepath.Join(append([]string{Root(), "bin"}, path...)...)
+	if _, err := os.Stat(file); err != nil {
+		return "", fmt.Errorf("%w: run 'make build etcd kubernetes-1.36 kubernetes-1.37'", err)
+	}
+	return file, nil
+}
+
+// Marina is a running "marina up".
+type Marina struct {
+	// Dir is its data directory.
+	Dir string
+	// Config and Client reach the management API.
+	Config *rest.Config
+	Client client.Client
+	// Ready is how long it took from start to serving.
+	Ready time.Duration
+
+	port    int
+	portMin int
+	binary  string
+	cmd     *exec.Cmd
+	exited  chan struct{}
+	output  *bytes.Buffer
+}
+
+// New prepares a Marina in an empty folder, with free ports; Start starts it.
+func New(dir string) (*Marina, error) {
+	binary, err := Binary("marina")
+	if err != nil {
+		return nil, err
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	// Not the default range, so that a suite can run beside somebody's own Marina.
+	return &Marina{Dir: dir, port: port, portMin: 12000 + os.Getpid()%40*200, binary: binary}, nil
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// Start starts "marina up" and waits until clusters can be created.
+func (m *Marina) Start(ctx context.Context) error {
+	began := time.Now()
+	m.output = &bytes.Buffer{}
+	m.cmd = exec.Command(m.binary, "up", "--data-dir", m.Dir, "--port", fmt.Sprint(m.port),
+		"--port-range", fmt.Sprintf("%d-%d", m.portMin, m.portMin+199))
+	m.cmd.Stdout, m.cmd.Stderr = m.output, m.output
+	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := m.cmd.Start(); err != nil {
+		return err
+	}
+	m.exited = make(chan struct{})
+	go func(cmd *exec.Cmd, exited chan struct{}) {
+		_ = cmd.Wait()
+		close(exited)
+	}(m.cmd, m.exited)
+
+	err := Await(ctx, time.Minute, func(ctx context.Context) error {
+		select {
+		case <-m.exited:
+			return Fatal(fmt.Errorf("marina up exited: %s", m.Output()))
+		default:
+		}
+		return m.connect(ctx)
+	})
+	m.Ready = time.Since(began)
+	if err != nil {
+		return fmt.Errorf("starting marina up: %w\n%s", err, m.Output())
+	}
+	return nil
+}
+
+// connect succeeds once the defaults exist that "marina up" creates last.
+func (m *Marina) connect(ctx context.Context) error {
+	config, err := clientcmd.BuildConfigFromFlags("", m.Kubeconfig())
+	if err != nil {
+		return err
+	}
+	config.QPS, config.Burst = 100, 200
+	if m.Client, err = client.New(config, client.Options{Scheme: scheme.Scheme}); err != nil {
+		return err
+	}
+	m.Config = config
+	if err := m.Client.Get(ctx, types.NamespacedName{Name: "default"}, &v1alpha1.HostingClass{}); err != nil {
+		return err
+	}
+	return nil
+}
+
+func init() {
+	if err := v1alpha1.AddToScheme(scheme.Scheme); err != nil {
+		panic(err)
+	}
+}
+
+// Kubeconfig is the file with which the platform's administrator gets in.
+func (m *Marina) Kubeconfig() string { return filepath.Join(m.Dir, "kubeconfig") }
+
+// Output is what "marina up" has printed since Start; it may be read once it has
+// exited.
+func (m *Marina) Output() string {
+	select {
+	case <-m.exited:
+		return m.output.String()
+	default:
+		return "(still running; see " + m.Dir + ")"
+	}
+}
+
+// PID of "marina up".
+func (m *Marina) PID() int { return m.cmd.Process.Pid }
+
+// Kill sends SIGKILL and waits for the end: tenants live on.
+func (m *Marina) Kill() error {
+	if err := m.cmd.Process.Kill(); err != nil {
+		return err
+	}
+	<-m.exited
+	return nil
+}
+
+// Stop sends SIGTERM and waits until "marina up" has stopped everything.
+func (m *Marina) Stop() error {
+	if m.cmd == nil {
+		return nil
+	}
+	select {
+	case <-m.exited:
+	default:
+		if err := m.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			return err
+		}
+	}
+	select {
+	case <-m.exited:
+	case <-time.After(2 * time.Minute):
+		return errors.New("marina up has not stopped two minutes after SIGTERM")
+	}
+	if code := m.cmd.ProcessState.ExitCode(); code != 0 {
+		return fmt.Errorf("marina up exited with status %d: %s", code, m.Output())
+	}
+	return nil
+}
+
+// CLI runs a command of the marina binary against this management plane.
+func (m *Marina) CLI(ctx context.Context, args ...string) (stdout string, err error) {
+	cmd := exec.CommandContext(ctx, m.binary, args...)
+	cmd.Env = append(os.Environ(), "MARINA_KUBECONFIG="+m.Kubeconfig(), "MARINA_DATA_DIR="+m.Dir)
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	if err := cmd.Run(); err != nil {
+		return out.String(), fmt.Errorf("marina %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(errOut.String()))
+	}
+	return out.String(), nil
+}
+
+// Tenant returns a configuration for a tenant's API, issued by the CLI.
+func (m *Marina) Tenant(ctx context.Context, name string, args ...string) (*rest.Config, error) {
+	data, err := m.CLI(ctx, append([]string{"kubeconfig", "get", name, "-o", "-"}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	return clientcmd.RESTConfigFromKubeConfig([]byte(data))
+}
