@@ -70,7 +70,7 @@ verify: generate ## Fail if generated code, formatting or module files are not a
 vet: ## Run go vet in every module.
 	go vet ./...
 	@for d in $(NESTED); do echo "go vet in $$d"; (cd $$d && go vet ./...) || exit 1; done
-	@for m in $(MINORS); do echo "go vet in hack/kubernetes ($$m)"; (cd hack/kubernetes && go vet -modfile=$$m.mod ./...) || exit 1; done
+	@for m in $(MINORS); do echo "go vet in hack/kubernetes ($$m)"; (cd hack/kubernetes && go vet -trimpath -modfile=$$m.mod ./...) || exit 1; done
 
 .PHONY: lint
 lint: ## Run golangci-lint.

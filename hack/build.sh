@@ -139,11 +139,12 @@ kubernetes() {
 	done
 
 	kubernetes_ldflags() {
-		local package date
-		date=$(released k8s.io/kubernetes -modfile="$modfile")
+		local package fields
+		# A module has no commit, but the tag names it.
+		fields=("gitVersion=$version" "gitMajor=${minor%.*}" "gitMinor=${minor#*.}" gitTreeState=clean
+			"gitCommit=$version" "buildDate=$(released k8s.io/kubernetes -modfile="$modfile")")
 		for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
-			printf -- "-X $package.%s " "gitVersion=$version" "gitMajor=${minor%.*}" "gitMinor=${minor#*.}" \
-				gitTreeState=clean "gitCommit=$version" "buildDate=$date" # a module has no commit, but the tag names it
+			printf -- '-X %s ' "${fields[@]/#/$package.}"
 		done
 	}
 	local inputs=("$modfile" "$minor.sum") hash

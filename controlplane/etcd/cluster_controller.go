@@ -104,6 +104,11 @@ func (r *ClusterReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 			result.RequeueAfter = reconcile.Earliest(result.RequeueAfter, e.After)
 		}
 	}
+	if !s.members.Done() {
+		// The host tells when they change. Tenants wait for it, so that one event that
+		// got lost may not hold them up for ever.
+		result.RequeueAfter = reconcile.Earliest(result.RequeueAfter, lookAgain)
+	}
 	return renewing(result, s.renewAt, r.now()), err
 }
 

@@ -101,6 +101,18 @@ func TestOutage(t *testing.T) {
 	if err := w.runTenant(r, waiting); err != nil {
 		t.Error(err)
 	}
+	t.Log("all three at once, as when their machine starts anew")
+	for i := range 3 {
+		w.runner.Kill(i)
+	}
+	for i := range 3 {
+		if err := w.runner.Start(i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.until(t, func(c *v1alpha1.EtcdCluster) error {
+		return want(c.Status.Conditions, "Available", "True", "AsExpected", "all 3 members are ready")
+	})
 	for key, value := range authState(t, w.root(t)) {
 		if strings.HasSuffix(key, " leaving") {
 			t.Errorf("%s is left: %s", key, value)

@@ -20,10 +20,7 @@ const (
 // tenant's. It is the truth of etcd 3.7.3 and not what one would wish for: what is
 // "allowed" has to be bounded by other means (who gets a certificate, the network,
 // the gateway), and when a new etcd changes a line, the design may too.
-var rights = map[string]struct {
-	tenant, nobody string
-	try            func(ctx context.Context, c *clientv3.Client, s stage) error
-}{
+var rights = map[string]right{
 	// Compaction is of the whole store. Before 3.6.13 everybody was allowed to.
 	"Compact": {refused, noSuchUser, func(ctx context.Context, c *clientv3.Client, s stage) error {
 		_, err := c.Compact(ctx, s.revision(ctx))
@@ -79,6 +76,12 @@ var rights = map[string]struct {
 		_, err := c.Put(ctx, s.own.prefix()+"attached", "", clientv3.WithLease(s.emptyLease(ctx)))
 		return err
 	}},
+
+	// A token would count for more than the certificate. Nobody has a password.
+	"AuthenticateAsForeign":      authenticate(func(s stage) string { return s.foreign.uid }, ""),
+	"AuthenticateAsForeignGuess": authenticate(func(s stage) string { return s.foreign.uid }, "x"),
+	"AuthenticateAsRoot":         authenticate(func(stage) string { return "root" }, ""),
+	"AuthenticateAsRootGuess":    authenticate(func(stage) string { return "root" }, "x"),
 
 	"OwnUser": {allowed, noSuchUser, func(ctx context.Context, c *clientv3.Client, s stage) error {
 		_, err := c.UserGet(ctx, s.own.uid)
@@ -202,15 +205,24 @@ var rights = map[string]struct {
 	}),
 }
 
-// auth is an operation for root only.
-func auth(try func(context.Context, *clientv3.Client, stage) error) struct {
+// right is what a tenant and a stranger are answered.
+type right struct {
 	tenant, nobody string
-	try            func(context.Context, *clientv3.Client, stage) error
-} {
-	return struct {
-		tenant, nobody string
-		try            func(context.Context, *clientv3.Client, stage) error
-	}{refused, noSuchUser, try}
+	try            func(ctx context.Context, c *clientv3.Client, s stage) error
+}
+
+// auth is an operation for root only.
+func auth(try func(context.Context, *clientv3.Client, stage) error) right {
+	return right{refused, noSuchUser, try}
+}
+
+// authenticate asks for a token of somebody else.
+func authenticate(who func(stage) string, password string) right {
+	const noPassword = "rpc error: code = Unknown desc = auth: authentication failed, password was given for no password user"
+	return right{noPassword, noPassword, func(ctx context.Context, c *clientv3.Client, s stage) error {
+		_, err := pb.NewAuthClient(c.ActiveConnection()).Authenticate(ctx, &pb.AuthenticateRequest{Name: who(s), Password: password})
+		return err
+	}}
 }
 
 // stage is what the operations act on.

@@ -39,6 +39,8 @@ type runner struct {
 	addresses component.Addresses
 	members   [component.EtcdReplicas]*exec.Cmd
 	stopped   chan struct{}
+	// observed is what Subscribe has seen last.
+	observed *component.Status
 }
 
 var _ host.Host = (*runner)(nil)
@@ -165,12 +167,25 @@ func (r *runner) Start(i int) error {
 	return r.start(i)
 }
 
+// Status is what the subscriber has been told last; without one, members are asked
+// at once.
 func (r *runner) Status(ctx context.Context, _, _ string) (component.Status, error) {
+	r.mu.Lock()
+	observed := r.observed
+	r.mu.Unlock()
+	if observed != nil {
+		return *observed, nil
+	}
+	return r.ask(ctx), nil
+}
+
+// ask asks every member.
+func (r *runner) ask(ctx context.Context) component.Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	status := component.Status{Replicas: component.EtcdReplicas, Gone: r.applied == nil}
 	if status.Gone {
-		return status, nil
+		return status
 	}
 	var group sync.WaitGroup
 	errs := [component.EtcdReplicas]error{}
@@ -187,7 +202,7 @@ func (r *runner) Status(ctx context.Context, _, _ string) (component.Status, err
 	}
 	status.Ready = len(status.ReadyOrdinals)
 	status.Updated = status.Ready
-	return status, nil
+	return status
 }
 
 // probe asks a member as the Component's readiness says.
@@ -241,7 +256,10 @@ func (r *runner) Subscribe(notify func(namespace, name string)) {
 				return
 			case <-time.After(50 * time.Millisecond):
 			}
-			status, _ := r.Status(context.Background(), "", "")
+			status := r.ask(context.Background())
+			r.mu.Lock()
+			r.observed = &status
+			r.mu.Unlock()
 			if status.Ready != was {
 				was = status.Ready
 				notify("marina-system", "etcd-"+cluster)

@@ -65,8 +65,8 @@ func TestUnchangedObjectsAreNotWritten(t *testing.T) {
 
 	calls.calls = nil
 	cluster := &ClusterReconciler{Client: r.Client, Host: w.runner, Pool: r.Pool}
-	if _, err := cluster.Reconcile(context.Background(), requestFor(newCluster())); err != nil {
-		t.Fatal(err)
+	if result, err := cluster.Reconcile(context.Background(), requestFor(newCluster())); err != nil || result.RequeueAfter < 243*24*time.Hour {
+		t.Errorf("%+v, %v; want it to rest until a certificate falls due", result, err)
 	}
 	if diff := cmp.Diff([]string{"/etcdserverpb.Auth/AuthStatus"}, calls.calls); diff != "" {
 		t.Errorf("calls of a pass over the EtcdCluster (-want +got):\n%s", diff)

@@ -129,6 +129,7 @@ func TestClusterSpec(t *testing.T) {
 		"HostedWithTwoReplicas":   {spec: "{version: 1.37.1-1, controlPlane: {replicas: 2}}", want: says("supported values")},
 		"HostedWithFlavor":        {spec: "{version: 1.37.1-1, controlPlane: {type: Hosted, flavor: b3-8}}", want: says("has no flavor", "remove controlPlane.flavor")},
 		"HostedWithEmptyFlavor":   {spec: `{version: 1.37.1-1, controlPlane: {flavor: ""}}`, want: says("remove controlPlane.flavor")},
+		"HostedWithLongFlavor":    {spec: "{version: 1.37.1-1, controlPlane: {flavor: " + strings.Repeat("a", 256) + "}}", want: says("may not be more than 255")},
 		"Standalone":              {spec: "{version: 1.37.1-1, controlPlane: {type: Standalone}}", want: says("not offered", "use type Hosted")},
 		"StandaloneInFull":        {spec: "{version: 1.37.1-1, controlPlane: {type: Standalone, replicas: 3, flavor: b3-8}}", want: says("not offered", "use type Hosted")},
 		"UnknownType":             {spec: "{version: 1.37.1-1, controlPlane: {type: Shared}}", want: says("supported values", "Hosted")},

@@ -47,6 +47,7 @@ func TestNetwork(t *testing.T) {
 		"ServiceEmpty":            {network: "serviceCIDR: ''", want: says(badService)},
 		"TwoRanges":               {network: "podCIDR: '10.244.0.0/16,fd00::/48'", want: says(badPod)},
 		"Longer":                  {network: "podCIDR: '" + long + "'", want: says("may not be more than 43")},
+		"ServicesLonger":          {network: "serviceCIDR: '" + long + "'", want: says("may not be more than 43")},
 		"Equal":                   {network: "podCIDR: 10.0.0.0/16, serviceCIDR: 10.0.0.0/16", want: says(overlap, choose)},
 		"ServicesStartPods":       {network: "podCIDR: 10.0.0.0/12, serviceCIDR: 10.0.0.0/16", want: says(overlap, choose)},
 		"ServicesInsidePods":      {network: "podCIDR: 10.0.0.0/8, serviceCIDR: 10.96.0.0/16", want: says(overlap, choose)},

@@ -13,14 +13,17 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
@@ -55,7 +58,7 @@ type Marina struct {
 	binary  string
 	cmd     *exec.Cmd
 	exited  chan struct{}
-	output  *bytes.Buffer
+	output  *output
 }
 
 // New prepares a Marina in an empty folder, with free ports; Start starts it.
@@ -84,7 +87,7 @@ func freePort() (int, error) {
 // Start starts "marina up" and waits until clusters can be created.
 func (m *Marina) Start(ctx context.Context) error {
 	began := time.Now()
-	m.output = &bytes.Buffer{}
+	m.output = &output{}
 	m.cmd = exec.Command(m.binary, "up", "--data-dir", m.Dir, "--port", fmt.Sprint(m.port),
 		"--port-range", fmt.Sprintf("%d-%d", m.portMin, m.portMin+199))
 	m.cmd.Stdout, m.cmd.Stderr = m.output, m.output
@@ -103,6 +106,10 @@ func (m *Marina) Start(ctx context.Context) error {
 		case <-m.exited:
 			return Fatal(fmt.Errorf("marina up exited: %s", m.Output()))
 		default:
+		}
+		// An API server that has lived on answers before Marina has begun its work.
+		if !strings.Contains(m.Output(), "Marina is ready") {
+			return errors.New("it has not said that it is ready")
 		}
 		return m.connect(ctx)
 	})
@@ -131,6 +138,8 @@ func (m *Marina) connect(ctx context.Context) error {
 }
 
 func init() {
+	// The suites print what matters themselves.
+	log.SetLogger(logr.Discard())
 	if err := v1alpha1.AddToScheme(scheme.Scheme); err != nil {
 		panic(err)
 	}
@@ -139,15 +148,25 @@ func init() {
 // Kubeconfig is the file with which the platform's administrator gets in.
 func (m *Marina) Kubeconfig() string { return filepath.Join(m.Dir, "kubeconfig") }
 
-// Output is what "marina up" has printed since Start; it may be read once it has
-// exited.
-func (m *Marina) Output() string {
-	select {
-	case <-m.exited:
-		return m.output.String()
-	default:
-		return "(still running; see " + m.Dir + ")"
-	}
+// Output is what "marina up" has printed since Start.
+func (m *Marina) Output() string { return m.output.String() }
+
+// output is a buffer that may be read while a process writes to it.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
 }
 
 // PID of "marina up".

@@ -37,6 +37,14 @@ type hollowNode struct {
 func join(t *testing.T, cluster, name string) *hollowNode {
 	t.Helper()
 	n := &hollowNode{name: name, dir: t.TempDir()}
+	// All hollow nodes have this machine's address, which only one Node at a time may
+	// have a serving certificate for.
+	c, _ := tenant(t, shared, cluster)
+	t.Cleanup(func() {
+		if err := c.CoreV1().Nodes().Delete(context.Background(), name, metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
 	token, err := shared.CLI(t.Context(), "token", "create", cluster, "--node", name)
 	check(t, err)
 	check(t, os.WriteFile(n.bootstrap(), []byte(token), 0o600))

@@ -120,8 +120,9 @@ func apiServer(in managementInputs) component.Component {
 			{Path: filesServiceAccount, Secret: filesServiceAccount, Hash: hash(in.keys.signing)},
 		},
 		Readiness: component.Probe{Port: portHTTPS, Path: "/readyz"},
-		// It keeps nothing, and those who would mind have been stopped before.
-		Grace: 5 * time.Second,
+		// It keeps nothing, and who would mind has been stopped before. One without its
+		// etcd, left by a Marina that was killed, takes all of it.
+		Grace: 2 * time.Second,
 	}
 }
 
@@ -157,7 +158,7 @@ func controllerManager(in managementInputs) component.Component {
 			{Path: filesClient, Secret: filesClient},
 		},
 		Readiness: component.Probe{Port: portHTTPS, Path: "/healthz"},
-		Grace:     5 * time.Second,
+		Grace:     2 * time.Second,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.etcd.io/etcd/server/v3/embed"
+	"go.uber.org/zap"
 	"sigs.k8s.io/yaml"
 
 	"github.com/marina-dev/marina/controlplane/component"
@@ -126,6 +127,7 @@ func TestEtcdIsSafe(t *testing.T) {
 	if cfg.QuotaBackendBytes != 4<<30 {
 		t.Errorf("its quota is %d, want 4 GiB", cfg.QuotaBackendBytes)
 	}
+	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
 	if err := cfg.Validate(); err != nil {
 		t.Error(err)
 	}

@@ -3,6 +3,7 @@ package up
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"runtime"
@@ -45,15 +46,26 @@ func routeLibraryLogs(log *slog.Logger) {
 	klog.SetLogger(sink)
 }
 
-// quietHandler takes what libraries say for information as detail: which worker
-// they start is of no interest to who runs Marina. Their warnings and errors stay.
+// quietHandler takes some of what libraries say as detail: which worker they start,
+// and what failed just because Marina is being stopped.
 type quietHandler struct{ slog.Handler }
 
 func (h quietHandler) Handle(ctx context.Context, r slog.Record) error {
-	if r.Level == slog.LevelInfo && !own(r.PC) && !h.Enabled(ctx, slog.LevelDebug) {
+	detail := !own(r.PC) && (r.Level == slog.LevelInfo || cancelled(r))
+	if detail && !h.Enabled(ctx, slog.LevelDebug) {
 		return nil
 	}
 	return h.Handler.Handle(ctx, r)
+}
+
+// cancelled reports whether a record is of an error that a stop brings about.
+func cancelled(r slog.Record) (found bool) {
+	r.Attrs(func(a slog.Attr) bool {
+		err, ok := a.Value.Any().(error)
+		found = ok && errors.Is(err, context.Canceled)
+		return !found
+	})
+	return found
 }
 
 func (h quietHandler) WithAttrs(attrs []slog.Attr) slog.Handler {

@@ -2,8 +2,10 @@ package up
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"regexp"
 	"slices"
@@ -78,6 +80,7 @@ func TestLibrariesAreQuiet(t *testing.T) {
 		"Information":         {log: func(l logr.Logger) { l.Info("Starting workers") }},
 		"InformationIsWanted": {verbosity: 4, log: func(l logr.Logger) { l.Info("Starting workers") }, logged: true},
 		"AnError":             {log: func(l logr.Logger) { l.Error(errors.New("broken"), "Reconciler error") }, logged: true},
+		"AnErrorOfAStop":      {log: func(l logr.Logger) { l.Error(fmt.Errorf("writing: %w", context.Canceled), "Reconciler error") }},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -137,10 +137,12 @@ const apiServerStart = 90 * time.Second
 
 // start starts etcd and the API server, and waits until that is ready.
 func (m *management) start(ctx context.Context) (err error) {
-	if m.etcd, err = startEtcd(ctx, m.dir, m.inputs.etcdPort); err != nil {
+	// First, because it may have to replace another, and needs its etcd only when
+	// etcd has long started.
+	if err := m.host.Apply(ctx, apiServer(m.inputs)); err != nil {
 		return err
 	}
-	if err := m.host.Apply(ctx, apiServer(m.inputs)); err != nil {
+	if m.etcd, err = startEtcd(ctx, m.dir, m.inputs.etcdPort); err != nil {
 		return err
 	}
 	var status component.Status

@@ -76,12 +76,12 @@ type managers struct {
 
 // startManagers starts the controllers on a host and waits until they have seen
 // what there is.
-func startManagers(ctx context.Context, restConfig *rest.Config, options ctrl.Options, setup func(ctrl.Manager) error) (*managers, error) {
+func startManagers(ctx context.Context, restConfig *rest.Config, options ctrl.Options, setup func(context.Context, ctrl.Manager) error) (*managers, error) {
 	mgr, err := ctrl.NewManager(restConfig, options)
 	if err != nil {
 		return nil, err
 	}
-	if err := setup(mgr); err != nil {
+	if err := setup(ctx, mgr); err != nil {
 		return nil, err
 	}
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))

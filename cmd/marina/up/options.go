@@ -18,12 +18,13 @@ type Options struct {
 	DataDir string
 	// BinDir holds the programs of others: kubernetes/v*/ and etcd/v*/.
 	BinDir string
-	// Self is the marina binary, which is also the program of tenants' balancers.
+	// Self is the marina binary, which is also the program of tenants' balancers;
+	// that of this process if empty.
 	Self string
 	// Port of the management API on 127.0.0.1. The following managementPorts - 1
 	// belong to the management plane as well.
 	Port int
-	// Tenants are the ports of tenants' processes.
+	// Tenants are the ports of tenants' processes; 21000 to 30999 if empty.
 	Tenants PortRange
 	// MetricsAddress is where the controllers' metrics are served; "0" for nowhere.
 	MetricsAddress string
@@ -66,8 +67,19 @@ func defaults() (Options, error) {
 	}, nil
 }
 
-// complete checks the options and makes paths absolute: processes run elsewhere.
+// complete fills in what may be left out, checks the rest and makes paths absolute:
+// processes run elsewhere.
 func (o *Options) complete() error {
+	if o.Self == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		o.Self = self
+	}
+	if o.Tenants == (PortRange{}) {
+		o.Tenants = defaultTenants
+	}
 	for _, path := range []*string{&o.DataDir, &o.BinDir, &o.Self} {
 		if *path == "" {
 			continue

@@ -61,7 +61,8 @@ func presentsCertificateOf(caPEM []byte, port int) bool {
 	if !roots.AppendCertsFromPEM(caPEM) {
 		return false
 	}
-	dialer := &net.Dialer{Timeout: 3 * time.Second}
+	// Long, because ours may have to share the machine with many others.
+	dialer := &net.Dialer{Timeout: 10 * time.Second}
 	connection, err := tls.DialWithDialer(dialer, "tcp", net.JoinHostPort(address, strconv.Itoa(port)),
 		&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12})
 	if err != nil {

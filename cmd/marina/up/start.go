@@ -4,8 +4,8 @@
 // In this process run the management etcd and the controllers. The management API
 // server and controller-manager, and all that belongs to tenants, are processes of
 // their own: when this one is killed they live on. The next one on the same folder
-// adopts what is of tenants, and replaces what is its own. Below the custom resources it is the code of production; only
-// the host is that of a single machine.
+// adopts what is of tenants, and replaces what is its own. Below the custom resources
+// it is the code of production; only the host is that of a single machine.
 //
 //	<data>/version      the layout of this folder
 //	<data>/marina.pid   who uses it; locked while somebody does

@@ -3,7 +3,9 @@ package up
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -58,7 +60,7 @@ func mustStop(t *testing.T, running *Running) {
 // await fails the test unless the condition comes true.
 func await(t *testing.T, what string, condition func(context.Context) (bool, error)) {
 	t.Helper()
-	if err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, time.Minute, true, condition); err != nil {
+	if err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, 2*time.Minute, true, condition); err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
 }
@@ -100,6 +102,7 @@ func TestManagementPlane(t *testing.T) {
 	t.Run("what is deleted takes with it what it owns", func(t *testing.T) { deletion(t, c) })
 	t.Run("Secrets are encrypted at rest", func(t *testing.T) { encryption(t, running, c) })
 	t.Run("who has no certificate learns nothing", func(t *testing.T) { anonymous(t, running) })
+	t.Run("a renewed certificate needs no restart", func(t *testing.T) { renewal(t, running) })
 	t.Run("a second one is refused", func(t *testing.T) {
 		_, err := Start(t.Context(), o)
 		assertError(t, err, "in use by process "+pidText())
@@ -221,5 +224,38 @@ func anonymous(t *testing.T, running *Running) {
 		if response.StatusCode != want {
 			t.Errorf("GET %s: %d, want %d", path, response.StatusCode, want)
 		}
+	}
+}
+
+// renewal is that of a Marina that runs for years: whatever makes a certificate
+// due, the API server goes on, with the new one.
+func renewal(t *testing.T, running *Running) {
+	m := running.management
+	served := func(ctx context.Context) (string, error) {
+		dialer := &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}
+		connection, err := dialer.DialContext(ctx, "tcp", strings.TrimPrefix(m.inputs.server, "https://"))
+		if err != nil {
+			return "", err
+		}
+		defer connection.Close()
+		return connection.(*tls.Conn).ConnectionState().PeerCertificates[0].SerialNumber.String(), nil
+	}
+	before, err := served(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pids := processes(t, running.options.DataDir)
+	if err := os.Remove(keyStore{dir: m.dir.pki()}.certFile(leafAPIServer)); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.renew(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "serving the new certificate", func(ctx context.Context) (bool, error) {
+		now, err := served(ctx)
+		return now != before, err
+	})
+	if diff := cmp.Diff(pids, processes(t, running.options.DataDir)); diff != "" {
+		t.Errorf("processes changed:\n%s", diff)
 	}
 }

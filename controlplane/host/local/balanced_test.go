@@ -1,9 +1,12 @@
 package local
 
 import (
+	"crypto/tls"
+	"os"
 	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/marina-dev/marina/controlplane/component"
 )
@@ -62,4 +65,31 @@ func TestADeadBalancerIsStartedAgain(t *testing.T) {
 	if got := f.pids(t)[replica]; got != before[replica] {
 		t.Errorf("the replica has pid %d, want %d: it has nothing to do with it", got, before[replica])
 	}
+}
+
+func TestAHeldReplicaLosesItsConnections(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	h := f.host(t)
+	c := f.component(1)
+	c.Balanced = "https"
+	applied(t, h, c)
+	balanced := balancedAddress(t, h, c)
+	waitFor(t, is("the balancer serves"), func() bool { _, err := get(balanced, "/pid"); return err == nil })
+	conn, err := tls.Dial("tcp", balanced, &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	// It neither answers nor closes anything.
+	kill(t, f.pids(t)[testNamespace+"/kube-apiserver/0/kube-apiserver"], syscall.SIGSTOP)
+	if _, err := conn.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
+		t.Errorf("reading from a replica that is held: %v, want the connection to be closed", err)
+	}
+	// Delete has to cope with it as well.
+	deleteAndWait(t, h, c)
+	nothingIsLeft(t, f, h)
 }

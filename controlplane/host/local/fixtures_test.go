@@ -34,13 +34,15 @@ type fixture struct {
 	files                      StaticFiles
 }
 
-// nextRange gives each fixture ports of its own, next to the range of real Hosts, so
-// that tests may run at the same time as each other and as those of other packages.
+// nextRange gives each fixture ports of its own, between the range of real Hosts and
+// that of outgoing connections, so that tests may run at the same time as each other
+// and as those of other packages. It begins anew after many more than run at a time.
 var nextRange atomic.Int32
 
 const (
 	testPorts     = 20
 	firstTestPort = 31000
+	testRanges    = (32768 - firstTestPort) / testPorts
 )
 
 func newFixture(t testing.TB) *fixture {
@@ -53,7 +55,7 @@ func newFixture(t testing.TB) *fixture {
 	f := &fixture{
 		dir: filepath.Join(root, "state"), bin: filepath.Join(root, "bin"), self: self,
 		history: filepath.Join(root, "history"), control: root,
-		firstPort: firstTestPort + int(nextRange.Add(1)-1)*testPorts,
+		firstPort: firstTestPort + int(nextRange.Add(1))%testRanges*testPorts,
 		files:     StaticFiles{},
 	}
 	for _, program := range []string{"kubernetes/" + testVersion + "/kube-apiserver", "etcd/" + testVersion + "/etcd"} {

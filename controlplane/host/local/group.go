@@ -11,6 +11,9 @@ type group struct {
 	processes []*process
 	// on is whether they are to run.
 	on bool
+	// limit, unless zero, is how long each may take to stop at most, whatever its own
+	// grace.
+	limit time.Duration
 }
 
 // starter starts a process and sees to it that its end is noticed. An error is a
@@ -55,9 +58,15 @@ func (g *group) stepStop(now time.Time) time.Time {
 		if !p.running() {
 			continue
 		}
+		if latest := now.Add(g.limit); g.limit > 0 && p.killAt.After(latest) {
+			p.killAt = latest
+		}
 		switch {
 		case p.killAt.IsZero():
 			p.killAt = now.Add(p.grace)
+			if g.limit > 0 {
+				p.killAt = now.Add(min(p.grace, g.limit))
+			}
 			// Errors do not matter: what cannot be told to stop is killed.
 			_ = p.handle.signal(syscall.SIGTERM)
 			// A process that is held can only take it once it goes on.

@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -33,10 +32,12 @@ func TestMain(m *testing.M) {
 	if os.Getenv(envProcess) == "" {
 		os.Exit(m.Run())
 	}
+	// Not os.Exit: with the race detector that takes a second.
 	if err := helper(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		syscall.Exit(1)
 	}
+	syscall.Exit(0)
 }
 
 func helper(args []string) error {
@@ -64,7 +65,7 @@ func helper(args []string) error {
 		return err
 	}
 	if *exit >= 0 {
-		os.Exit(*exit)
+		syscall.Exit(*exit)
 	}
 	return p.run()
 }
@@ -148,13 +149,6 @@ func (p *helperProgram) serve() error {
 	mux.HandleFunc("/pid", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, os.Getpid()) })
 	mux.HandleFunc("/environ", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, strings.Join(os.Environ(), "\n"))
-	})
-	mux.HandleFunc("/exit", func(_ http.ResponseWriter, r *http.Request) {
-		status, err := strconv.Atoi(r.URL.Query().Get("status"))
-		if err != nil {
-			status = 99
-		}
-		os.Exit(status)
 	})
 	server := &http.Server{Addr: p.listen, Handler: oneAtATime(mux), TLSConfig: config}
 	return server.ListenAndServeTLS("", "")

@@ -34,7 +34,7 @@ func launch(p *processPlan, dir string) (*handle, error) {
 		return nil, err
 	}
 	// The handle takes over; os.Process would wait for children only.
-	defer process.Release()
+	defer func() { _ = process.Release() }()
 	id := identity{pid: process.Pid}
 	if stat, ok := readStat(process.Pid); ok {
 		// Also of a process that has already ended: it stays until we reap it.

@@ -196,6 +196,9 @@ func (p planner) balancer(c component.Component, a component.Addresses) (*proces
 		label: c.Name + " balancer",
 		path:  p.programs.self,
 		args:  args,
+		// There is one for each tenant, and it does little: on a large machine the
+		// runtime must not prepare for more.
+		env:   []string{"GOMAXPROCS=2"},
 		dir:   dir,
 		log:   filepath.Join(dir, balancerName+".log"),
 		grace: balancerGrace,

@@ -54,8 +54,9 @@ type procStat struct {
 func parseStat(text []byte) (procStat, error) {
 	_, rest, ok := cutLast(text, ')')
 	fields := strings.Fields(string(rest))
-	// The first field here is the third of the file.
-	const state, session, start = 3 - 3, 6 - 3, 22 - 3
+	// Numbered as in proc(5), where the field after the name is the third.
+	const third = 3
+	const state, session, start = 0, 6 - third, 22 - third
 	if !ok || len(fields) <= start {
 		return procStat{}, fmt.Errorf("unexpected text %q", text)
 	}

@@ -21,8 +21,8 @@ const (
 // unit's mutex guards it.
 type replica struct {
 	group
-	ordinal   int
-	name, dir string
+	ordinal int
+	name    string
 	// hash is of the replicaPlan that it runs; empty for one that an earlier Host
 	// started and that is not what is wanted.
 	hash string
@@ -47,7 +47,7 @@ type replica struct {
 }
 
 func newReplica(p *replicaPlan, now time.Time) *replica {
-	r := &replica{ordinal: p.ordinal, name: p.name, dir: p.dir, hash: p.hash, target: p.probe, began: now, since: now}
+	r := &replica{ordinal: p.ordinal, name: p.name, hash: p.hash, target: p.probe, began: now, since: now}
 	for _, process := range p.processes {
 		r.processes = append(r.processes, newProcess(process))
 	}

@@ -32,7 +32,7 @@ func (u *unit) statusLocked() component.Status {
 			s.Ready++
 			s.ReadyOrdinals = append(s.ReadyOrdinals, ordinal)
 		}
-		if r.on && r.hash == u.desired.replicas[ordinal].hash && r.filesProblem == "" {
+		if r.on && r.hash == u.desired.replicas[ordinal].hash && r.written == u.desired.files.digest {
 			s.Updated++
 		}
 	}

@@ -14,6 +14,9 @@ import (
 const (
 	// holdBack is how long the first replica may keep the others waiting.
 	holdBack = 15 * time.Second
+	// removalGrace is how long a process may take to stop that nobody will start again:
+	// an API server that has lost its etcd would use all of its own grace.
+	removalGrace = 2 * time.Second
 	// retryRemoval is when the removal of folders is tried again.
 	retryRemoval = time.Second
 )
@@ -28,6 +31,9 @@ func (u *unit) step(now time.Time) (next time.Time, done bool) {
 	}
 	for _, r := range u.replicas {
 		r.on = false
+		if u.goal == remove {
+			r.limit = removalGrace
+		}
 	}
 	next = u.stepReplicas(now)
 	if len(u.replicas) > 0 {

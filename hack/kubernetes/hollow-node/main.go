@@ -4,8 +4,9 @@
 // what would touch the machine is replaced: container runtime, cgroups, mounts,
 // cAdvisor, host paths, iptables. So it needs no root, and many run side by side.
 //
-// It knows nothing of Marina. Like a kubelet it ends when it got no client
-// certificate for five minutes; whoever starts it restarts it.
+// It knows nothing of Marina. Like a kubelet it waits as long as its CSR is
+// pending, but ends when for five minutes it is refused (a token that expired, a
+// certificate that did); whoever starts it restarts it.
 package main
 
 import (

@@ -105,7 +105,7 @@ func (w *watcher) fail(key client.ObjectKey) error {
 	case w.last == nil || w.last.DeletionTimestamp != nil:
 		return failure.New("", "cluster %q will not be %s: %s", key.Name, w.goal.text, w.hopeless)
 	default:
-		return failure.New(fmt.Sprintf("correct the cause; 'kubectl describe cluster %s' shows all conditions", key.Name),
+		return failure.New(fmt.Sprintf("correct the cause; 'marina cluster get %s -o yaml' shows all conditions", ref(key)),
 			"cluster %q is in phase %s: %s", key.Name, phaseOf(w.last), w.hopeless)
 	}
 }

@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
 	"github.com/marina-dev/marina/cmd/marina/cli/progress"
@@ -20,7 +23,7 @@ const resource = "cluster.marina.dev"
 
 // Commands are the subcommands of 'marina cluster'.
 func Commands(open session.Opener) []*cobra.Command {
-	return []*cobra.Command{newCreate(open), newGet(open), newWait(open), newDelete(open)}
+	return []*cobra.Command{newCreate(open), newGet(open, clock.RealClock{}), newWait(open), newDelete(open)}
 }
 
 // timeoutFlag defines --timeout.
@@ -43,10 +46,10 @@ func advise(cmd *cobra.Command, format string, args ...any) {
 	}
 }
 
-// inNamespace is -n as it has to be given again, for a command in a message.
-func inNamespace(s *session.Session) string {
-	if s.Namespace == "default" {
-		return ""
+// ref is a cluster as it has to be named again, in a command in a message.
+func ref(key client.ObjectKey) string {
+	if key.Namespace == metav1.NamespaceDefault {
+		return key.Name
 	}
-	return " -n " + s.Namespace
+	return key.Name + " -n " + key.Namespace
 }

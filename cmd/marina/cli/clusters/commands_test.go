@@ -3,14 +3,17 @@ package clusters
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
+	"github.com/marina-dev/marina/cmd/marina/cli/progress"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
@@ -122,7 +125,7 @@ func TestWait(t *testing.T) {
 		"ErrorFailsWithTheConditionsMessage": {
 			objects: []client.Object{creating},
 			onWatch: []func(client.Client) error{becomes(t, broken)},
-			problem: "Error: cluster \"demo\" is in phase Error: no room in etcd\nWhat to do: correct the cause; 'kubectl describe cluster demo' shows all conditions\n",
+			problem: "Error: cluster \"demo\" is in phase Error: no room in etcd\nWhat to do: correct the cause; 'marina cluster get demo -o yaml' shows all conditions\n",
 			exit:    1,
 		},
 		"NoSuchCluster": {
@@ -134,13 +137,6 @@ func TestWait(t *testing.T) {
 			onWatch: []func(client.Client) error{func(c client.Client) error { return c.Delete(t.Context(), creating.DeepCopy()) }},
 			problem: "Error: cluster \"demo\" will not be ready: it has been deleted\n",
 			exit:    1,
-		},
-		"TimeIsOver": {
-			objects: []client.Object{creating},
-			onWatch: []func(client.Client) error{func(client.Client) error { return nil }},
-			args:    []string{"--timeout=10ms"},
-			problem: "Error: cluster \"demo\" is not ready after 10ms: it is Creating: etcd: waiting\nWhat to do: wait on, or look at it with 'kubectl describe cluster demo'\n",
-			exit:    3,
 		},
 		"UnknownGoal": {
 			args:    []string{"--for=happiness"},
@@ -173,13 +169,29 @@ func TestWait(t *testing.T) {
 	}
 }
 
-func TestWaitSurvivesARestartOfTheManagementCluster(t *testing.T) {
-	a := newAPI(t, []client.Object{cluster("demo", v1alpha1.ClusterCreating, metav1.ConditionUnknown, "")},
-		func(client.Client) error { return errors.New("it restarts") },
-		becomes(t, cluster("demo", v1alpha1.ClusterActive, metav1.ConditionTrue, "")))
-	_, errOut, err := run(t, t.Context(), a, "wait", "demo")
-	if err != nil && !strings.Contains(errOut, "it restarts") {
-		t.Fatalf("%v\n%s", err, errOut)
+func TestTimeIsOver(t *testing.T) {
+	ctx, expire := context.WithCancelCause(t.Context())
+	a := newAPI(t, []client.Object{cluster("demo", v1alpha1.ClusterCreating, metav1.ConditionUnknown, "etcd: waiting")},
+		func(client.Client) error { expire(errTimedOut); return nil })
+	_, err := await(ctx, a, demo, wish{goal: untilReady, timeout: 10 * time.Minute, followUp: "wait on"}, progress.New(io.Discard, "demo"))
+	want := "Error: cluster \"demo\" is not ready after 10m: it is Creating: etcd: waiting\nWhat to do: wait on\n"
+	if diff := cmp.Diff(want, explained(err)); diff != "" || failure.Explain(err).Exit != failure.ExitTimeout {
+		t.Errorf("exit code %d (-want +got):\n%s", failure.Explain(err).Exit, diff)
+	}
+}
+
+// What --timeout sets must be told from an interrupt.
+func TestLimit(t *testing.T) {
+	ctx, cancel := limit(t.Context(), time.Nanosecond)
+	defer cancel()
+	<-ctx.Done()
+	if !errors.Is(context.Cause(ctx), errTimedOut) {
+		t.Errorf("the cause is %v, want %v", context.Cause(ctx), errTimedOut)
+	}
+	ctx, cancel = limit(t.Context(), 0)
+	defer cancel()
+	if _, limited := ctx.Deadline(); limited {
+		t.Error("0 is without limit")
 	}
 }
 

@@ -138,7 +138,7 @@ func (o *createOptions) run(ctx context.Context, cmd *cobra.Command, s *session.
 			return err
 		}
 		if o.dryRun == dryRunNone && o.output == "" {
-			advise(cmd, "Next: marina cluster wait %s%s", name, inNamespace(s))
+			advise(cmd, "Next: marina cluster wait %s", ref(client.ObjectKeyFromObject(cluster)))
 		}
 		return nil
 	}
@@ -153,14 +153,14 @@ func (o *createOptions) awaitReady(ctx context.Context, cmd *cobra.Command, s *s
 			return err
 		}
 	}
-	name := cluster.Name
-	p := progress.New(cmd.ErrOrStderr(), name)
+	key := client.ObjectKeyFromObject(cluster)
+	p := progress.New(cmd.ErrOrStderr(), cluster.Name)
 	ctx, cancel := limit(ctx, o.timeout)
 	defer cancel()
-	ready, err := await(ctx, s.Client, client.ObjectKeyFromObject(cluster), wish{
+	ready, err := await(ctx, s.Client, key, wish{
 		goal:     untilReady,
 		timeout:  o.timeout,
-		followUp: fmt.Sprintf("it goes on being created: 'marina cluster wait %s%s' waits on", name, inNamespace(s)),
+		followUp: fmt.Sprintf("it goes on being created: 'marina cluster wait %s' waits on", ref(key)),
 	}, p)
 	if err != nil {
 		return err
@@ -168,7 +168,7 @@ func (o *createOptions) awaitReady(ctx context.Context, cmd *cobra.Command, s *s
 	if err := o.print(cmd, ready, "is ready"+after(p.Elapsed())); err != nil {
 		return err
 	}
-	advise(cmd, "Next: marina kubeconfig get %s%s", name, inNamespace(s))
+	advise(cmd, "Next: marina kubeconfig get %s", ref(key))
 	return nil
 }
 

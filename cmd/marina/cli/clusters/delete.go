@@ -99,12 +99,13 @@ func (o *deleteOptions) request(ctx context.Context, s *session.Session, name st
 }
 
 func (o *deleteOptions) awaitGone(ctx context.Context, cmd *cobra.Command, s *session.Session, cluster *v1alpha1.Cluster) error {
+	key := client.ObjectKeyFromObject(cluster)
 	gone := untilDeleted
 	gone.uid = cluster.UID
-	_, err := await(ctx, s.Client, client.ObjectKeyFromObject(cluster), wish{
+	_, err := await(ctx, s.Client, key, wish{
 		goal:     gone,
 		timeout:  o.timeout,
-		followUp: fmt.Sprintf("it goes on being deleted: 'marina cluster wait %s%s --for=deleted' waits on", cluster.Name, inNamespace(s)),
+		followUp: fmt.Sprintf("it goes on being deleted: 'marina cluster wait %s --for=deleted' waits on", ref(key)),
 	}, progress.New(cmd.ErrOrStderr(), cluster.Name))
 	return err
 }

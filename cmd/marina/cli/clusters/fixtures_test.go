@@ -78,6 +78,7 @@ func (a *api) watch(ctx context.Context, c client.WithWatch, list client.ObjectL
 		w.Stop()
 		return nil, err
 	}
+	context.AfterFunc(ctx, w.Stop) // as a connection does
 	return w, nil
 }
 

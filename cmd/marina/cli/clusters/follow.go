@@ -33,14 +33,19 @@ type observer interface {
 // Only the first request may fail: after it, a management cluster that restarts
 // is waited for, since the cluster goes on being created or deleted.
 func follow(ctx context.Context, c client.WithWatch, key client.ObjectKey, clock clock.Clock, o observer) error {
-	for first := true; ; first = false {
-		enough, err := followOnce(ctx, c, key, o)
+	answered := false
+	observe := func(cluster *v1alpha1.Cluster) bool {
+		answered = true
+		return o.observe(cluster)
+	}
+	for {
+		enough, err := followOnce(ctx, c, key, observe)
 		switch {
 		case enough:
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case err != nil && (first || isFinal(err)):
+		case err != nil && (!answered || isFinal(err)):
 			return err
 		case err != nil && !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err):
 			o.lost(err)
@@ -54,7 +59,7 @@ func follow(ctx context.Context, c client.WithWatch, key client.ObjectKey, clock
 }
 
 // followOnce lists and watches until the watch ends, which it may at any time.
-func followOnce(ctx context.Context, c client.WithWatch, key client.ObjectKey, o observer) (enough bool, err error) {
+func followOnce(ctx context.Context, c client.WithWatch, key client.ObjectKey, observe func(*v1alpha1.Cluster) bool) (enough bool, err error) {
 	one := []client.ListOption{
 		client.InNamespace(key.Namespace),
 		client.MatchingFieldsSelector{Selector: fields.OneTermEqualSelector(metav1.ObjectNameField, key.Name)},
@@ -67,7 +72,7 @@ func followOnce(ctx context.Context, c client.WithWatch, key client.ObjectKey, o
 	if len(list.Items) > 0 {
 		present = &list.Items[0]
 	}
-	if o.observe(present) {
+	if observe(present) {
 		return true, nil
 	}
 
@@ -91,7 +96,7 @@ func followOnce(ctx context.Context, c client.WithWatch, key client.ObjectKey, o
 		case watch.Deleted:
 			cluster = nil
 		}
-		if o.observe(cluster) {
+		if observe(cluster) {
 			return true, nil
 		}
 	}

@@ -2,12 +2,13 @@ package clusters
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
@@ -20,10 +21,11 @@ type getOptions struct {
 	watch         bool
 	noHeaders     bool
 	output        string
+	clock         clock.Clock
 }
 
-func newGet(open session.Opener) *cobra.Command {
-	o := &getOptions{}
+func newGet(open session.Opener, clock clock.Clock) *cobra.Command {
+	o := &getOptions{clock: clock}
 	cmd := &cobra.Command{
 		Use:     "get [NAME...]",
 		Aliases: []string{"list", "ls"},
@@ -124,7 +126,8 @@ func (o *getOptions) follow(ctx context.Context, s *session.Session, r *reader, 
 	if err == nil && count == 0 && r.only != "" {
 		return session.NoCluster(client.ObjectKey{Namespace: s.Namespace, Name: r.only})
 	}
-	for err == nil {
+	// It goes on until somebody stops it, which is no failure then.
+	for err == nil && ctx.Err() == nil {
 		err = r.watch(ctx, version, func(event metav1.WatchEvent) error {
 			version = versionOf(event, version)
 			return v.event(event)
@@ -136,12 +139,12 @@ func (o *getOptions) follow(ctx context.Context, s *session.Session, r *reader, 
 		if err == nil {
 			select {
 			case <-ctx.Done():
-			case <-time.After(again):
+			case <-o.clock.After(again):
 			}
 		}
-		if ctx.Err() != nil {
-			return nil // It was meant to go on until somebody stops it.
-		}
+	}
+	if errors.Is(err, context.Canceled) {
+		return nil
 	}
 	return err
 }

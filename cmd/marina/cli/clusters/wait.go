@@ -40,19 +40,19 @@ or being deleted.`,
 			if err != nil {
 				return err
 			}
-			name := args[0]
-			p := progress.New(cmd.ErrOrStderr(), name)
+			key := client.ObjectKey{Namespace: s.Namespace, Name: args[0]}
+			p := progress.New(cmd.ErrOrStderr(), key.Name)
 			ctx, cancel := limit(cmd.Context(), timeout)
 			defer cancel()
-			_, err = await(ctx, s.Client, client.ObjectKey{Namespace: s.Namespace, Name: name}, wish{
+			_, err = await(ctx, s.Client, key, wish{
 				goal:     g,
 				timeout:  timeout,
-				followUp: fmt.Sprintf("wait on, or look at it with 'kubectl describe cluster %s%s'", name, inNamespace(s)),
+				followUp: fmt.Sprintf("wait on, or look at all of it with 'marina cluster get %s -o yaml'", ref(key)),
 			}, p)
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "cluster %q is %s%s\n", name, g.text, after(p.Elapsed()))
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "cluster %q is %s%s\n", key.Name, g.text, after(p.Elapsed()))
 			return err
 		},
 		ValidArgsFunction: session.CompleteClusters(open, 1),

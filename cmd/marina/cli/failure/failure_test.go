@@ -172,9 +172,19 @@ func TestReach(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	_, err = client.Get(config.Host)
+	ask := func(ctx context.Context) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, config.Host, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := client.Do(req)
+		if err == nil {
+			res.Body.Close()
+		}
+		return err
+	}
 	var out bytes.Buffer
-	code := Print(&out, err)
+	code := Print(&out, ask(t.Context()))
 	want := "Error: the management cluster does not answer at " + config.Host + " (kubeconfig /k): connection refused\nWhat to do: start it\n"
 	if diff := cmp.Diff(want, out.String()); diff != "" || code != 1 {
 		t.Errorf("exit code %d, want 1; (-want +got):\n%s", code, diff)
@@ -182,10 +192,8 @@ func TestReach(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, config.Host, nil)
-	_, err = client.Do(req)
-	if code := Print(&out, err); code != 130 {
-		t.Errorf("exit code %d of an interrupted request (%v), want 130: it says nothing about the server", code, err)
+	if code := Print(&out, ask(ctx)); code != 130 {
+		t.Errorf("exit code %d of an interrupted request, want 130: it says nothing about the server", code)
 	}
 }
 

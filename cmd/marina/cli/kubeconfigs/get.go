@@ -50,7 +50,8 @@ given it has the rights that RBAC in the cluster gives to these, and no others.`
 		Args: arguments.Named("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.request().Validate(); err != nil {
-				return failure.Usage(cmd.CommandPath(), "%s", failure.Explain(err).Message)
+				// Its words say what to do.
+				return &failure.Error{Exit: failure.ExitUsage, Message: failure.Explain(err).Message, Err: err}
 			}
 			s, err := open(cmd)
 			if err != nil {

@@ -38,7 +38,7 @@ func (o *getOptions) report(w io.Writer, config *api.Config, path string, now ti
 		groups = "in " + strings.Join(cert.Subject.Organization, ", ")
 	}
 	fmt.Fprintf(w, "For user %q %s, until %s (%s)\n", cert.Subject.CommonName, groups,
-		cert.NotAfter.Local().Format("2006-01-02 15:04 MST"), ttl.Format(cert.NotAfter.Sub(now).Round(time.Second)))
+		cert.NotAfter.Local().Format("2006-01-02 15:04 MST"), ttl.About(cert.NotAfter.Sub(now)))
 	return nil
 }
 

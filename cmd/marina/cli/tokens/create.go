@@ -98,7 +98,7 @@ func (o *createOptions) run(ctx context.Context, cmd *cobra.Command, s *session.
 		whom = fmt.Sprintf("node %q only", o.node)
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "Token %s for %s, valid until %s (%s)\n", token.ID, whom,
-		token.Expires.Local().Format("2006-01-02 15:04 MST"), ttl.Format(token.Expires.Sub(now).Round(time.Second)))
+		token.Expires.Local().Format("2006-01-02 15:04 MST"), ttl.About(token.Expires.Sub(now)))
 	return nil
 }
 

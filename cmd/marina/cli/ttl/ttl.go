@@ -67,6 +67,16 @@ func Format(d time.Duration) string {
 	return b.String()
 }
 
+// About writes d for people, who asked for thirty minutes and do not want to read
+// that 29m59s of them are left.
+func About(d time.Duration) string {
+	unit := time.Minute
+	if d < 2*time.Minute {
+		unit = time.Second
+	}
+	return Format(d.Round(unit))
+}
+
 // value is a flag for such a duration.
 type value struct{ d *time.Duration }
 

@@ -59,6 +59,18 @@ func TestFormat(t *testing.T) {
 	}
 }
 
+func TestAbout(t *testing.T) {
+	for want, d := range map[string]time.Duration{
+		"1d":  24*time.Hour - 700*time.Millisecond,
+		"30m": 30*time.Minute - 900*time.Millisecond,
+		"59s": 59*time.Second + 100*time.Millisecond,
+	} {
+		if got := About(d); got != want {
+			t.Errorf("About(%v) = %q, want %q", d, got, want)
+		}
+	}
+}
+
 func TestFlag(t *testing.T) {
 	var d time.Duration
 	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)

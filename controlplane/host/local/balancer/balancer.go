@@ -74,20 +74,21 @@ func (b *balancer) serve(ctx context.Context, listener net.Listener) error {
 func (b *balancer) accept(ctx context.Context, listener net.Listener, connections *sync.WaitGroup) error {
 	for {
 		conn, err := listener.Accept()
-		switch {
-		case err == nil:
+		if err == nil {
 			connections.Go(func() { b.handle(ctx, conn.(*net.TCPConn)) })
-		case ctx.Err() != nil:
-			return nil
-		case errors.Is(err, net.ErrClosed):
+			continue
+		}
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // we have closed the listener ourselves
+		}
+		if errors.Is(err, net.ErrClosed) {
 			return fmt.Errorf("accepting clients: %w", err)
-		default:
-			// Out of file descriptors, most likely: it passes when connections end.
-			b.options.Log.Error(err, "Cannot accept a client")
-			select {
-			case <-ctx.Done():
-			case <-time.After(100 * time.Millisecond):
-			}
+		}
+		// Out of file descriptors, most likely: it passes when connections end.
+		b.options.Log.Error(err, "Cannot accept a client")
+		select {
+		case <-ctx.Done():
+		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }

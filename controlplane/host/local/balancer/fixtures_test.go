@@ -59,7 +59,7 @@ func newFakeServer(t testing.TB, name string, ready int) *fakeServer {
 	// A client that is cut off is part of several tests.
 	s.Config.ErrorLog = discardLog()
 	s.StartTLS()
-	t.Cleanup(s.Server.Close)
+	t.Cleanup(s.Close)
 	return s
 }
 

@@ -3,6 +3,7 @@ package balancer
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -102,7 +103,7 @@ func TestABrokenServerBreaksTheClient(t *testing.T) {
 		server.SetLinger(0)
 		server.Close()
 	})
-	if _, err := conn.Read(make([]byte, 1)); err == nil || err == io.EOF || os.IsTimeout(err) {
+	if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, io.EOF) || os.IsTimeout(err) {
 		t.Errorf("reading: %v: want a reset, not an end that looks like the answer's", err)
 	}
 }

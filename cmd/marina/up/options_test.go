@@ -1,0 +1,68 @@
+package up
+
+import (
+	"path/filepath"
+	"testing"
+)
+
+func TestOptions(t *testing.T) {
+	valid := Options{DataDir: "data", Port: 7443, Tenants: PortRange{21000, 30999}}
+	with := func(change func(*Options)) Options {
+		o := valid
+		change(&o)
+		return o
+	}
+	cases := map[string]struct {
+		options Options
+		errors  []string
+	}{
+		"Valid":         {options: valid},
+		"NoDataDir":     {options: with(func(o *Options) { o.DataDir = "" }), errors: []string{"--data-dir"}},
+		"PortTooHigh":   {options: with(func(o *Options) { o.Port = 65527 }), errors: []string{"--port 65527", "65526"}},
+		"NoPort":        {options: with(func(o *Options) { o.Port = 0 }), errors: []string{"--port 0"}},
+		"PortsOverlap":  {options: with(func(o *Options) { o.Port = 20991 }), errors: []string{"20991-21000", "--port-range"}},
+		"PortsMeetOnly": {options: with(func(o *Options) { o.Port = 20990 })},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			err := tc.options.complete()
+			if tc.errors != nil {
+				assertError(t, err, tc.errors...)
+				return
+			}
+			if err != nil || !filepath.IsAbs(tc.options.DataDir) || tc.options.Log == nil {
+				t.Errorf("completed to %+v, %v", tc.options, err)
+			}
+		})
+	}
+}
+
+func TestPortRange(t *testing.T) {
+	cases := map[string]struct {
+		want PortRange
+		ok   bool
+	}{
+		"21000-30999": {PortRange{21000, 30999}, true},
+		"1-65535":     {PortRange{1, 65535}, true},
+		"80-80":       {PortRange{80, 80}, true},
+		"80":          {},
+		"":            {},
+		"0-80":        {},
+		"80-65536":    {},
+		"81-80":       {},
+		"a-b":         {},
+		"1-2-3":       {},
+	}
+	for text, tc := range cases {
+		t.Run(text, func(t *testing.T) {
+			var got PortRange
+			err := got.Set(text)
+			if (err == nil) != tc.ok || got != tc.want {
+				t.Errorf("got %v, %v; want %v, %v", got, err, tc.want, tc.ok)
+			}
+			if tc.ok && got.String() != text {
+				t.Errorf("prints as %q", got)
+			}
+		})
+	}
+}

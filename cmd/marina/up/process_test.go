@@ -1,0 +1,198 @@
+package up
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/reconcile"
+)
+
+// marina is 'marina up' as a process of its own, started by this test binary.
+type marina struct {
+	cmd *exec.Cmd
+	// out and log are the files of standard output and standard error.
+	out, log string
+	exited   chan struct{}
+}
+
+// launch starts 'marina up'.
+func launch(t *testing.T, o Options) *marina {
+	t.Helper()
+	dir := t.TempDir()
+	m := &marina{out: filepath.Join(dir, "out"), log: filepath.Join(dir, "log"), exited: make(chan struct{})}
+	m.cmd = exec.Command(os.Args[0], "--data-dir", o.DataDir, "--bin-dir", o.BinDir,
+		"--port", fmt.Sprint(o.Port), "--port-range", o.Tenants.String())
+	m.cmd.Env = append(os.Environ(), envAsMarina+"=1")
+	out, log := create(t, m.out), create(t, m.log)
+	defer out.Close()
+	defer log.Close()
+	m.cmd.Stdout, m.cmd.Stderr = out, log
+	if err := m.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(m.exited)
+		_ = m.cmd.Wait()
+	}()
+	t.Cleanup(func() {
+		_ = m.cmd.Process.Kill()
+		<-m.exited
+	})
+	return m
+}
+
+func create(t *testing.T, path string) *os.File {
+	t.Helper()
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// ready waits until Marina says that it is.
+func (m *marina) ready(t *testing.T) {
+	t.Helper()
+	await(t, "starting marina up", func(context.Context) (bool, error) {
+		select {
+		case <-m.exited:
+			return false, fmt.Errorf("it has ended: %s", read(t, m.log))
+		default:
+			return strings.Contains(read(t, m.out), "Marina is ready"), nil
+		}
+	})
+}
+
+// end sends a signal, unless it is none, and returns the exit code.
+func (m *marina) end(t *testing.T, signal syscall.Signal) int {
+	t.Helper()
+	if signal != 0 {
+		if err := m.cmd.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await(t, "waiting for the end of marina up", func(context.Context) (bool, error) {
+		select {
+		case <-m.exited:
+			return true, nil
+		default:
+			return false, nil
+		}
+	})
+	return m.cmd.ProcessState.ExitCode()
+}
+
+// members are the processes of the default EtcdCluster, which is hosted as tenants
+// are.
+func members(t *testing.T, o Options) map[string]int {
+	t.Helper()
+	found := processes(t, o.DataDir)
+	for name := range found {
+		if !strings.HasPrefix(name, "marina-system/etcd-default/") {
+			delete(found, name)
+		}
+	}
+	return found
+}
+
+// awaitMembers waits until the default EtcdCluster is as its status says it can be.
+func awaitMembers(t *testing.T, o Options) {
+	t.Helper()
+	config, err := clientcmd.BuildConfigFromFlags("", dataDir(o.DataDir).kubeconfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	scheme, err := newScheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, "waiting for the EtcdCluster", func(ctx context.Context) (bool, error) {
+		etcd := &v1alpha1.EtcdCluster{}
+		if err := c.Get(ctx, client.ObjectKey{Name: "default"}, etcd); err != nil {
+			return false, err
+		}
+		return reconcile.IsTrue(etcd.Status.Conditions, v1alpha1.ConditionAvailable), nil
+	})
+}
+
+func TestCommand(t *testing.T) {
+	o := testOptions(t)
+	t.Cleanup(func() {
+		for name, pid := range processes(t, o.DataDir) {
+			t.Errorf("%s (pid %d) is left", name, pid)
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	})
+	first := launch(t, o)
+	first.ready(t)
+	awaitMembers(t, o)
+	before := members(t, o)
+	if len(before) != 3 {
+		t.Fatalf("found %v, want three members of etcd", before)
+	}
+
+	t.Run("a second one on the same folder is refused", func(t *testing.T) {
+		second := launch(t, o)
+		if code := second.end(t, 0); code != 1 {
+			t.Errorf("exit code %d, want 1", code)
+		}
+		want := fmt.Sprintf("is in use by process %d", first.cmd.Process.Pid)
+		if log := read(t, second.log); !strings.Contains(log, want) {
+			t.Errorf("it says %q, want %q", log, want)
+		}
+	})
+
+	t.Run("killed: what it hosts lives on, and the next one adopts it", func(t *testing.T) {
+		first.end(t, syscall.SIGKILL)
+		if diff := cmp.Diff(before, members(t, o)); diff != "" {
+			t.Fatalf("without marina up:\n%s", diff)
+		}
+		orphan := filepath.Join(dataDir(o.DataDir).tenants(), "marina-deleted-0d8ec3f1")
+		write(t, filepath.Join(orphan, "kube-apiserver", "kube-apiserver-0", "file"), "", 0o600)
+		second := launch(t, o)
+		second.ready(t)
+		awaitMembers(t, o)
+		await(t, "collecting what belongs to no control plane", func(context.Context) (bool, error) {
+			_, err := os.Stat(orphan)
+			return os.IsNotExist(err), nil
+		})
+		if diff := cmp.Diff(before, members(t, o)); diff != "" {
+			t.Errorf("with the next marina up:\n%s", diff)
+		}
+		t.Run("SIGTERM stops everything", func(t *testing.T) {
+			if code := second.end(t, syscall.SIGTERM); code != 0 {
+				t.Errorf("exit code %d, want 0: %s", code, read(t, second.log))
+			}
+			if left := processes(t, o.DataDir); len(left) > 0 {
+				t.Errorf("processes left: %v", left)
+			}
+			if pid := read(t, filepath.Join(o.DataDir, "marina.pid")); pid != "" {
+				t.Errorf("marina.pid still says %q", pid)
+			}
+		})
+	})
+}
