@@ -146,3 +146,25 @@ func TestStatusIsValidatedByItself(t *testing.T) {
 		})
 	})
 }
+
+func TestComponentStatus(t *testing.T) {
+	cases := map[string]struct {
+		components string
+		want       []string
+	}{
+		"TwoComponents":   {components: `{"name": "a", "replicas": 3, "ready": 2, "updated": 0}, {"name": "b", "replicas": 3, "ready": 3, "updated": 3, "message": "m"}`},
+		"OneNameTwice":    {components: `{"name": "a", "replicas": 3, "ready": 2, "updated": 0}, {"name": "a", "replicas": 3, "ready": 2, "updated": 0}`, want: says("Duplicate value")},
+		"NothingButAName": {components: `{"name": "a"}`, want: says("replicas: Required value", "ready: Required value", "updated: Required value")},
+		"NoName":          {components: `{"replicas": 3, "ready": 2, "updated": 0}`, want: says("name: Required value")},
+	}
+	onEach(t, func(t *testing.T, s *server) {
+		for name, tc := range cases {
+			t.Run(name, func(t *testing.T) {
+				o := made(t, s, object("HostedControlPlane", newName(),
+					"{version: 1.37.1-1, clusterRef: {namespace: a, name: b, uid: c}, etcdClusters: [a], exposure: {}, network: {}}"))
+				patch := client.RawPatch(types.MergePatchType, []byte(`{"status": {"components": [`+tc.components+`]}}`))
+				judge(t, s.client.Status().Patch(t.Context(), o, patch), tc.want)
+			})
+		}
+	})
+}

@@ -22,15 +22,20 @@ func Await(ctx context.Context, limit time.Duration, check func(context.Context)
 	defer cancel()
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
+	var last error
 	for {
 		err := check(ctx)
 		var f fatal
 		if err == nil || errors.As(err, &f) {
 			return err
 		}
+		// That the time was over in the middle of a request says nothing.
+		if last == nil || ctx.Err() == nil {
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("not within %s: %w", limit, err)
+			return fmt.Errorf("not within %s: %w", limit, last)
 		case <-ticker.C:
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -71,9 +72,18 @@ func New(dir string) (*Marina, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Not the default range, so that a suite can run beside somebody's own Marina.
-	return &Marina{Dir: dir, port: port, portMin: 12000 + os.Getpid()%40*200, binary: binary}, nil
+	// Not the default range, so that a suite can run beside somebody's own Marina; and
+	// not that of another of this process, whose ports may be reserved but unused.
+	portMin := 11000 + (os.Getpid()*4+int(started.Add(1)))%40*portsEach
+	return &Marina{Dir: dir, port: port, portMin: portMin, binary: binary}, nil
 }
+
+// portsEach is how many ports a Marina of the harness has, below those of New's
+// callers on this machine and below the kernel's own.
+const portsEach = 240
+
+// started counts the Marinas of this process.
+var started atomic.Int32
 
 func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -89,7 +99,7 @@ func (m *Marina) Start(ctx context.Context) error {
 	began := time.Now()
 	m.output = &output{}
 	m.cmd = exec.Command(m.binary, "up", "--data-dir", m.Dir, "--port", fmt.Sprint(m.port),
-		"--port-range", fmt.Sprintf("%d-%d", m.portMin, m.portMin+199))
+		"--port-range", fmt.Sprintf("%d-%d", m.portMin, m.portMin+portsEach-1))
 	m.cmd.Stdout, m.cmd.Stderr = m.output, m.output
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := m.cmd.Start(); err != nil {

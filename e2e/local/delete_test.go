@@ -119,8 +119,11 @@ func TestDeletionWaitsForEtcdAndGoesOn(t *testing.T) {
 	check(t, m.Client.Delete(t.Context(), c))
 	check(t, harness.Await(t.Context(), time.Minute, func(ctx context.Context) error {
 		now, err := getCluster(ctx, m, c.Name)
+		if apierrors.IsNotFound(err) {
+			return harness.Fatal(errors.New("it is gone although etcd was down"))
+		}
 		if err != nil {
-			return harness.Fatal(fmt.Errorf("with etcd down: %w", err))
+			return err
 		}
 		for _, condition := range now.Status.Conditions {
 			if condition.Type == v1alpha1.ConditionDeleting && strings.Contains(condition.Message, "etcd") {

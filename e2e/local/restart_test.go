@@ -1,8 +1,10 @@
 package local
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -53,9 +55,11 @@ func TestRestarts(t *testing.T) {
 			t.Fatalf("processes left after a clean stop: %v", left)
 		}
 		check(t, m.Start(t.Context()))
+		// With the same kubeconfig, which means at the same address.
+		check(t, harness.Await(t.Context(), time.Minute, func(ctx context.Context) error {
+			_, err := api.CoreV1().ConfigMaps("default").Get(ctx, "kept", metav1.GetOptions{})
+			return err
+		}))
 		check(t, awaitAvailable(t.Context(), m, c.Name))
-		if _, err := api.CoreV1().ConfigMaps("default").Get(t.Context(), "kept", metav1.GetOptions{}); err != nil {
-			t.Errorf("what was there before, with the same kubeconfig: %v", err)
-		}
 	})
 }

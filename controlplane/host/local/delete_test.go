@@ -62,6 +62,7 @@ func TestDeleteOfWhatAnEarlierHostRan(t *testing.T) {
 	c.Balanced = "https"
 	c.Sidecars = []component.Process{f.sidecar("side")}
 	applied(t, h, c)
+	f.waitStarted(t, "kube-apiserver-0/side", "kube-apiserver-1/side")
 	abandon(t, h)
 	h = f.host(t)
 	deleteAndWait(t, h, c)

@@ -225,6 +225,15 @@ func waitStatus(t testing.TB, h *Host, c component.Component, what string, condi
 	})
 }
 
+// waitStarted waits until the processes have noted their start: those without a probe
+// may be up to it still when their Component is done.
+func (f *fixture) waitStarted(t testing.TB, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		waitFor(t, is(name+" has started"), func() bool { return f.count(t, "start "+name) == 1 })
+	}
+}
+
 // applied is a component that runs: the start of most tests.
 func applied(t testing.TB, h *Host, c component.Component) {
 	t.Helper()

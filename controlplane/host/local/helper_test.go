@@ -51,7 +51,6 @@ func helper(args []string) error {
 	flags.StringVar(&p.history, "history", "", "file that events are appended to")
 	flags.StringVar(&p.control, "control", "", "folder; <name>.notready in it answers 500")
 	flags.BoolVar(&p.ignoreTerm, "ignore-term", false, "go on after SIGTERM")
-	flags.BoolVar(&p.wantCert, "want-cert", false, "refuse clients without a certificate")
 	exit := flags.Int("exit", -1, "exit at once with this status")
 	say := flags.String("say", "", "log this first")
 	flags.String("any", "", "ignored; makes another spec")
@@ -61,6 +60,9 @@ func helper(args []string) error {
 	if *say != "" {
 		fmt.Println(*say)
 	}
+	// Before the start is noted: who has seen that may send a signal.
+	p.terminated = make(chan os.Signal, 1)
+	signal.Notify(p.terminated, syscall.SIGTERM)
 	if err := p.note("start"); err != nil {
 		return err
 	}
@@ -85,12 +87,11 @@ func helperBalancer(args []string) error {
 // helperProgram is a replica's main process, or a sidecar.
 type helperProgram struct {
 	name, listen, history, control string
-	ignoreTerm, wantCert           bool
+	ignoreTerm                     bool
+	terminated                     chan os.Signal
 }
 
 func (p *helperProgram) run() error {
-	terminated := make(chan os.Signal, 1)
-	signal.Notify(terminated, syscall.SIGTERM)
 	failed := make(chan error, 1)
 	if p.listen != "" {
 		go func() { failed <- p.serve() }()
@@ -99,7 +100,7 @@ func (p *helperProgram) run() error {
 		select {
 		case err := <-failed:
 			return err
-		case <-terminated:
+		case <-p.terminated:
 			if err := p.note("term"); err != nil {
 				return err
 			}
@@ -129,9 +130,6 @@ func (p *helperProgram) serve() error {
 		return err
 	}
 	config := &tls.Config{Certificates: []tls.Certificate{certificate}}
-	if p.wantCert {
-		config.ClientAuth = tls.RequireAnyClientCert
-	}
 	noted := false
 	mux := http.NewServeMux()
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {

@@ -63,6 +63,7 @@ func TestSidecarsStartFirstAndStopLast(t *testing.T) {
 	c := f.component(1)
 	c.Sidecars = []component.Process{f.sidecar("one"), f.sidecar("two")}
 	applied(t, h, c)
+	f.waitStarted(t, "kube-apiserver-0/one", "kube-apiserver-0/two")
 	if err := h.Stop(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}

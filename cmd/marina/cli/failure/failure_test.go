@@ -124,6 +124,11 @@ func TestPrint(t *testing.T) {
 			want: "Error: no cluster \"demo\"\nWhat to do: 'marina cluster list --all-namespaces' shows what there is\n",
 			code: 1,
 		},
+		"NoNamespace": {
+			err:  apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "project"),
+			want: "Error: no namespace \"project\"\nWhat to do: create it with 'kubectl create namespace project', or choose another with -n\n",
+			code: 1,
+		},
 		"KindNotServed": {
 			err:  apierrors.NewGenericServerResponse(http.StatusNotFound, "get", clusters, "demo", "404 page not found", 0, true),
 			want: "Error: the management cluster does not serve marina.dev/v1alpha1\nWhat to do: check that --kubeconfig and --context name a management cluster, or start one with 'marina up'\n",

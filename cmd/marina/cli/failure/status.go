@@ -44,6 +44,9 @@ func explainStatus(err error, status metav1.Status) *Error {
 		}
 		e.Message = "no " + object
 		e.Do = "'marina cluster list --all-namespaces' shows what there is"
+		if status.Details.Kind == "namespaces" {
+			e.Do = fmt.Sprintf("create it with 'kubectl create namespace %s', or choose another with -n", status.Details.Name)
+		}
 	case metav1.StatusReasonConflict:
 		e.Message = object + " was changed by somebody else at the same time"
 		e.Do = "try again"

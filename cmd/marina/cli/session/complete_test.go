@@ -1,0 +1,53 @@
+package session
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
+
+func TestComplete(t *testing.T) {
+	builder := fake.NewClientBuilder().WithScheme(Scheme)
+	for name, namespace := range map[string]string{"a": "default", "b": "default", "c": "other"} {
+		builder.WithObjects(&v1alpha1.Cluster{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
+			Spec:       v1alpha1.ClusterSpec{Version: "1.37.1-1"},
+			Status:     v1alpha1.ClusterStatus{Phase: v1alpha1.ClusterActive},
+		})
+	}
+	for _, name := range []string{"1.36.4-9", "1.36.4-10"} {
+		builder.WithObjects(&v1alpha1.KubernetesRelease{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	}
+	c := builder.Build()
+	open := func(*cobra.Command) (*Session, error) { return &Session{Client: c, Namespace: "default"}, nil }
+	broken := func(*cobra.Command) (*Session, error) { return nil, errors.New("no server") }
+
+	cases := map[string]struct {
+		complete cobra.CompletionFunc
+		args     []string
+		want     []cobra.Completion
+	}{
+		"ClustersOfTheNamespace": {complete: CompleteClusters(open, 1), want: []cobra.Completion{"a\tActive 1.37.1-1", "b\tActive 1.37.1-1"}},
+		"NoneAfterTheLast":       {complete: CompleteClusters(open, 1), args: []string{"a"}},
+		"NoneTwice":              {complete: CompleteClusters(open, 0), args: []string{"a"}, want: []cobra.Completion{"b\tActive 1.37.1-1"}},
+		"VersionsNewestFirst":    {complete: CompleteVersions(open), want: []cobra.Completion{"1.36.4-10", "1.36.4-9"}},
+		"NothingWithoutAServer":  {complete: CompleteClusters(broken, 1)},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got, directive := tc.complete(&cobra.Command{}, tc.args, "")
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if directive&cobra.ShellCompDirectiveNoFileComp == 0 {
+				t.Error("names of files are no clusters")
+			}
+		})
+	}
+}
