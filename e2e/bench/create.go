@@ -91,10 +91,14 @@ func remove(ctx context.Context, m *harness.Marina, cluster *v1alpha1.Cluster) e
 	}
 	return harness.Await(ctx, 3*time.Minute, func(ctx context.Context) error {
 		err := m.Client.Get(ctx, client.ObjectKeyFromObject(cluster), cluster)
-		if apierrors.IsNotFound(err) {
+		switch {
+		case apierrors.IsNotFound(err):
 			return nil
+		case err != nil:
+			return err
+		default:
+			return fmt.Errorf("cluster %s is still there", cluster.Name)
 		}
-		return fmt.Errorf("cluster %s is still there: %v", cluster.Name, err)
 	})
 }
 

@@ -38,7 +38,11 @@ func run(ctx context.Context, runs int, idle time.Duration, version string) erro
 	if err := m.Start(ctx); err != nil {
 		return err
 	}
-	defer m.Stop()
+	defer func() {
+		if err := m.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+		}
+	}()
 	fmt.Fprintf(os.Stderr, "marina up: ready after %.1f s\n", m.Ready.Seconds())
 	if err := awaitEtcd(ctx, m); err != nil {
 		return err

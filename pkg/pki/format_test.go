@@ -191,7 +191,7 @@ func TestKeyPairPrintsWithoutItsKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, text := range []string{
-		fmt.Sprint(pair), fmt.Sprintf("%+v", pair), fmt.Sprintf("%#v", pair), fmt.Sprintf("%s", &pair), fmt.Sprint(KeyPair{}),
+		fmt.Sprint(pair), fmt.Sprintf("%+v", pair), fmt.Sprintf("%#v", pair), (&pair).String(), fmt.Sprint(KeyPair{}),
 		fmt.Sprintf("%v", struct{ Pair KeyPair }{pair}),
 	} {
 		if !strings.Contains(text, "key pair") {
