@@ -75,7 +75,7 @@ func (r *ClusterReconciler) ensureCertificates(ctx context.Context, s *clusterSc
 		}
 		s.caHash[a.what] = hash(ca[pki.CAKey])
 		for name, request := range a.leaves {
-			data, renewAt, err := leaf(stored[name], ca, request, r.now())
+			data, renewAt, err := pki.EnsureSecretData(dataOf(stored[name]), ca, request, r.now())
 			if errors.Is(err, pki.ErrCA) {
 				return caError(err, secretKey(s.cluster.Name, a.what))
 			}

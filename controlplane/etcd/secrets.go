@@ -31,30 +31,12 @@ func writeSecret(ctx context.Context, c client.Client, want, live *corev1.Secret
 	return reconcile.Apply(ctx, c, want)
 }
 
-// leaf returns the stored pair if the policies find it good, and a new one
-// otherwise, with the time at which it falls due. ca is the data of the CA's
-// Secret: whom the holder trusts is what it says under ca.crt.
-func leaf(stored *corev1.Secret, ca map[string][]byte, request pki.Request, now time.Time) (data map[string][]byte, renewAt time.Time, err error) {
-	signer, trusted := pki.FromSecretData(ca)
-	var pair pki.KeyPair
-	if stored != nil {
-		pair, _ = pki.FromSecretData(stored.Data)
+// dataOf is what a Secret holds; one that does not exist holds nothing.
+func dataOf(secret *corev1.Secret) map[string][]byte {
+	if secret == nil {
+		return nil
 	}
-	input, err := pki.Load(pair, signer.CertPEM, request, now)
-	if err != nil {
-		return nil, renewAt, err
-	}
-	if _, _, violated := pki.Evaluate(pki.LeafPolicies(), input); !violated {
-		return pki.SecretData(pair, trusted), pki.RenewAt(input.Cert), nil
-	}
-	if pair, err = signer.Issue(request, now); err != nil {
-		return nil, renewAt, err
-	}
-	cert, err := pair.Certificate()
-	if err != nil {
-		return nil, renewAt, err
-	}
-	return pki.SecretData(pair, trusted), pki.RenewAt(cert), nil
+	return secret.Data
 }
 
 // connect returns the administrator's client of an EtcdCluster.

@@ -93,7 +93,7 @@ func (r *TenantReconciler) ensureCertificate(ctx context.Context, s *tenantScope
 		return reconcile.UserError("SecretTaken", "Secret %s belongs to somebody else: delete it or set another spec.clientSecretName", key)
 	}
 	request := pki.Request{CommonName: s.tenant.Spec.TenantUID, Usage: pki.ClientAuth}
-	data, renewAt, err := leaf(stored, s.ca.Data, request, r.now())
+	data, renewAt, err := pki.EnsureSecretData(dataOf(stored), s.ca.Data, request, r.now())
 	if errors.Is(err, pki.ErrCA) {
 		return caError(err, client.ObjectKeyFromObject(s.ca))
 	}

@@ -1,7 +1,6 @@
 package hosted
 
 import (
-	"bytes"
 	"encoding/base64"
 	"fmt"
 	"time"
@@ -45,8 +44,7 @@ func desiredSecrets(s *scope, stored map[string]map[string][]byte, now time.Time
 		return nil, renewAt, err
 	}
 	for _, c := range wanted {
-		ca, _ := pki.FromSecretData(want[c.ca])
-		data, due, err := leaf(stored[c.secret], ca, c.request, now)
+		data, due, err := pki.EnsureSecretData(stored[c.secret], want[c.ca], c.request, now)
 		if err != nil {
 			return nil, renewAt, fmt.Errorf("certificate %s: %w", c.secret, err)
 		}
@@ -71,28 +69,6 @@ func (s *scope) keep(secret string, stored map[string][]byte, key string, make f
 	default:
 		return make()
 	}
-}
-
-// leaf returns the stored pair if the policies find it good, and a new one
-// otherwise, with the time at which it falls due.
-func leaf(stored map[string][]byte, ca pki.KeyPair, request pki.Request, now time.Time) (map[string][]byte, time.Time, error) {
-	pair, storedCA := pki.FromSecretData(stored)
-	input, err := pki.Load(pair, ca.CertPEM, request, now)
-	if err != nil {
-		return nil, time.Time{}, err
-	}
-	if _, _, violated := pki.Evaluate(pki.LeafPolicies(), input); violated {
-		if pair, err = ca.Issue(request, now); err != nil {
-			return nil, time.Time{}, err
-		}
-	} else if bytes.Equal(storedCA, ca.CertPEM) {
-		return stored, pki.RenewAt(input.Cert), nil
-	}
-	cert, err := pair.Certificate()
-	if err != nil {
-		return nil, time.Time{}, err
-	}
-	return pki.SecretData(pair, ca.CertPEM), pki.RenewAt(cert), nil
 }
 
 // encryptionConfiguration encrypts the tenant's Secrets at rest with a key of its

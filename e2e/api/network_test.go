@@ -26,7 +26,7 @@ func TestNetwork(t *testing.T) {
 		"SmallestPodRange":        {network: "podCIDR: 10.244.0.0/22"},
 		"TooSmallPodRange":        {network: "podCIDR: 10.244.0.0/23", want: says(badPod)},
 		"LargestServiceRange":     {network: "serviceCIDR: 172.16.0.0/12"},
-		"TooLargeServiceRange":    {network: "serviceCIDR: 172.16.0.0/11", want: says(badService, "for example")},
+		"TooLargeServiceRange":    {network: "serviceCIDR: 172.0.0.0/11", want: says(badService, "for example")},
 		"SmallestServiceRange":    {network: "serviceCIDR: 10.96.0.0/24"},
 		"TooSmallServiceRange":    {network: "serviceCIDR: 10.96.0.0/25", want: says(badService)},
 		"PodHostBits":             {network: "podCIDR: 10.244.0.1/16", want: says(badPod)},

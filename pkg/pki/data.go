@@ -1,5 +1,7 @@
 package pki
 
+import "time"
+
 // Keys of a Secret of type kubernetes.io/tls that holds one pair, and the names of the files that they
 // become when it is mounted.
 const (
@@ -27,4 +29,27 @@ func SecretData(pair KeyPair, caPEM []byte) map[string][]byte {
 // the pair is any good is for Evaluate to say.
 func FromSecretData(data map[string][]byte) (pair KeyPair, caPEM []byte) {
 	return KeyPair{CertPEM: data[CertKey], KeyPEM: data[PrivateKeyKey]}, data[CAKey]
+}
+
+// EnsureSecretData returns what a Secret should hold for a certificate: the stored pair if the leaf
+// policies find it good, and a new one otherwise; renewAt is when it falls due. ca is the data of the
+// CA's own Secret: whom the holder trusts is what stands there under CAKey. Errors are those of Load.
+func EnsureSecretData(stored, ca map[string][]byte, req Request, now time.Time) (data map[string][]byte, renewAt time.Time, err error) {
+	signer, trusted := FromSecretData(ca)
+	pair, _ := FromSecretData(stored)
+	in, err := Load(pair, signer.CertPEM, req, now)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	if _, _, violated := Evaluate(LeafPolicies(), in); !violated {
+		return SecretData(pair, trusted), RenewAt(in.Cert), nil
+	}
+	if pair, err = signer.Issue(req, now); err != nil {
+		return nil, time.Time{}, err
+	}
+	cert, err := pair.Certificate()
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	return SecretData(pair, trusted), RenewAt(cert), nil
 }
