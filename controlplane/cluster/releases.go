@@ -45,10 +45,17 @@ func (r *ReleaseReconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl
 	switch {
 	case err != nil && !apierrors.IsNotFound(err):
 		return ctrl.Result{}, err
-	case err == nil && reconcile.Same(want, live, want.Data, live.Data):
+	case err != nil:
+		return ctrl.Result{}, reconcile.Apply(ctx, r.Client, want)
+	case reconcile.Same(want, live, want.Data, live.Data):
 		return ctrl.Result{}, nil
 	}
-	return ctrl.Result{}, reconcile.Apply(ctx, r.Client, want)
+	// Not by server-side apply, which leaves keys alone that somebody else has added:
+	// a version would be offered that does not exist.
+	update := live.DeepCopy()
+	update.Data = want.Data
+	metav1.SetMetaDataLabel(&update.ObjectMeta, v1alpha1.LabelShard, v1alpha1.DefaultShard)
+	return ctrl.Result{}, r.Client.Update(ctx, update, client.FieldOwner(v1alpha1.FieldOwner))
 }
 
 // offered are the releases by name, each with the Kubernetes version that it is of.

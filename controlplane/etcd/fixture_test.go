@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -57,7 +58,7 @@ func newAPI(objects ...client.Object) client.WithWatch {
 func newCluster() *v1alpha1.EtcdCluster {
 	return &v1alpha1.EtcdCluster{
 		ObjectMeta: metav1.ObjectMeta{Name: cluster, UID: "5d6b7f9e-0000-4000-8000-000000000001", Generation: 1},
-		Spec:       v1alpha1.EtcdClusterSpec{Version: "3.7.3", MaxTenants: 250, StorageQuota: resource.MustParse("1Gi")},
+		Spec:       v1alpha1.EtcdClusterSpec{Version: "3.7.3", MaxTenants: ptr.To[int32](250), StorageQuota: resource.MustParse("1Gi")},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
@@ -77,7 +78,7 @@ func (p *placements) candidate(ctx context.Context, c client.Reader, name string
 	return Candidate{
 		Name:       name,
 		Tenants:    int32(tenants),
-		MaxTenants: cluster.Spec.MaxTenants,
+		MaxTenants: ptr.Deref(cluster.Spec.MaxTenants, v1alpha1.DefaultMaxTenants),
 		Ready:      cluster.DeletionTimestamp == nil && reconcile.IsTrue(cluster.Status.Conditions, v1alpha1.ConditionReady),
 	}, nil
 }

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
@@ -187,7 +188,7 @@ func TestPlacementOfABurst(t *testing.T) {
 	var objects []client.Object
 	for _, name := range []string{"one", "two", "three"} {
 		c := newCluster()
-		c.Name, c.UID, c.Spec.MaxTenants = name, types.UID(name), 4
+		c.Name, c.UID, c.Spec.MaxTenants = name, types.UID(name), ptr.To[int32](4)
 		c.Status.Conditions = []metav1.Condition{{Type: "Ready", Status: metav1.ConditionTrue}}
 		objects = append(objects, c)
 	}

@@ -63,37 +63,51 @@ func certificates(hcp *v1alpha1.HostedControlPlane, api component.Addresses) ([]
 
 // ensureCredentials makes what is missing and renews what falls due. Keys are made
 // once: what exists is never replaced but by the renewal policies.
+//
+// What the rest depends on is written first. A cache that is behind must not make a
+// second CA, in memory, that certificates are then signed with.
 func (r *Reconciler) ensureCredentials(ctx context.Context, s *scope) error {
 	stored, err := r.storedSecrets(ctx, s.hcp.Namespace)
 	if err != nil {
 		return err
 	}
-	want, renewAt, err := desiredSecrets(s, stored, r.Now())
+	roots, err := s.rootSecrets(stored, r.Now())
 	if err != nil {
 		return err
 	}
-	s.secrets = want
+	if err := r.writeSecrets(ctx, s.hcp, roots, stored); err != nil {
+		return err
+	}
+	leaves, renewAt, err := s.leafSecrets(roots, stored, r.Now())
+	if err != nil {
+		return err
+	}
+	if err := r.writeSecrets(ctx, s.hcp, leaves, stored); err != nil {
+		return err
+	}
+	s.secrets = roots
 	s.again = reconcile.Earliest(s.again, max(renewAt.Sub(r.Now()), time.Minute))
+	return r.ensureConfigMaps(ctx, s)
+}
 
+// writeSecrets writes those that differ from what is stored, all at once.
+func (r *Reconciler) writeSecrets(ctx context.Context, hcp *v1alpha1.HostedControlPlane, want, stored secrets) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for name, data := range want {
 		if old, exists := stored[name]; !exists || !maps.EqualFunc(old, data, bytes.Equal) {
-			group.Go(func() error { return r.writeSecret(ctx, s.hcp, name, data, exists) })
+			group.Go(func() error { return r.writeSecret(ctx, hcp, name, data, exists) })
 		}
-	}
-	for name, data := range desiredConfigMaps(s) {
-		group.Go(func() error { return r.ensureConfigMap(ctx, s.hcp, name, data) })
 	}
 	return group.Wait()
 }
 
 // storedSecrets are the Secrets of a management namespace, by name.
-func (r *Reconciler) storedSecrets(ctx context.Context, namespace string) (map[string]map[string][]byte, error) {
+func (r *Reconciler) storedSecrets(ctx context.Context, namespace string) (secrets, error) {
 	list := &corev1.SecretList{}
 	if err := r.Client.List(ctx, list, client.InNamespace(namespace)); err != nil {
 		return nil, err
 	}
-	stored := make(map[string]map[string][]byte, len(list.Items))
+	stored := make(secrets, len(list.Items))
 	for _, secret := range list.Items {
 		stored[secret.Name] = secret.Data
 	}
@@ -113,6 +127,15 @@ func (r *Reconciler) writeSecret(ctx context.Context, hcp *v1alpha1.HostedContro
 		return reconcile.WaitFor(100*time.Millisecond, "CacheBehind", "Secret %s exists but is not seen yet", name)
 	}
 	return err
+}
+
+func (r *Reconciler) ensureConfigMaps(ctx context.Context, s *scope) error {
+	for name, data := range desiredConfigMaps(s) {
+		if err := r.ensureConfigMap(ctx, s.hcp, name, data); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *Reconciler) ensureConfigMap(ctx context.Context, hcp *v1alpha1.HostedControlPlane, name string, data map[string]string) error {

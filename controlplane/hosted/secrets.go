@@ -12,39 +12,50 @@ import (
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
 
-// desiredSecrets is the content of every Secret of a control plane, given what is
-// stored; renewAt is when the first certificate falls due.
-func desiredSecrets(s *scope, stored map[string]map[string][]byte, now time.Time) (want map[string]map[string][]byte, renewAt time.Time, err error) {
-	want = map[string]map[string][]byte{}
-	for secret, name := range map[string]string{
-		v1alpha1.SecretCA:           s.hcp.Spec.ClusterRef.Name,
-		v1alpha1.SecretFrontProxyCA: s.hcp.Spec.ClusterRef.Name + "-front-proxy",
-	} {
-		if want[secret], err = s.keep(secret, stored[secret], pki.PrivateKeyKey, func() (map[string][]byte, error) {
-			ca, err := pki.NewCA(name, now, pki.CAValidity)
-			return pki.SecretData(ca, ca.CertPEM), err
-		}); err != nil {
-			return nil, renewAt, err
+// rootSecrets is the content of the Secrets that everything else of a control plane
+// depends on: what is stored, and new keys for what is missing.
+func (s *scope) rootSecrets(stored secrets, now time.Time) (secrets, error) {
+	ca := func(name string) func() (map[string][]byte, error) {
+		return func() (map[string][]byte, error) {
+			pair, err := pki.NewCA(name, now, pki.CAValidity)
+			return pki.SecretData(pair, pair.CertPEM), err
 		}
 	}
-	if want[v1alpha1.SecretServiceAccount], err = s.keep(v1alpha1.SecretServiceAccount, stored[v1alpha1.SecretServiceAccount], v1alpha1.KeySigning, func() (map[string][]byte, error) {
-		private, public, err := pki.NewSigningKey()
-		return map[string][]byte{v1alpha1.KeySigning: private, v1alpha1.KeyVerifying: public}, err
-	}); err != nil {
-		return nil, renewAt, err
+	cluster := s.hcp.Spec.ClusterRef.Name
+	want := secrets{}
+	for _, root := range []struct {
+		secret, key string
+		make        func() (map[string][]byte, error)
+	}{
+		{v1alpha1.SecretCA, pki.PrivateKeyKey, ca(cluster)},
+		{v1alpha1.SecretFrontProxyCA, pki.PrivateKeyKey, ca(cluster + "-front-proxy")},
+		{v1alpha1.SecretServiceAccount, v1alpha1.KeySigning, func() (map[string][]byte, error) {
+			private, public, err := pki.NewSigningKey()
+			return map[string][]byte{v1alpha1.KeySigning: private, v1alpha1.KeyVerifying: public}, err
+		}},
+		{v1alpha1.SecretEncryption, v1alpha1.KeyEncryption, func() (map[string][]byte, error) {
+			return map[string][]byte{v1alpha1.KeyEncryption: encryptionConfiguration(pki.NewEncryptionKey())}, nil
+		}},
+	} {
+		data, err := s.keep(root.secret, stored[root.secret], root.key, root.make)
+		if err != nil {
+			return nil, err
+		}
+		want[root.secret] = data
 	}
-	if want[v1alpha1.SecretEncryption], err = s.keep(v1alpha1.SecretEncryption, stored[v1alpha1.SecretEncryption], v1alpha1.KeyEncryption, func() (map[string][]byte, error) {
-		return map[string][]byte{v1alpha1.KeyEncryption: encryptionConfiguration(pki.NewEncryptionKey())}, nil
-	}); err != nil {
-		return nil, renewAt, err
-	}
+	return want, nil
+}
 
+// leafSecrets is the content of the Secrets that a CA in roots signs; renewAt is when
+// the first certificate falls due.
+func (s *scope) leafSecrets(roots, stored secrets, now time.Time) (want secrets, renewAt time.Time, err error) {
 	wanted, err := certificates(s.hcp, s.addresses[component.NameAPIServer])
 	if err != nil {
 		return nil, renewAt, err
 	}
+	want = secrets{}
 	for _, c := range wanted {
-		data, due, err := pki.EnsureSecretData(stored[c.secret], want[c.ca], c.request, now)
+		data, due, err := pki.EnsureSecretData(stored[c.secret], roots[c.ca], c.request, now)
 		if err != nil {
 			return nil, renewAt, fmt.Errorf("certificate %s: %w", c.secret, err)
 		}
@@ -55,6 +66,9 @@ func desiredSecrets(s *scope, stored map[string]map[string][]byte, now time.Time
 	}
 	return want, renewAt, nil
 }
+
+// secrets is the data of Secrets by their names.
+type secrets map[string]map[string][]byte
 
 // keep returns what is stored if it holds the key that matters, and otherwise
 // makes it: but never for a control plane that has run, whose nodes and data

@@ -35,17 +35,22 @@ func testScope() *scope {
 	}
 }
 
-func mustSecrets(t *testing.T, s *scope, stored map[string]map[string][]byte, now time.Time) (map[string]map[string][]byte, time.Time) {
+func mustSecrets(t *testing.T, s *scope, stored secrets, now time.Time) (secrets, time.Time) {
 	t.Helper()
-	got, renewAt, err := desiredSecrets(s, stored, now)
+	got, err := s.rootSecrets(stored, now)
 	if err != nil {
-		t.Fatalf("desiredSecrets: %v", err)
+		t.Fatalf("rootSecrets: %v", err)
 	}
+	leaves, renewAt, err := s.leafSecrets(got, stored, now)
+	if err != nil {
+		t.Fatalf("leafSecrets: %v", err)
+	}
+	maps.Copy(got, leaves)
 	return got, renewAt
 }
 
 // changed are the names of the Secrets that differ.
-func changed(a, b map[string]map[string][]byte) map[string]bool {
+func changed(a, b secrets) map[string]bool {
 	out := map[string]bool{}
 	for name := range b {
 		if !cmp.Equal(a[name], b[name]) {
@@ -109,12 +114,12 @@ func TestLostKeysAreNotReplacedOnceTheControlPlaneHasRun(t *testing.T) {
 			delete(stored, name)
 			s := testScope()
 			s.hcp.Status.Version = "1.37.1-1"
-			_, _, err := desiredSecrets(s, stored, noon)
+			_, err := s.rootSecrets(stored, noon)
 			if e := reconcile.As(err); e == nil || e.Kind != reconcile.KindUser || e.Reason != "SecretLost" {
 				t.Fatalf("got %v, want the user error SecretLost", err)
 			}
 			s.hcp.Status.Version = ""
-			if _, _, err := desiredSecrets(s, stored, noon); err != nil {
+			if _, err := s.rootSecrets(stored, noon); err != nil {
 				t.Errorf("a control plane that never ran: %v, want a new key", err)
 			}
 		})

@@ -1,7 +1,6 @@
 package hosted
 
 import (
-	"fmt"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -84,16 +83,17 @@ func servesError(status map[string]component.Status) error {
 	return nil
 }
 
-// availableError tells which components lack replicas.
+// availableError tells which components lack replicas. How many is in
+// status.components: here it would change with every replica that starts.
 func availableError(status map[string]component.Status) error {
 	var short []string
 	for _, name := range components {
-		if c := status[name]; c.Ready < component.HostedReplicas {
-			short = append(short, fmt.Sprintf("%d of %d replicas of %s are ready%s", c.Ready, component.HostedReplicas, name, because(c.Message)))
+		if status[name].Ready < component.HostedReplicas {
+			short = append(short, name)
 		}
 	}
 	if len(short) > 0 {
-		return reconcile.Wait("ReplicasMissing", "%s", strings.Join(short, "; "))
+		return reconcile.Wait("ReplicasMissing", "not all replicas are ready of %s", strings.Join(short, ", "))
 	}
 	return nil
 }

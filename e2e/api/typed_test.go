@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"k8s.io/utils/ptr"
 )
 
 // What a Go program leaves zero must get its default like what YAML leaves out.
@@ -35,7 +36,7 @@ func TestDefaultsOfGoTypes(t *testing.T) {
 			if err := s.client.Create(t.Context(), o); err != nil {
 				t.Fatal(err)
 			}
-			want := v1alpha1.EtcdClusterSpec{Version: "3.7.3", MaxTenants: 250, StorageQuota: resource.MustParse("8Gi")}
+			want := v1alpha1.EtcdClusterSpec{Version: "3.7.3", MaxTenants: ptr.To[int32](250), StorageQuota: resource.MustParse("8Gi")}
 			if d := cmp.Diff(want, o.Spec); d != "" {
 				t.Errorf("the spec as stored (-want +got):\n%s", d)
 			}

@@ -32,32 +32,37 @@ const (
 	folderDefaults = "defaults"
 )
 
-// applyManifests makes the API of an empty API server Marina's:
+// manifestSet is all that is applied to a management cluster, by folder; the
+// namespaces of the defaults are apart, since other things go into them.
+type manifestSet struct {
+	crds, policies, releases, namespaces, defaults []*unstructured.Unstructured
+}
+
+func readManifestSet(files fs.FS) (set manifestSet, err error) {
+	for folder, objects := range map[string]*[]*unstructured.Unstructured{
+		folderCRDs: &set.crds, folderPolicies: &set.policies, folderReleases: &set.releases, folderDefaults: &set.defaults,
+	} {
+		if *objects, err = readManifests(files, folder); err != nil {
+			return manifestSet{}, err
+		}
+	}
+	set.namespaces, set.defaults = splitNamespaces(set.defaults)
+	return set, nil
+}
+
+// applyAPI makes the API of an API server Marina's:
 //
-//  1. kinds, and the namespaces of the defaults
+//  1. kinds and namespaces
 //  2. releases, and their names where the policies look them up
 //  3. policies, which refuse every Cluster until then
-//  4. defaults, where there are none: who has changed one keeps it
-//
-// A Cluster can be created when the last default exists.
-func applyManifests(ctx context.Context, c client.Client, files fs.FS) error {
-	sets := map[string][]*unstructured.Unstructured{}
-	for _, folder := range []string{folderCRDs, folderPolicies, folderReleases, folderDefaults} {
-		objects, err := readManifests(files, folder)
-		if err != nil {
-			return err
-		}
-		sets[folder] = objects
-	}
-	namespaces, others := splitNamespaces(sets[folderDefaults])
-
+func (set manifestSet) applyAPI(ctx context.Context, c client.Client) error {
 	first, groupCtx := errgroup.WithContext(ctx)
-	first.Go(func() error { return applyCRDs(groupCtx, c, sets[folderCRDs]) })
-	first.Go(func() error { return createAbsent(groupCtx, c, namespaces) })
+	first.Go(func() error { return applyCRDs(groupCtx, c, set.crds) })
+	first.Go(func() error { return createAbsent(groupCtx, c, set.namespaces) })
 	if err := first.Wait(); err != nil {
 		return err
 	}
-	if err := applyAll(ctx, c, sets[folderReleases]); err != nil {
+	if err := applyAll(ctx, c, set.releases); err != nil {
 		return err
 	}
 	// The controller does this as well, but may not run yet, or at all.
@@ -65,10 +70,15 @@ func applyManifests(ctx context.Context, c client.Client, files fs.FS) error {
 	if _, err := releases.Reconcile(ctx, ctrl.Request{}); err != nil {
 		return fmt.Errorf("publishing the releases: %w", err)
 	}
-	if err := applyAll(ctx, c, sets[folderPolicies]); err != nil {
-		return err
-	}
-	return createAbsent(ctx, c, others)
+	return applyAll(ctx, c, set.policies)
+}
+
+// createDefaults creates what is not there: who has changed a default keeps it.
+// When it returns a Cluster can be created, and is judged by the policies: an API
+// server holds back every write, of these too, until it has read new ones, which
+// takes up to two seconds.
+func (set manifestSet) createDefaults(ctx context.Context, c client.Client) error {
+	return createAbsent(ctx, c, set.defaults)
 }
 
 // readManifests reads all objects of a folder, in the order of its files.

@@ -24,6 +24,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -64,9 +66,9 @@ type part struct {
 //  1. take the data directory
 //  2. preflight
 //  3. management plane: ports, keys, etcd, API server
-//  4. manifests
+//  4. kinds, releases and policies
 //  5. controller-manager
-//  6. controllers, with the tenants that are there
+//  6. defaults, and controllers with the tenants that are there
 //
 // Logs of libraries go to options.Log, for the whole process.
 func Start(ctx context.Context, options Options) (_ *Running, err error) {
@@ -85,30 +87,8 @@ func Start(ctx context.Context, options Options) (_ *Running, err error) {
 	if err := r.startManagement(ctx); err != nil {
 		return nil, err
 	}
-	scheme, err := newScheme()
-	if err != nil {
+	if err := r.startServing(ctx); err != nil {
 		return nil, err
-	}
-	config := r.management.config(leafMarina)
-	api, err := client.New(config, client.Options{Scheme: scheme})
-	if err != nil {
-		return nil, err
-	}
-	if err := applyManifests(ctx, api, manifests.FS); err != nil {
-		// As text: what the error is of is for us to know, not what to tell a person.
-		return nil, failure.New("see the logs in "+dataDir(options.DataDir).management(), "applying the manifests: %v", err)
-	}
-	if err := r.management.startControllerManager(ctx); err != nil {
-		return nil, err
-	}
-	if options.Controllers {
-		r.tenants = &tenants{options: options}
-		r.started = append(r.started, part{name: "tenants", limit: tenantsStop, stop: r.tenants.stop, tenants: true})
-		r.managers, err = startManagers(ctx, config, managerOptions(scheme, options.MetricsAddress, options.Log), r.tenants.setup)
-		if err != nil {
-			return nil, err
-		}
-		r.started = append(r.started, part{name: "controllers", limit: managerStop + 5*time.Second, stop: r.managers.stop})
 	}
 	r.tasks.Go(r.watch)
 	r.tasks.Go(r.renew)
@@ -141,6 +121,57 @@ func (r *Running) startManagement(ctx context.Context) error {
 		return err
 	}
 	return m.start(ctx)
+}
+
+// startServing makes the empty API server one of Marina, and starts what works on it.
+func (r *Running) startServing(ctx context.Context) error {
+	scheme, err := newScheme()
+	if err != nil {
+		return err
+	}
+	config := r.management.config(leafMarina)
+	api, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return err
+	}
+	set, err := readManifestSet(manifests.FS)
+	if err != nil {
+		return err
+	}
+	if err := set.applyAPI(ctx, api); err != nil {
+		return r.notApplied(err)
+	}
+	if err := r.management.startControllerManager(ctx); err != nil {
+		return err
+	}
+	// Both wait for the API server most of the time.
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return r.notApplied(set.createDefaults(ctx, api)) })
+	if r.options.Controllers {
+		group.Go(func() error { return r.startControllers(ctx, config, scheme) })
+	}
+	return group.Wait()
+}
+
+// notApplied tells of an error as text only: that it is one of the API or of a
+// context is for us to know, and would be explained to a person as one of theirs.
+func (r *Running) notApplied(err error) error {
+	if err == nil {
+		return nil
+	}
+	return failure.New("see the logs in "+r.management.dir.management(), "applying the manifests: %v", err)
+}
+
+// startControllers starts the controllers, with the tenants that are there.
+func (r *Running) startControllers(ctx context.Context, config *rest.Config, scheme *runtime.Scheme) (err error) {
+	r.tenants = &tenants{options: r.options}
+	r.started = append(r.started, part{name: "tenants", limit: tenantsStop, stop: r.tenants.stop, tenants: true})
+	options := managerOptions(scheme, r.options.MetricsAddress, r.options.Log)
+	if r.managers, err = startManagers(ctx, config, options, r.tenants.setup); err != nil {
+		return err
+	}
+	r.started = append(r.started, part{name: "controllers", limit: managerStop + 5*time.Second, stop: r.managers.stop})
+	return nil
 }
 
 // RESTConfig reaches the management API as its administrator.

@@ -19,6 +19,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
@@ -134,8 +136,8 @@ func TestManagementPlane(t *testing.T) {
 		if diff := cmp.Diff(before, after); diff != "" {
 			t.Errorf("the object has changed:\n%s", diff)
 		}
-		if err := c.Get(t.Context(), client.ObjectKeyFromObject(etcd), etcd); err != nil || etcd.Spec.MaxTenants != 7 {
-			t.Errorf("a default that was changed has maxTenants %d, want 7 (%v)", etcd.Spec.MaxTenants, err)
+		if err := c.Get(t.Context(), client.ObjectKeyFromObject(etcd), etcd); err != nil || ptr.Deref(etcd.Spec.MaxTenants, 0) != 7 {
+			t.Errorf("a default that was changed has maxTenants %d, want 7 (%v)", ptr.Deref(etcd.Spec.MaxTenants, 0), err)
 		}
 		secret := &corev1.Secret{}
 		if err := c.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: "secret"}, secret); err != nil || string(secret.Data["key"]) != plain {

@@ -27,6 +27,9 @@ type EtcdCluster struct {
 	Status EtcdClusterStatus `json:"status,omitempty,omitzero"`
 }
 
+// DefaultMaxTenants is what EtcdClusterSpec.MaxTenants is unless given.
+const DefaultMaxTenants int32 = 250
+
 // EtcdClusterSpec sizes an EtcdCluster. It always has three members.
 type EtcdClusterSpec struct {
 	// Version of etcd, without a leading v. It is at least 3.6.13: older ones let
@@ -38,7 +41,7 @@ type EtcdClusterSpec struct {
 	// MaxTenants is the number of tenants that may be placed here.
 	// +kubebuilder:default=250
 	// +kubebuilder:validation:Minimum=0
-	MaxTenants int32 `json:"maxTenants,omitempty"`
+	MaxTenants *int32 `json:"maxTenants,omitempty"`
 	// StorageQuota is the size at which a member refuses writes, of the whole
 	// store and not of one tenant. Changing it restarts the members one by one.
 	// +kubebuilder:default="8Gi"
