@@ -24,6 +24,9 @@ func (r *Reconciler) delete(ctx context.Context, s *scope, before *v1alpha1.Clus
 	if !controllerutil.ContainsFinalizer(s.cluster, v1alpha1.ClusterFinalizer) {
 		return ctrl.Result{}, nil
 	}
+	if err := r.observe(ctx, r.Live, s); err != nil {
+		return ctrl.Result{}, err
+	}
 	err := reconcile.Run(ctx, s, []reconcile.Step[*scope]{
 		{Name: "delete control plane", Run: r.deleteControlPlane},
 		{Name: "delete namespace", Run: r.deleteNamespace},
@@ -36,7 +39,7 @@ func (r *Reconciler) delete(ctx context.Context, s *scope, before *v1alpha1.Clus
 		return reconcile.Result(err)
 	}
 	controllerutil.RemoveFinalizer(s.cluster, v1alpha1.ClusterFinalizer)
-	return ctrl.Result{}, client.IgnoreNotFound(r.Client.Patch(ctx, s.cluster, client.MergeFrom(before), client.FieldOwner(v1alpha1.FieldOwner)))
+	return ctrl.Result{}, client.IgnoreNotFound(r.Client.Patch(ctx, s.cluster, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), client.FieldOwner(v1alpha1.FieldOwner)))
 }
 
 func (r *Reconciler) deleteControlPlane(ctx context.Context, s *scope) error {
@@ -57,7 +60,7 @@ func (r *Reconciler) deleteControlPlane(ctx context.Context, s *scope) error {
 
 func (r *Reconciler) deleteNamespace(ctx context.Context, s *scope) error {
 	namespace := &corev1.Namespace{}
-	err := r.Client.Get(ctx, client.ObjectKey{Name: NamespaceName(s.cluster)}, namespace)
+	err := r.Live.Get(ctx, client.ObjectKey{Name: NamespaceName(s.cluster)}, namespace)
 	if apierrors.IsNotFound(err) {
 		return nil
 	}

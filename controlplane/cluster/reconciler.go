@@ -21,7 +21,10 @@ import (
 // Reconciler reconciles Clusters.
 type Reconciler struct {
 	Client client.Client
-	Now    func() time.Time
+	// Live reads past the cache, for what must not be missed: an object that is
+	// taken for gone because the cache is behind would stay for ever.
+	Live client.Reader
+	Now  func() time.Time
 
 	events events.EventRecorder
 }
@@ -51,14 +54,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	before := cluster.DeepCopy()
 	s := &scope{cluster: cluster}
-	if err := r.observe(ctx, s); err != nil {
-		return ctrl.Result{}, err
-	}
 	if cluster.DeletionTimestamp != nil {
 		return r.delete(ctx, s, before)
 	}
+	if err := r.observe(ctx, r.Client, s); err != nil {
+		return ctrl.Result{}, err
+	}
 	if controllerutil.AddFinalizer(cluster, v1alpha1.ClusterFinalizer) {
-		if err := r.Client.Patch(ctx, cluster, client.MergeFrom(before), client.FieldOwner(v1alpha1.FieldOwner)); err != nil {
+		if err := r.Client.Patch(ctx, cluster, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), client.FieldOwner(v1alpha1.FieldOwner)); err != nil {
 			return ctrl.Result{}, client.IgnoreNotFound(err)
 		}
 		before = cluster.DeepCopy()

@@ -95,6 +95,7 @@ func (r *Reconciler) writeStatus(s *scope, before *v1alpha1.Cluster, err error) 
 		Ready:           ready == nil,
 		Changing:        status.Version != cluster.Spec.Version,
 	})
+	status.Message = message(status.Phase, refused, status.Conditions, s.hcp)
 	if status.Phase != before.Status.Phase {
 		r.phaseEvent(cluster)
 	}
@@ -119,14 +120,32 @@ func userError(err error) error {
 	return nil
 }
 
+// message is the sentence that tells most about a phase.
+func message(phase v1alpha1.ClusterPhase, refused error, conditions []metav1.Condition, hcp *v1alpha1.HostedControlPlane) string {
+	if phase == v1alpha1.ClusterUpgrading && hcp != nil {
+		if c := meta.FindStatusCondition(hcp.Status.Conditions, v1alpha1.ConditionUpToDate); c != nil && c.Status != metav1.ConditionTrue {
+			return c.Message
+		}
+		return "the change of version is about to begin"
+	}
+	about := v1alpha1.ConditionReady
+	switch {
+	case phase == v1alpha1.ClusterDeleting:
+		about = v1alpha1.ConditionDeleting
+	case refused != nil:
+		return reconcile.As(refused).Message
+	}
+	if c := meta.FindStatusCondition(conditions, about); c != nil {
+		return c.Message
+	}
+	return ""
+}
+
 // phaseEvent tells people what happened and why, beside the object.
 func (r *Reconciler) phaseEvent(cluster *v1alpha1.Cluster) {
-	kind, message := corev1.EventTypeNormal, ""
-	if c := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionReady); c != nil {
-		message = c.Message
-	}
+	kind := corev1.EventTypeNormal
 	if cluster.Status.Phase == v1alpha1.ClusterDegraded || cluster.Status.Phase == v1alpha1.ClusterError {
 		kind = corev1.EventTypeWarning
 	}
-	r.events.Eventf(cluster, nil, kind, string(cluster.Status.Phase), "Reconcile", "%s", message)
+	r.events.Eventf(cluster, nil, kind, string(cluster.Status.Phase), "Reconcile", "%s", cluster.Status.Message)
 }

@@ -22,9 +22,9 @@ func NamespaceName(cluster *v1alpha1.Cluster) string {
 
 // observe finds the control plane, which status is about whatever the steps come
 // to.
-func (r *Reconciler) observe(ctx context.Context, s *scope) error {
+func (r *Reconciler) observe(ctx context.Context, from client.Reader, s *scope) error {
 	hcp := &v1alpha1.HostedControlPlane{}
-	err := r.Client.Get(ctx, client.ObjectKey{Namespace: NamespaceName(s.cluster), Name: v1alpha1.NameHostedControlPlane}, hcp)
+	err := from.Get(ctx, client.ObjectKey{Namespace: NamespaceName(s.cluster), Name: v1alpha1.NameHostedControlPlane}, hcp)
 	if err == nil {
 		s.hcp = hcp
 	}
@@ -40,8 +40,10 @@ func (r *Reconciler) accept(ctx context.Context, s *scope) error {
 	if err != nil {
 		return reconcile.UserError("InvalidVersion", "%v", err)
 	}
-	if status.Accepted != nil && status.Accepted.Version != spec.Version {
-		from, err := release.Parse(status.Accepted.Version)
+	// What counts is what runs: going back to it is always allowed, and before
+	// anything has run there is nothing to lose.
+	if status.Version != "" && status.Version != spec.Version {
+		from, err := release.Parse(status.Version)
 		if err != nil {
 			return err
 		}

@@ -135,6 +135,9 @@ type Status struct {
 	// Replicas that are asked for, that are ready, and that run what was applied
 	// last.
 	Replicas, Ready, Updated int
+	// Unknown is how many run but have not been asked yet whether they are ready:
+	// they may well serve.
+	Unknown int
 	// ReadyOrdinals lists the replicas that are ready.
 	ReadyOrdinals []int
 	// Message tells why a replica is not ready, where that is known.

@@ -36,7 +36,7 @@ func (r *Reconciler) delete(ctx context.Context, s *scope, before *v1alpha1.Host
 		return reconcile.Result(err)
 	}
 	controllerutil.RemoveFinalizer(s.hcp, v1alpha1.HostedControlPlaneFinalizer)
-	return ctrl.Result{}, client.IgnoreNotFound(r.Client.Patch(ctx, s.hcp, client.MergeFrom(before), client.FieldOwner(v1alpha1.FieldOwner)))
+	return ctrl.Result{}, client.IgnoreNotFound(r.Client.Patch(ctx, s.hcp, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), client.FieldOwner(v1alpha1.FieldOwner)))
 }
 
 // stopComponents stops them all at once; the host tells when one is gone.
@@ -63,7 +63,7 @@ func (r *Reconciler) stopComponents(ctx context.Context, s *scope) error {
 func (r *Reconciler) deleteEtcdTenant(ctx context.Context, s *scope) error {
 	tenant := &v1alpha1.EtcdTenant{}
 	key := client.ObjectKey{Namespace: s.hcp.Namespace, Name: v1alpha1.NameEtcdTenant}
-	if err := r.Client.Get(ctx, key, tenant); err != nil {
+	if err := r.Live.Get(ctx, key, tenant); err != nil {
 		return client.IgnoreNotFound(err)
 	}
 	if tenant.DeletionTimestamp == nil {

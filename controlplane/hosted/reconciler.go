@@ -22,10 +22,13 @@ import (
 // Reconciler reconciles HostedControlPlanes.
 type Reconciler struct {
 	Client client.Client
-	Host   host.Host
-	Now    func() time.Time
+	// Live reads past the cache, for what must not be missed: an object that is
+	// taken for gone because the cache is behind would stay for ever.
+	Live client.Reader
+	Host host.Host
+	Now  func() time.Time
 
-	// Tenants holds the connection to each tenant; SetupWithManager makes it.
+	// tenants holds the connection to each tenant; SetupWithManager makes it.
 	tenants *tenants
 }
 
@@ -46,18 +49,18 @@ type scope struct {
 
 // Reconcile brings one HostedControlPlane closer to its spec:
 //
-//  1. release: the KubernetesRelease that it names
-//  2. reserve: the addresses of its components
-//  3. etcdTenant: ask for its place in etcd
-//  4. credentials: CAs, keys, certificates and kubeconfigs, while etcd prepares
-//  5. etcdReady: wait for the place in etcd
-//  6. apiServer: three API servers, and wait for the first, or for all when they
+//  1. reserve: the addresses of its components
+//  2. etcdTenant: ask for its place in etcd
+//  3. credentials: CAs, keys, certificates and kubeconfigs, while etcd prepares
+//  4. etcdReady: wait for the place in etcd
+//  5. apiServer: three API servers, and wait for the first, or for all when they
 //     change their version
-//  7. controllers: three controller-managers and three schedulers
+//  6. controllers: three controller-managers and three schedulers
+//  7. release: the KubernetesRelease, for what is inside the tenant
 //  8. addons: what every tenant needs inside it
 //  9. leaders: wait until somebody signs certificates
 //
-// Whatever the outcome, status tells what was observed. A deleted one goes the
+// What runs goes on when its version cannot be changed. Whatever the outcome, status tells what was observed. A deleted one goes the
 // other way: components, then EtcdTenant.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	hcp := &v1alpha1.HostedControlPlane{}
@@ -72,13 +75,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 
 	err := reconcile.Run(ctx, s, []reconcile.Step[*scope]{
-		{Name: "release", Run: r.findRelease},
 		{Name: "reserve", Run: r.reserve},
 		{Name: "etcd tenant", Run: r.requestEtcdTenant},
 		{Name: "credentials", Run: r.ensureCredentials},
 		{Name: "etcd ready", Run: r.awaitEtcdTenant},
 		{Name: "api server", Run: r.runAPIServer},
 		{Name: "controllers", Run: r.runControllers},
+		{Name: "release", Run: r.findRelease},
 		{Name: "addons", Run: r.applyAddons},
 		{Name: "leaders", Run: r.awaitLeaders},
 	})

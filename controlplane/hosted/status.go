@@ -24,6 +24,11 @@ type facts struct {
 // to, nil when there is nothing left to do.
 func writeStatus(hcp *v1alpha1.HostedControlPlane, s *scope, err error) {
 	status := &hcp.Status
+	if status.Version != "" && unknown(s.status) {
+		// Just after a start: what has run before has been found, but not been asked
+		// yet. The host tells when it has, in a moment.
+		return
+	}
 	status.ObservedGeneration = hcp.Generation
 	status.Components = nil
 	for _, name := range components {
@@ -63,6 +68,9 @@ func writeStatus(hcp *v1alpha1.HostedControlPlane, s *scope, err error) {
 	if err == nil && ready == nil && (status.Version == "" || allDone(s.status)) {
 		status.Version = hcp.Spec.Version
 	}
+	if status.Version != "" {
+		set(v1alpha1.ConditionUpToDate, upToDateError(s.status, err), "all replicas run "+hcp.Spec.Version)
+	}
 }
 
 // userError is err if a person has to change something, else nil.
@@ -83,17 +91,41 @@ func servesError(status map[string]component.Status) error {
 	return nil
 }
 
-// availableError tells which components lack replicas. How many is in
+// unknown reports whether a replica of a component, of which none is known to be
+// ready, runs and has not been asked yet.
+func unknown(status map[string]component.Status) bool {
+	for _, c := range status {
+		if c.Ready == 0 && c.Unknown > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// upToDateError tells what is still to do until every replica is as asked.
+func upToDateError(status map[string]component.Status, err error) error {
+	if err != nil {
+		return err
+	}
+	for _, name := range components {
+		if c := status[name]; c.Updated < component.HostedReplicas {
+			return reconcile.Wait("Updating", "%d of %d replicas of %s are as asked%s", c.Updated, component.HostedReplicas, name, because(c.Message))
+		}
+	}
+	return nil
+}
+
+// availableError tells which components lack replicas, and why. How many is in
 // status.components: here it would change with every replica that starts.
 func availableError(status map[string]component.Status) error {
 	var short []string
 	for _, name := range components {
 		if status[name].Ready < component.HostedReplicas {
-			short = append(short, name)
+			short = append(short, name+because(status[name].Message))
 		}
 	}
 	if len(short) > 0 {
-		return reconcile.Wait("ReplicasMissing", "not all replicas are ready of %s", strings.Join(short, ", "))
+		return reconcile.Wait("ReplicasMissing", "not all replicas are ready of %s", strings.Join(short, "; "))
 	}
 	return nil
 }

@@ -27,7 +27,13 @@ func TestChangeOfVersion(t *testing.T) {
 		return fmt.Sprintf(`{"phase": "Active", "accepted": {"version": %q}}`, accepted)
 	}
 	in := func(phase, accepted string) string {
-		return fmt.Sprintf(`{"phase": %q, "accepted": {"version": %q}}`, phase, accepted)
+		return fmt.Sprintf(`{"phase": %q, "accepted": {"version": %q}, "readySince": "2026-01-01T00:00:00Z"}`, phase, accepted)
+	}
+	neverReady := func(phase string) string {
+		return fmt.Sprintf(`{"phase": %q, "accepted": {"version": "1.37.1-1"}}`, phase)
+	}
+	upgrading := func(phase string) string {
+		return fmt.Sprintf(`{"phase": %q, "accepted": {"version": "1.37.1-1"}, "version": "1.36.4-2", "readySince": "2026-01-01T00:00:00Z"}`, phase)
 	}
 	cases := map[string]struct {
 		was, status, to string
@@ -71,6 +77,12 @@ func TestChangeOfVersion(t *testing.T) {
 		"BackWhenTheFirstOneFailed":        {was: "1.37.1-1", status: in("Error", "1.36.4-1"), to: "1.36.4-1"},
 		"NotFurtherBackThanAccepted":       {was: "1.37.1-1", status: in("Degraded", "1.36.4-2"), to: "1.36.4-1", want: says("only while", "cannot be downgraded")},
 		"DowngradeWhileUpgradingIsTwofold": {was: "1.37.1-1", status: in("Upgrading", "1.37.1-1"), to: "1.36.4-1", want: says("only while", "cannot be downgraded")},
+		"CorrectionOfWhatNeverCameUp":      {was: "1.37.1-1", status: neverReady("Creating"), to: "1.36.4-1"},
+		"CorrectionOfTheFirstError":        {was: "1.37.1-1", status: neverReady("Error"), to: "1.38.0-1"},
+		"BackToWhatRunsWhileUpgrading":     {was: "1.37.1-1", status: upgrading("Upgrading"), to: "1.36.4-2"},
+		"BackToWhatRunsWhileDegraded":      {was: "1.37.1-1", status: upgrading("Degraded"), to: "1.36.4-2"},
+		"NotFurtherBackThanWhatRuns":       {was: "1.37.1-1", status: upgrading("Degraded"), to: "1.36.4-1", want: says("only while", "cannot be downgraded")},
+		"NotOnToAnotherWhileDegraded":      {was: "1.37.1-1", status: upgrading("Degraded"), to: "1.37.1-2", want: wait},
 		"OtherChangesAreAlwaysAllowed":     {was: "1.37.1-1", status: in("Upgrading", "1.36.4-1"), to: "1.37.1-1"},
 	}
 	onEach(t, func(t *testing.T, s *server) {

@@ -22,9 +22,9 @@ func controllers(ctx context.Context, mgr ctrl.Manager, tenants host.Host) error
 		return err
 	}
 	for _, controller := range []interface{ SetupWithManager(ctrl.Manager) error }{
-		&cluster.Reconciler{Client: c, Now: time.Now},
+		&cluster.Reconciler{Client: c, Live: mgr.GetAPIReader(), Now: time.Now},
 		&cluster.ReleaseReconciler{Client: c},
-		&hosted.Reconciler{Client: c, Host: tenants, Now: time.Now},
+		&hosted.Reconciler{Client: c, Live: mgr.GetAPIReader(), Host: tenants, Now: time.Now},
 		&etcd.ClusterReconciler{Client: c, Host: tenants, Pool: pool, Now: time.Now},
 		&etcd.TenantReconciler{Client: c, Pool: pool, Now: time.Now},
 	} {

@@ -108,12 +108,13 @@ func (h *Host) Status(_ context.Context, namespace, name string) (component.Stat
 	}
 	h.mu.Lock()
 	u := h.units[k]
-	left := len(h.found[k]) > 0
+	left := len(h.found[k])
 	h.mu.Unlock()
 	if u != nil {
 		return u.status(), nil
 	}
-	return component.Status{Gone: !left && !h.hasDir(k)}, nil
+	// What runs from before has not been adopted yet.
+	return component.Status{Unknown: left, Gone: left == 0 && !h.hasDir(k)}, nil
 }
 
 func (h *Host) hasDir(k key) bool {

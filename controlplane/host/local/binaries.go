@@ -1,13 +1,18 @@
 package local
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/marina-dev/marina/controlplane/component"
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
+
+// lookForBinary is when a binary is looked for again that has not been built.
+const lookForBinary = 10 * time.Second
 
 // programs finds binaries.
 type programs struct{ dir, self string }
@@ -25,7 +30,9 @@ func (b programs) path(p component.Process) (string, error) {
 	}
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
-		return "", reconcile.UserError("BinaryMissing", "%s %s is not built: run 'make %s' (no executable at %s)", p.Program, p.Version, target, path)
+		// Nothing tells when it has been built.
+		return "", &reconcile.Error{Kind: reconcile.KindUser, Reason: "BinaryMissing", After: lookForBinary,
+			Message: fmt.Sprintf("%s %s is not built: run 'make %s' (no executable at %s)", p.Program, p.Version, target, path)}
 	}
 	return path, nil
 }

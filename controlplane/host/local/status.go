@@ -28,9 +28,12 @@ func (u *unit) statusLocked() component.Status {
 		if ordinal >= s.Replicas {
 			continue
 		}
-		if r.readiness() == ready {
+		switch {
+		case r.readiness() == ready:
 			s.Ready++
 			s.ReadyOrdinals = append(s.ReadyOrdinals, ordinal)
+		case r.readiness() == unknown:
+			s.Unknown++
 		}
 		if r.on && r.hash == u.desired.replicas[ordinal].hash && r.written == u.desired.files.digest {
 			s.Updated++

@@ -17,6 +17,9 @@ const (
 	ConditionAddonsReady = "AddonsReady"
 	// ConditionAvailable tells whether all replicas run, not only enough of them.
 	ConditionAvailable = "Available"
+	// ConditionUpToDate tells whether every replica runs the version and the
+	// configuration asked for, and if not, what it waits for.
+	ConditionUpToDate = "UpToDate"
 	// ConditionDeleting tells what a deletion waits for.
 	ConditionDeleting = "Deleting"
 )

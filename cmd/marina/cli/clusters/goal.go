@@ -121,11 +121,11 @@ func phaseOf(c *v1alpha1.Cluster) string {
 // describe is the sentence of the condition that tells most about where a cluster
 // is.
 func describe(c *v1alpha1.Cluster) string {
-	about := v1alpha1.ConditionReady
-	if c.DeletionTimestamp != nil {
-		about = v1alpha1.ConditionDeleting
+	if c.Status.Message != "" {
+		return c.Status.Message
 	}
-	if condition := meta.FindStatusCondition(c.Status.Conditions, about); condition != nil {
+	// A manager older than status.message.
+	if condition := meta.FindStatusCondition(c.Status.Conditions, v1alpha1.ConditionReady); condition != nil {
 		return condition.Message
 	}
 	if c.Status.ObservedGeneration == 0 {

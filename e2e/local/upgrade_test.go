@@ -1,0 +1,146 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/e2e/harness"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
+
+// probe asks ten times a second, each time over a fresh connection, until stopped;
+// then it tells how often it asked and what failed. Nothing is tried again.
+func probe(ctx context.Context, config *rest.Config) (stop func() (asked int, failed []error)) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	var asked atomic.Int32
+	var failed []error
+	go func() {
+		defer close(done)
+		ticker := time.NewTicker(100 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+			fresh := rest.CopyConfig(config)
+			fresh.Timeout = 10 * time.Second
+			// A dialer of its own keeps client-go from sharing a connection.
+			fresh.Dial = dial
+			_, err := kubernetes.NewForConfigOrDie(fresh).CoreV1().Namespaces().Get(ctx, "default", metav1.GetOptions{})
+			if err != nil && ctx.Err() == nil {
+				failed = append(failed, fmt.Errorf("request %d: %w", asked.Load(), err))
+			}
+			asked.Add(1)
+		}
+	}()
+	return func() (int, []error) {
+		cancel()
+		<-done
+		return int(asked.Load()), failed
+	}
+}
+
+func setVersion(t *testing.T, m *harness.Marina, name, version string) {
+	t.Helper()
+	patch := fmt.Sprintf(`{"spec":{"version":%q}}`, version)
+	check(t, m.Client.Patch(t.Context(), newCluster(name, ""), client.RawPatch(types.MergePatchType, []byte(patch))))
+}
+
+// awaitVersion waits until a cluster is Active and runs a version.
+func awaitVersion(t *testing.T, m *harness.Marina, name, version string) {
+	t.Helper()
+	check(t, harness.Await(t.Context(), 3*time.Minute, func(ctx context.Context) error {
+		c, err := getCluster(ctx, m, name)
+		if err != nil {
+			return err
+		}
+		if c.Status.Phase != v1alpha1.ClusterActive || c.Status.Version != version {
+			return fmt.Errorf("cluster %s is %s and runs %s: %s", name, c.Status.Phase, c.Status.Version, c.Status.Message)
+		}
+		return nil
+	}))
+}
+
+func TestAnUpgradeIsNotNoticedByClients(t *testing.T) {
+	const name = "rising"
+	c := newCluster(name, clusters["old"])
+	check(t, shared.Client.Create(t.Context(), c))
+	check(t, awaitAvailable(t.Context(), shared, name))
+	api, config := tenant(t, shared, name)
+	stop := probe(t.Context(), config)
+
+	setVersion(t, shared, name, clusters["new"])
+	awaitVersion(t, shared, name, clusters["new"])
+	asked, failed := stop()
+	if asked < 50 {
+		t.Errorf("asked %d times: the probe has not worked", asked)
+	}
+	for _, err := range failed {
+		t.Errorf("during the upgrade: %v", err)
+	}
+	version, err := api.Discovery().ServerVersion()
+	check(t, err)
+	if version.GitVersion != "v1.37.1" {
+		t.Errorf("the API server is %s", version.GitVersion)
+	}
+	check(t, shared.Client.Delete(t.Context(), c))
+	gone(t, shared, c)
+}
+
+// A release whose programs are not on this machine must take nothing down: not at
+// once, not at the next start, and not for good.
+func TestAnUpgradeThatCannotBegin(t *testing.T) {
+	m := start(t)
+	const name = "patient"
+	c := create(t, m, name)
+	check(t, awaitAvailable(t.Context(), m, name))
+	api, _ := tenant(t, m, name)
+	serves := func(ctx context.Context) error {
+		_, err := api.CoreV1().Namespaces().Get(ctx, "default", metav1.GetOptions{})
+		return err
+	}
+
+	release := &v1alpha1.KubernetesRelease{}
+	check(t, m.Client.Get(t.Context(), client.ObjectKey{Name: c.Spec.Version}, release))
+	release.ObjectMeta = metav1.ObjectMeta{Name: "1.38.0-1"}
+	check(t, m.Client.Create(t.Context(), release))
+	check(t, harness.Await(t.Context(), 30*time.Second, func(ctx context.Context) error {
+		patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"version":"1.38.0-1"}}`))
+		return m.Client.Patch(ctx, newCluster(name, ""), patch)
+	}))
+	check(t, harness.Await(t.Context(), time.Minute, func(ctx context.Context) error {
+		now, err := getCluster(ctx, m, name)
+		if err != nil {
+			return err
+		}
+		if now.Status.Phase != v1alpha1.ClusterDegraded || !strings.Contains(now.Status.Message, "make kubernetes-1.38") {
+			return fmt.Errorf("%s: %s", now.Status.Phase, now.Status.Message)
+		}
+		return nil
+	}))
+	if err := serves(t.Context()); err != nil {
+		t.Errorf("with a version that is not built: %v", err)
+	}
+
+	check(t, m.Stop())
+	check(t, m.Start(t.Context()))
+	if err := harness.Await(t.Context(), time.Minute, serves); err != nil {
+		t.Errorf("after the next start: %v", err)
+	}
+
+	setVersion(t, m, name, c.Spec.Version)
+	awaitVersion(t, m, name, c.Spec.Version)
+}
