@@ -19,6 +19,8 @@ func (u *unit) statusLocked() component.Status {
 	var s component.Status
 	var messages []string
 	now := u.host.clock.Now()
+	// What runs from before is adopted by the first step.
+	s.Unknown = len(u.found)
 	if u.goal == run {
 		s.Replicas = len(u.desired.replicas)
 	}
