@@ -8,12 +8,8 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/client-go/util/keyutil"
@@ -80,41 +76,6 @@ func TestACAMayNotSignAnother(t *testing.T) {
 	})
 	if err == nil {
 		t.Error("a chain over an intermediate CA verified: the path length must be 0")
-	}
-}
-
-func TestOpenSSLAccepts(t *testing.T) {
-	openssl, err := exec.LookPath("openssl")
-	if err != nil {
-		t.Skip("NOT RUN: there is no openssl here")
-	}
-	ca := mustCA(t, "kubernetes", day0, 0)
-	pair := mustIssue(t, ca, serving(), day0)
-	private, public, err := NewSigningKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	for name, data := range map[string][]byte{
-		"ca.crt": ca.CertPEM, "tls.crt": pair.CertPEM, "tls.key": pair.KeyPEM, "sa.key": private, "sa.pub": public,
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	at := fmt.Sprint(day0.Add(time.Hour).Unix())
-	for _, line := range []string{
-		"verify -x509_strict -attime " + at + " -purpose sslserver -verify_hostname kubernetes -CAfile ca.crt tls.crt",
-		"verify -x509_strict -attime " + at + " -purpose sslserver -verify_ip 10.96.0.1 -CAfile ca.crt tls.crt",
-		"ec -in tls.key -check -noout",
-		"pkey -in sa.key -check -noout",
-		"pkey -pubin -in sa.pub -noout",
-	} {
-		cmd := exec.Command(openssl, strings.Fields(line)...)
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("openssl %s: %v\n%s", line, err, out)
-		}
 	}
 }
 
