@@ -31,7 +31,7 @@ func TestDeletionLooksPastTheCache(t *testing.T) {
 		Namespace: "default", Name: "brief", UID: "0d8ec3f1-7a52-4d9b-9f0c-3b8f2f9a0001",
 		Finalizers: []string{v1alpha1.ClusterFinalizer}, DeletionTimestamp: &now,
 	}}
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: NamespaceName(cluster), UID: "n"}}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: NamespaceName(cluster), UID: "n", Labels: labelsOf(cluster)}}
 	hcp := &v1alpha1.HostedControlPlane{ObjectMeta: metav1.ObjectMeta{
 		Namespace: namespace.Name, Name: v1alpha1.NameHostedControlPlane, Finalizers: []string{v1alpha1.HostedControlPlaneFinalizer},
 	}}
@@ -52,6 +52,17 @@ func TestDeletionLooksPastTheCache(t *testing.T) {
 	}
 	if got.Status.Phase != v1alpha1.ClusterDeleting {
 		t.Errorf("phase %q, want Deleting", got.Status.Phase)
+	}
+
+	// Without its Cluster, whose finalizer was passed over, it is collected as well.
+	without := build(namespace.DeepCopy(), hcp.DeepCopy())
+	orphaned := &Reconciler{Client: without, Live: without, Now: time.Now, events: events.NewFakeRecorder(10)}
+	if _, err := orphaned.Reconcile(t.Context(), request); err != nil {
+		t.Fatal(err)
+	}
+	left := &v1alpha1.HostedControlPlane{}
+	if err := without.Get(t.Context(), client.ObjectKeyFromObject(hcp), left); err != nil || left.DeletionTimestamp == nil {
+		t.Errorf("the control plane of a Cluster that is no more was not deleted: %v, %v", left.DeletionTimestamp, err)
 	}
 
 	// Once they really are gone, so is the Cluster.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -49,8 +50,10 @@ type scope struct {
 // Status follows from what was observed. A deleted one goes the other way.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	cluster := &v1alpha1.Cluster{}
-	if err := r.Client.Get(ctx, req.NamespacedName, cluster); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+	if err := r.Client.Get(ctx, req.NamespacedName, cluster); apierrors.IsNotFound(err) {
+		return reconcile.Result(r.collectOrphans(ctx, req.NamespacedName, ""))
+	} else if err != nil {
+		return ctrl.Result{}, err
 	}
 	before := cluster.DeepCopy()
 	s := &scope{cluster: cluster}
@@ -67,6 +70,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		before = cluster.DeepCopy()
 	}
 
+	if cluster.Status.ObservedGeneration == 0 {
+		// An earlier cluster of this name may have left something.
+		if e := reconcile.As(r.collectOrphans(ctx, req.NamespacedName, cluster.UID)); e != nil && e.Kind != reconcile.KindWait {
+			return ctrl.Result{}, e
+		}
+	}
 	err := reconcile.Run(ctx, s, []reconcile.Step[*scope]{
 		{Name: "accept", Run: r.accept},
 		{Name: "namespace", Run: r.ensureNamespace},

@@ -35,9 +35,15 @@ func gone(t *testing.T, m *harness.Marina, c *v1alpha1.Cluster) {
 			return fmt.Errorf("still there: %v", now.Status.Conditions)
 		}
 	}))
-	if err := m.Client.Get(t.Context(), client.ObjectKey{Name: namespace}, &corev1.Namespace{}); !apierrors.IsNotFound(err) {
-		t.Errorf("management namespace %s: %v, want not found", namespace, err)
-	}
+	// Deleted while its finalizer was being added, a Cluster goes at once and what was
+	// made for it a moment later.
+	check(t, harness.Await(t.Context(), time.Minute, func(ctx context.Context) error {
+		err := m.Client.Get(ctx, client.ObjectKey{Name: namespace}, &corev1.Namespace{})
+		if !apierrors.IsNotFound(err) {
+			return fmt.Errorf("management namespace %s: %v, want not found", namespace, err)
+		}
+		return nil
+	}))
 	for name := range m.Processes() {
 		if strings.HasPrefix(name, namespace+"/") {
 			t.Errorf("process left: %s", name)
