@@ -38,11 +38,14 @@ func gone(t *testing.T, m *harness.Marina, c *v1alpha1.Cluster) {
 	// Deleted while its finalizer was being added, a Cluster goes at once and what was
 	// made for it a moment later.
 	check(t, harness.Await(t.Context(), time.Minute, func(ctx context.Context) error {
-		err := m.Client.Get(ctx, client.ObjectKey{Name: namespace}, &corev1.Namespace{})
-		if !apierrors.IsNotFound(err) {
-			return fmt.Errorf("management namespace %s: %v, want not found", namespace, err)
+		switch err := m.Client.Get(ctx, client.ObjectKey{Name: namespace}, &corev1.Namespace{}); {
+		case apierrors.IsNotFound(err):
+			return nil
+		case err != nil:
+			return err
+		default:
+			return fmt.Errorf("management namespace %s is still there", namespace)
 		}
-		return nil
 	}))
 	for name := range m.Processes() {
 		if strings.HasPrefix(name, namespace+"/") {
