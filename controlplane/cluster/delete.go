@@ -27,6 +27,9 @@ func (r *Reconciler) delete(ctx context.Context, s *scope, before *v1alpha1.Clus
 	if err := r.observe(ctx, r.Live, s); err != nil {
 		return ctrl.Result{}, err
 	}
+	if err := forgivable(r.operate(ctx, s)); err != nil {
+		return reconcile.Result(err)
+	}
 	err := reconcile.Run(ctx, s, []reconcile.Step[*scope]{
 		{Name: "delete control plane", Run: r.deleteControlPlane},
 		{Name: "delete namespace", Run: r.deleteNamespace},

@@ -36,7 +36,7 @@ func TestDeletionLooksPastTheCache(t *testing.T) {
 		Namespace: namespace.Name, Name: v1alpha1.NameHostedControlPlane, Finalizers: []string{v1alpha1.HostedControlPlaneFinalizer},
 	}}
 	build := func(objects ...client.Object) client.Client {
-		return fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&v1alpha1.Cluster{}).WithObjects(objects...).Build()
+		return fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&v1alpha1.Cluster{}, &v1alpha1.Operation{}).WithIndex(&v1alpha1.Operation{}, indexTarget, targetOf).WithObjects(objects...).Build()
 	}
 	cached := build(cluster.DeepCopy())
 	live := build(namespace, hcp)

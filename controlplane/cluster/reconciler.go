@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -9,10 +10,12 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	ctrlreconcile "sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
@@ -36,22 +39,36 @@ type scope struct {
 	cluster *v1alpha1.Cluster
 
 	// hcp is the control plane as it was found at the start, nil without one.
-	hcp   *v1alpha1.HostedControlPlane
-	class *v1alpha1.HostingClass // accept
+	hcp *v1alpha1.HostedControlPlane
+	// operations are those of the Cluster as they were found, the oldest first.
+	operations []*v1alpha1.Operation
+
+	class   *v1alpha1.HostingClass // accept
+	refused error                  // accept: why a person has to change something
+	running *v1alpha1.Operation    // operate: the one that runs, nil for none
+}
+
+// situation is what Operations are decided by.
+func (s *scope) situation(now time.Time) situation {
+	return situation{cluster: s.cluster, hcp: s.hcp, refused: s.refused, operations: s.operations, now: now}
 }
 
 // Reconcile brings one Cluster closer to its spec:
 //
 //  1. finalizer: before anything is made for it elsewhere
 //  2. accept: the release and the class that it names exist
-//  3. namespace: its management namespace
-//  4. controlPlane: the HostedControlPlane in it, as the spec says
+//  3. operate: which Operation runs, and how far it is
+//  4. namespace: its management namespace
+//  5. controlPlane: the HostedControlPlane in it, as the spec and the Operation say
 //
 // Status follows from what was observed. A deleted one goes the other way.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	cluster := &v1alpha1.Cluster{}
 	if err := r.Client.Get(ctx, req.NamespacedName, cluster); apierrors.IsNotFound(err) {
-		return reconcile.Result(r.collectOrphans(ctx, req.NamespacedName, ""))
+		if err := r.collectOrphans(ctx, req.NamespacedName, ""); err != nil {
+			return reconcile.Result(err)
+		}
+		return reconcile.Result(r.closeHistory(ctx, req.NamespacedName))
 	} else if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -78,14 +95,23 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	err := reconcile.Run(ctx, s, []reconcile.Step[*scope]{
 		{Name: "accept", Run: r.accept},
+		{Name: "operate", Run: r.operate},
 		{Name: "namespace", Run: r.ensureNamespace},
 		{Name: "control plane", Run: r.ensureControlPlane},
 	})
+	if errors.Is(err, errHistoryBehind) {
+		// Status would tell of what is not known.
+		return reconcile.Result(err)
+	}
 	r.writeStatus(s, before, err)
 	if statusErr := reconcile.PatchStatus(ctx, r.Client, before, cluster); statusErr != nil {
 		return ctrl.Result{}, statusErr
 	}
-	return reconcile.Result(err)
+	result, err := reconcile.Result(err)
+	if s.running != nil && limits[s.running.Spec.Type] != 0 {
+		result.RequeueAfter = reconcile.Earliest(result.RequeueAfter, max(time.Second, deadline(s.running).Sub(r.Now())+time.Second))
+	}
+	return result, err
 }
 
 // SetupWithManager starts the controller. Objects in management namespaces lead
@@ -96,6 +122,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("cluster").
 		For(&v1alpha1.Cluster{}).
 		Watches(&v1alpha1.HostedControlPlane{}, handler.EnqueueRequestsFromMapFunc(byLabels)).
+		Watches(&v1alpha1.Operation{}, handler.EnqueueRequestsFromMapFunc(toTarget), builder.WithPredicates(unfinished)).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(byLabels)).
 		Watches(&v1alpha1.KubernetesRelease{}, handler.EnqueueRequestsFromMapFunc(r.waiting)).
 		Watches(&v1alpha1.HostingClass{}, handler.EnqueueRequestsFromMapFunc(r.waiting)).
@@ -114,6 +141,19 @@ func byLabels(_ context.Context, object client.Object) []ctrlreconcile.Request {
 		Name:      labels[v1alpha1.LabelClusterName],
 	}}}
 }
+
+// toTarget maps an Operation to its Cluster.
+func toTarget(_ context.Context, object client.Object) []ctrlreconcile.Request {
+	return []ctrlreconcile.Request{{NamespacedName: types.NamespacedName{
+		Namespace: object.GetNamespace(),
+		Name:      object.(*v1alpha1.Operation).Spec.TargetRef.Name,
+	}}}
+}
+
+// unfinished leaves out what is history.
+var unfinished = predicate.NewPredicateFuncs(func(object client.Object) bool {
+	return !object.(*v1alpha1.Operation).Status.Phase.Finished()
+})
 
 // waiting are the Clusters that may have waited for a release or a class. Both
 // change a few times a year, so that listing all Clusters costs nothing.

@@ -1,6 +1,10 @@
 package cluster
 
 import (
+	"cmp"
+	"fmt"
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,6 +27,10 @@ type facts struct {
 	Ready bool
 	// Changing: it does not run the version yet that the spec asks for.
 	Changing bool
+	// Stopped: that change has been cancelled halfway.
+	Stopped bool
+	// Operating: an Operation runs that neither creates nor upgrades it.
+	Operating bool
 }
 
 // phase is derived from facts alone, never from the phase before: a restart at any
@@ -31,10 +39,12 @@ func phase(f facts) v1alpha1.ClusterPhase {
 	switch {
 	case f.Deleting:
 		return v1alpha1.ClusterDeleting
-	case f.BeenReady && (f.Refused || !f.Ready):
+	case f.BeenReady && (f.Refused || f.Stopped || !f.Ready):
 		return v1alpha1.ClusterDegraded
 	case f.BeenReady && f.Changing:
 		return v1alpha1.ClusterUpgrading
+	case f.BeenReady && f.Operating:
+		return v1alpha1.ClusterUpdating
 	case f.BeenReady:
 		return v1alpha1.ClusterActive
 	case f.Refused && f.HasControlPlane:
@@ -47,7 +57,10 @@ func phase(f facts) v1alpha1.ClusterPhase {
 }
 
 // mirrored are the conditions of a control plane that its Cluster shows.
-var mirrored = []string{v1alpha1.ConditionEtcdReady, v1alpha1.ConditionControlPlaneReady, v1alpha1.ConditionAddonsReady, v1alpha1.ConditionAvailable}
+var mirrored = []string{
+	v1alpha1.ConditionEtcdReady, v1alpha1.ConditionCertificatesValid, v1alpha1.ConditionControlPlaneReady,
+	v1alpha1.ConditionAddonsReady, v1alpha1.ConditionAvailable, v1alpha1.ConditionUpToDate,
+}
 
 // writeStatus computes the status from what was observed; err is what the steps
 // came to. A change of phase is an Event.
@@ -56,8 +69,7 @@ func (r *Reconciler) writeStatus(s *scope, before *v1alpha1.Cluster, err error) 
 	generation := cluster.Generation
 	status.ObservedGeneration = generation
 
-	refused := userError(err)
-	ready := err
+	ready := cmp.Or(s.refused, err)
 	if ready == nil {
 		ready = reconcile.Wait("Creating", "the control plane is being created")
 	}
@@ -69,16 +81,17 @@ func (r *Reconciler) writeStatus(s *scope, before *v1alpha1.Cluster, err error) 
 				meta.SetStatusCondition(&status.Conditions, mirror)
 			}
 		}
-		if c := meta.FindStatusCondition(hcp.Status.Conditions, v1alpha1.ConditionSpecAccepted); refused == nil && c != nil && c.Status == metav1.ConditionFalse {
-			refused = reconcile.UserError(c.Reason, "%s", c.Message)
-		}
 		// One that serves goes on serving while a spec is refused.
 		ready = controlPlaneError(hcp)
 		status.Endpoint, status.Version = hcp.Status.Endpoint, hcp.Status.Version
 	}
 	deleting := cluster.DeletionTimestamp != nil
 	if !deleting {
-		reconcile.SetCondition(&status.Conditions, v1alpha1.ConditionSpecAccepted, generation, refused, "the spec has been taken up")
+		accepted := s.refused
+		if accepted == nil && s.held() {
+			accepted = reconcile.Wait("Waiting", "the change of the spec is taken up when operation %s (%s) has ended", s.running.Name, s.running.Spec.Type)
+		}
+		reconcile.SetCondition(&status.Conditions, v1alpha1.ConditionSpecAccepted, generation, accepted, "the spec has been taken up")
 	} else {
 		reconcile.SetCondition(&status.Conditions, v1alpha1.ConditionDeleting, generation, err, "")
 	}
@@ -87,17 +100,30 @@ func (r *Reconciler) writeStatus(s *scope, before *v1alpha1.Cluster, err error) 
 		now := metav1.NewTime(r.Now())
 		status.ReadySince = &now
 	}
-	status.Phase = phase(facts{
-		Deleting:        deleting,
-		Refused:         refused != nil,
-		HasControlPlane: s.hcp != nil,
-		BeenReady:       status.ReadySince != nil,
-		Ready:           ready == nil,
-		Changing:        status.Version != cluster.Spec.Version,
-	})
-	status.Message = message(status.Phase, refused, status.Conditions, s.hcp)
+	status.Operation = ""
+	if s.running != nil {
+		status.Operation = s.running.Name
+	}
+	status.Phase = phase(s.facts(ready == nil))
+	status.Message = s.message(status.Phase)
 	if status.Phase != before.Status.Phase {
 		r.phaseEvent(cluster)
+	}
+}
+
+// facts are those of a pass; ready is whether the control plane serves.
+func (s *scope) facts(ready bool) facts {
+	at, running := s.situation(time.Time{}), s.running
+	return facts{
+		Deleting:        s.cluster.DeletionTimestamp != nil,
+		Refused:         s.refused != nil,
+		HasControlPlane: s.hcp != nil,
+		BeenReady:       s.cluster.Status.ReadySince != nil,
+		Ready:           ready,
+		Changing:        at.changesVersion() || s.cluster.Status.Version != s.cluster.Spec.Version,
+		Stopped:         at.stopped() && (running == nil || running.Spec.Type != v1alpha1.OperationUpgrade),
+		Operating: running != nil && running.Spec.Type != v1alpha1.OperationCreate &&
+			running.Spec.Type != v1alpha1.OperationUpgrade,
 	}
 }
 
@@ -121,24 +147,27 @@ func userError(err error) error {
 }
 
 // message is the sentence that tells most about a phase.
-func message(phase v1alpha1.ClusterPhase, refused error, conditions []metav1.Condition, hcp *v1alpha1.HostedControlPlane) string {
-	if phase == v1alpha1.ClusterUpgrading && hcp != nil {
-		if c := meta.FindStatusCondition(hcp.Status.Conditions, v1alpha1.ConditionUpToDate); c != nil && c.Status != metav1.ConditionTrue {
+func (s *scope) message(phase v1alpha1.ClusterPhase) string {
+	condition := func(conditions []metav1.Condition, conditionType string) string {
+		if c := meta.FindStatusCondition(conditions, conditionType); c != nil && (c.Status != metav1.ConditionTrue || conditionType == v1alpha1.ConditionReady) {
 			return c.Message
 		}
-		return "the change of version is about to begin"
+		return ""
 	}
-	about := v1alpha1.ConditionReady
+	conditions := s.cluster.Status.Conditions
 	switch {
 	case phase == v1alpha1.ClusterDeleting:
-		about = v1alpha1.ConditionDeleting
-	case refused != nil:
-		return reconcile.As(refused).Message
+		return condition(conditions, v1alpha1.ConditionDeleting)
+	case s.refused != nil:
+		return reconcile.As(s.refused).Message
+	case phase == v1alpha1.ClusterUpgrading:
+		return cmp.Or(condition(s.hcp.Status.Conditions, v1alpha1.ConditionUpToDate), "the change of version is about to begin")
+	case phase == v1alpha1.ClusterUpdating:
+		return fmt.Sprintf("operation %s (%s) runs", s.running.Name, s.running.Spec.Type)
+	case phase == v1alpha1.ClusterDegraded && meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionReady):
+		return condition(conditions, v1alpha1.ConditionUpToDate)
 	}
-	if c := meta.FindStatusCondition(conditions, about); c != nil {
-		return c.Message
-	}
-	return ""
+	return condition(conditions, v1alpha1.ConditionReady)
 }
 
 // phaseEvent tells people what happened and why, beside the object.

@@ -27,6 +27,9 @@ func TestPhase(t *testing.T) {
 		"it serves but a change was refused":              {facts{HasControlPlane: true, BeenReady: true, Ready: true, Refused: true, Changing: true}, v1alpha1.ClusterDegraded},
 		"it failed in the middle of an upgrade":           {facts{HasControlPlane: true, BeenReady: true, Changing: true}, v1alpha1.ClusterDegraded},
 		"the control plane of an active cluster was lost": {facts{BeenReady: true}, v1alpha1.ClusterDegraded},
+		"its version is changing and was stopped":         {facts{HasControlPlane: true, BeenReady: true, Ready: true, Changing: true, Stopped: true}, v1alpha1.ClusterDegraded},
+		"an operation runs":                               {facts{HasControlPlane: true, BeenReady: true, Ready: true, Operating: true}, v1alpha1.ClusterUpdating},
+		"an operation runs and it does not serve":         {facts{HasControlPlane: true, BeenReady: true, Operating: true}, v1alpha1.ClusterDegraded},
 		"deleted in the middle of creation":               {facts{Deleting: true, HasControlPlane: true}, v1alpha1.ClusterDeleting},
 		"deleted while it serves":                         {facts{Deleting: true, HasControlPlane: true, BeenReady: true, Ready: true}, v1alpha1.ClusterDeleting},
 		"deleted after it was refused":                    {facts{Deleting: true, Refused: true}, v1alpha1.ClusterDeleting},
@@ -45,11 +48,12 @@ func TestPhase(t *testing.T) {
 // promise, and Deleting wins over everything.
 func TestPhaseOfEveryCombination(t *testing.T) {
 	known := map[v1alpha1.ClusterPhase]bool{
-		"Pending": true, "Creating": true, "Active": true, "Upgrading": true, "Degraded": true, "Deleting": true, "Error": true,
+		"Pending": true, "Creating": true, "Active": true, "Updating": true, "Upgrading": true, "Degraded": true, "Deleting": true, "Error": true,
 	}
 	bit := func(i, n int) bool { return i>>n&1 == 1 }
-	for i := range 1 << 6 {
-		f := facts{Deleting: bit(i, 0), Refused: bit(i, 1), HasControlPlane: bit(i, 2), BeenReady: bit(i, 3), Ready: bit(i, 4), Changing: bit(i, 5)}
+	for i := range 1 << 8 {
+		f := facts{Deleting: bit(i, 0), Refused: bit(i, 1), HasControlPlane: bit(i, 2), BeenReady: bit(i, 3),
+			Ready: bit(i, 4), Changing: bit(i, 5), Stopped: bit(i, 6), Operating: bit(i, 7)}
 		got := phase(f)
 		if !known[got] {
 			t.Errorf("phase(%+v) = %q, which is no phase", f, got)
@@ -57,8 +61,14 @@ func TestPhaseOfEveryCombination(t *testing.T) {
 		if f.Deleting != (got == v1alpha1.ClusterDeleting) {
 			t.Errorf("phase(%+v) = %s: Deleting exactly when deleted", f, got)
 		}
-		if got == v1alpha1.ClusterActive && (!f.Ready || f.Changing || f.Refused) {
+		if got == v1alpha1.ClusterActive && (!f.Ready || f.Changing || f.Refused || f.Stopped || f.Operating) {
 			t.Errorf("phase(%+v) = Active, but it is not as asked", f)
+		}
+		if f.BeenReady && (got == v1alpha1.ClusterPending || got == v1alpha1.ClusterCreating || got == v1alpha1.ClusterError) {
+			t.Errorf("phase(%+v) = %s, but it has been ready: it may serve, and there is something to lose", f, got)
+		}
+		if !f.BeenReady && (got == v1alpha1.ClusterDegraded || got == v1alpha1.ClusterUpgrading || got == v1alpha1.ClusterUpdating || got == v1alpha1.ClusterActive) {
+			t.Errorf("phase(%+v) = %s, but it has never been ready", f, got)
 		}
 	}
 }
@@ -85,7 +95,11 @@ func TestAClusterIsNotReadyBeforeItsControlPlaneIs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := &Reconciler{Now: time.Now, events: events.NewFakeRecorder(10)}
 			cluster := &v1alpha1.Cluster{Spec: v1alpha1.ClusterSpec{Version: "1.37.1-1"}}
-			r.writeStatus(&scope{cluster: cluster, hcp: tc.hcp}, cluster.DeepCopy(), tc.err)
+			s := &scope{cluster: cluster, hcp: tc.hcp}
+			if s.refused = userError(tc.err); s.refused != nil {
+				tc.err = nil
+			}
+			r.writeStatus(s, cluster.DeepCopy(), tc.err)
 			got := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionReady)
 			if got == nil || got.Status != tc.want {
 				t.Errorf("Ready = %+v, want %s", got, tc.want)

@@ -3,9 +3,11 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -20,21 +22,57 @@ func NamespaceName(cluster *v1alpha1.Cluster) string {
 	return fmt.Sprintf("marina-%s-%.8s", cluster.Name, cluster.UID)
 }
 
-// observe finds the control plane, which status is about whatever the steps come
-// to.
+// observe finds the control plane and the history, which status is about whatever the
+// steps come to.
 func (r *Reconciler) observe(ctx context.Context, from client.Reader, s *scope) error {
+	operations, err := r.operationsOf(ctx, client.ObjectKeyFromObject(s.cluster))
+	if err != nil {
+		return err
+	}
+	s.operations = slices.DeleteFunc(operations, func(op *v1alpha1.Operation) bool { return !isAbout(op, s.cluster) })
 	hcp := &v1alpha1.HostedControlPlane{}
-	err := from.Get(ctx, client.ObjectKey{Namespace: NamespaceName(s.cluster), Name: v1alpha1.NameHostedControlPlane}, hcp)
+	err = from.Get(ctx, client.ObjectKey{Namespace: NamespaceName(s.cluster), Name: v1alpha1.NameHostedControlPlane}, hcp)
 	if err == nil {
 		s.hcp = hcp
 	}
 	return client.IgnoreNotFound(err)
 }
 
-// accept takes the spec up, if what it names exists and the step from what was
-// taken up before is allowed. The CRD refuses most of what is wrong when it is
-// written; across objects nothing is atomic, so that the last word is here.
+// accept finds out whether the spec can be taken up. What a person has to change stops
+// nothing else: what runs is looked after as it was.
 func (r *Reconciler) accept(ctx context.Context, s *scope) error {
+	err := r.checkSpec(ctx, s)
+	if refused := userError(err); refused != nil {
+		s.refused = refused
+		return nil
+	}
+	if err == nil && s.hcp != nil && sameControlPlane(desiredControlPlane(s.cluster, s.class), s.hcp) {
+		s.refused = refusedBy(s.hcp)
+	}
+	return err
+}
+
+// sameControlPlane reports whether a control plane is what the spec asks for, besides
+// what Operations ask for.
+func sameControlPlane(want, live *v1alpha1.HostedControlPlane) bool {
+	bare := live.DeepCopy().Spec
+	bare.Restarts, bare.Resync, bare.CertificatesNotBefore, bare.Paused = nil, "", nil, false
+	return reconcile.Same(want, live, want.Spec, bare)
+}
+
+// refusedBy is what a control plane says against its spec.
+func refusedBy(hcp *v1alpha1.HostedControlPlane) error {
+	c := meta.FindStatusCondition(hcp.Status.Conditions, v1alpha1.ConditionSpecAccepted)
+	if c == nil || c.Status != metav1.ConditionFalse || c.ObservedGeneration != hcp.Generation {
+		return nil
+	}
+	return reconcile.UserError(c.Reason, "%s", c.Message)
+}
+
+// checkSpec checks that what the spec names exists, and that the step from what runs
+// is allowed. The CRD refuses most of what is wrong when it is written; across objects
+// nothing is atomic, so that the last word is here.
+func (r *Reconciler) checkSpec(ctx context.Context, s *scope) error {
 	spec, status := s.cluster.Spec, &s.cluster.Status
 	to, err := release.Parse(spec.Version)
 	if err != nil {
@@ -69,12 +107,36 @@ func (r *Reconciler) accept(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.class = class
-	status.Accepted = &v1alpha1.AcceptedSpec{Version: spec.Version}
 	return nil
+}
+
+// operate decides which Operation runs and writes down how far it is, before anything
+// is done for it. Then the spec is taken up, unless it has to wait.
+func (r *Reconciler) operate(ctx context.Context, s *scope) error {
+	d := decide(s.situation(r.Now()))
+	if !d.create {
+		s.running = d.running
+	}
+	if err := r.enact(ctx, s, d); err != nil {
+		return err
+	}
+	s.running = d.running
+	if s.refused == nil && !s.held() {
+		s.cluster.Status.Accepted = &v1alpha1.AcceptedSpec{Version: s.cluster.Spec.Version, Generation: s.cluster.Generation}
+	}
+	return nil
+}
+
+// held reports whether a change of the spec waits for the Operation that runs.
+func (s *scope) held() bool {
+	return s.running != nil && s.running.Status.Generation != s.cluster.Generation && !carriesOutAnySpec(s.running)
 }
 
 // ensureNamespace makes the management namespace, in which users have no rights.
 func (r *Reconciler) ensureNamespace(ctx context.Context, s *scope) error {
+	if s.hcp == nil && s.refused != nil {
+		return nil
+	}
 	want := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: NamespaceName(s.cluster), Labels: labelsOf(s.cluster)}}
 	s.cluster.Status.Namespace = want.Name
 	live := &corev1.Namespace{}
@@ -92,9 +154,18 @@ func (r *Reconciler) ensureNamespace(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// ensureControlPlane makes the HostedControlPlane as the spec and the class say.
+// ensureControlPlane makes the HostedControlPlane as the spec and the class say, and
+// as the Operation that runs asks. A spec that is refused or has to wait changes
+// nothing of it.
 func (r *Reconciler) ensureControlPlane(ctx context.Context, s *scope) error {
+	if s.hcp == nil && s.refused != nil {
+		return nil
+	}
 	want := desiredControlPlane(s.cluster, s.class)
+	if s.refused != nil || s.held() {
+		want.Spec = s.hcp.Spec
+	}
+	want.Spec = withActions(want.Spec, s.situation(r.Now()), s.running)
 	if s.hcp != nil && reconcile.Same(want, s.hcp, want.Spec, s.hcp.Spec) {
 		return nil
 	}
@@ -104,7 +175,7 @@ func (r *Reconciler) ensureControlPlane(ctx context.Context, s *scope) error {
 // desiredControlPlane carries its finalizer from the start, so that nothing can be
 // started for an object that is already gone.
 func desiredControlPlane(cluster *v1alpha1.Cluster, class *v1alpha1.HostingClass) *v1alpha1.HostedControlPlane {
-	return &v1alpha1.HostedControlPlane{
+	hcp := &v1alpha1.HostedControlPlane{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:  NamespaceName(cluster),
 			Name:       v1alpha1.NameHostedControlPlane,
@@ -112,14 +183,16 @@ func desiredControlPlane(cluster *v1alpha1.Cluster, class *v1alpha1.HostingClass
 			Finalizers: []string{v1alpha1.HostedControlPlaneFinalizer},
 		},
 		Spec: v1alpha1.HostedControlPlaneSpec{
-			ClusterRef:   v1alpha1.ClusterReference{Namespace: cluster.Namespace, Name: cluster.Name, UID: cluster.UID},
-			Version:      cluster.Spec.Version,
-			Network:      cluster.Spec.Network,
-			CertSANs:     cluster.Spec.Access.CertSANs,
-			Exposure:     class.Spec.Exposure,
-			EtcdClusters: class.Spec.EtcdClusters,
+			ClusterRef: v1alpha1.ClusterReference{Namespace: cluster.Namespace, Name: cluster.Name, UID: cluster.UID},
+			Version:    cluster.Spec.Version,
+			Network:    cluster.Spec.Network,
+			CertSANs:   cluster.Spec.Access.CertSANs,
 		},
 	}
+	if class != nil {
+		hcp.Spec.Exposure, hcp.Spec.EtcdClusters = class.Spec.Exposure, class.Spec.EtcdClusters
+	}
+	return hcp
 }
 
 func labelsOf(cluster *v1alpha1.Cluster) map[string]string {

@@ -63,6 +63,11 @@ type Component struct {
 	Resources Resources
 	// Grace is how long a process may take to stop before it is killed.
 	Grace time.Duration
+	// Restart is a token: another one restarts the replicas one by one.
+	Restart string `json:",omitempty"`
+	// Resync is a token: with another one the host writes again what it keeps for the
+	// Component, whether or not it seems to be in place. It restarts nothing.
+	Resync string `json:",omitempty"`
 }
 
 // Process is one program of a Component.

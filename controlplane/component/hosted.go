@@ -37,6 +37,9 @@ type HostedInputs struct {
 	// start.
 	ServiceAccountHash, EtcdCAHash, CAHash string
 	Labels                                 map[string]string
+	// Restarts are the restart tokens by component, and Resync that of all of them.
+	Restarts map[string]string
+	Resync   string
 }
 
 // mount folders, relative to VarFiles.
@@ -156,7 +159,9 @@ func APIServer(in HostedInputs) Component {
 		Readiness: Probe{Port: PortHTTPS, Path: "/readyz"},
 		Resources: Resources{RequestMilliCPU: 100, RequestMemory: 256 << 20, LimitMemory: 2 << 30},
 		// Longer than shutdown-delay-duration and the minute that requests may take.
-		Grace: 75 * time.Second,
+		Grace:   75 * time.Second,
+		Restart: in.Restarts[NameAPIServer],
+		Resync:  in.Resync,
 	}
 }
 
@@ -212,7 +217,9 @@ func (in HostedInputs) elected(name, clientSecret string) Component {
 			{Path: pathKubeconfig, ConfigMap: v1alpha1.ConfigMapKubeconfig},
 			{Path: pathKubeconfig, Secret: clientSecret, Keys: []string{"ca.crt", "tls.crt", "tls.key"}},
 		},
-		Grace: 15 * time.Second,
+		Grace:   15 * time.Second,
+		Restart: in.Restarts[name],
+		Resync:  in.Resync,
 	}
 }
 

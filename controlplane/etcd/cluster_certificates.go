@@ -10,6 +10,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
 
 	"github.com/marina-dev/marina/controlplane/component"
 	"github.com/marina-dev/marina/pkg/pki"
@@ -56,39 +58,63 @@ func hosts(addresses component.Addresses, ports ...string) []string {
 }
 
 // ensureCertificates makes what is missing and renews what falls due. Pairs are
-// replaced in place and read by etcd at the next handshake.
+// replaced in place and read by etcd at the next handshake. What one CA cannot sign
+// does not hold up the other's.
 func (r *ClusterReconciler) ensureCertificates(ctx context.Context, s *clusterScope) error {
+	var errs []error
 	for _, a := range authorities(s.cluster.Name, s.addresses) {
-		stored := map[string]*corev1.Secret{}
-		for leaf := range a.leaves {
-			secret, err := readSecret(ctx, r.Client, secretKey(s.cluster.Name, leaf))
-			if err != nil {
-				return err
-			}
-			if secret != nil {
-				stored[leaf] = secret
-			}
-		}
-		ca, err := r.ensureCA(ctx, s.cluster.Name, a.what, len(stored) > 0)
+		errs = append(errs, r.ensureSigned(ctx, s, a))
+	}
+	return errors.Join(errs...)
+}
+
+// ensureSigned makes a CA and what it signs.
+func (r *ClusterReconciler) ensureSigned(ctx context.Context, s *clusterScope, a authority) error {
+	stored := map[string]*corev1.Secret{}
+	for leaf := range a.leaves {
+		secret, err := readSecret(ctx, r.Client, secretKey(s.cluster.Name, leaf))
 		if err != nil {
 			return err
 		}
-		s.caHash[a.what] = hash(ca[pki.CAKey])
-		for name, request := range a.leaves {
-			data, renewAt, err := pki.EnsureSecretData(dataOf(stored[name]), ca, request, r.now())
-			if errors.Is(err, pki.ErrCA) {
-				return caError(err, secretKey(s.cluster.Name, a.what))
-			}
-			if err != nil {
-				return fmt.Errorf("certificate %s: %w", name, err)
-			}
-			if err := writeSecret(ctx, r.Client, clusterSecret(s.cluster.Name, name, data), stored[name]); err != nil {
-				return err
-			}
-			s.renewAt = earlier(s.renewAt, renewAt)
+		if secret != nil {
+			stored[leaf] = secret
 		}
 	}
+	ca, err := r.ensureCA(ctx, s.cluster.Name, a.what, len(stored) > 0)
+	if err != nil {
+		return err
+	}
+	s.caHash[a.what] = hash(ca[pki.CAKey])
+	for name, request := range a.leaves {
+		cert, err := pki.EnsureSecretData(dataOf(stored[name]), ca, request, r.now())
+		if errors.Is(err, pki.ErrCA) {
+			return caError(err, secretKey(s.cluster.Name, a.what))
+		}
+		if err != nil {
+			return fmt.Errorf("certificate %s: %w", name, err)
+		}
+		want := clusterSecret(s.cluster.Name, name, cert.Data)
+		if err := writeSecret(ctx, r.Client, want, stored[name]); err != nil {
+			return err
+		}
+		s.renewAt = earlier(s.renewAt, cert.RenewAt)
+		reportRenewal(r.events, s.cluster, want, cert)
+	}
 	return nil
+}
+
+// reportRenewal tells of a certificate that was replaced, with the reason, once it has
+// been written. The Secret is part of the Event, because Events are merged that
+// differ only in their words.
+func reportRenewal(to events.EventRecorder, about runtime.Object, secret *corev1.Secret, cert pki.Ensured) {
+	if cert.Reason == "" {
+		return
+	}
+	related := &corev1.Secret{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: secret.Namespace, Name: secret.Name},
+	}
+	to.Eventf(about, related, corev1.EventTypeNormal, "CertificateRenewed", "Renew", "%s: %s: %s", secret.Name, cert.Reason, cert.Message)
 }
 
 // ensureCA returns the data of a CA's Secret. It is made only for a new

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -23,6 +24,8 @@ type ClusterReconciler struct {
 	Pool *Pool
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+
+	events events.EventRecorder
 }
 
 func (r *ClusterReconciler) now() time.Time {
@@ -94,6 +97,12 @@ func (r *ClusterReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 		{Name: "quorum", Run: r.awaitQuorum},
 		{Name: "authentication", Run: r.enableAuthentication},
 	})
+	if s.members.Ready < quorum && s.members.Unknown > 0 && reconcile.IsTrue(cluster.Status.Conditions, v1alpha1.ConditionReady) {
+		// Just after a start: the members that run have not been asked yet. The host
+		// tells when they have, in a moment; all tenants would be told of an outage
+		// that there is not.
+		return ctrl.Result{RequeueAfter: lookAgain}, nil
+	}
 	writeClusterStatus(s, specErr, serveErr)
 	if err := reconcile.PatchStatus(ctx, r.Client, s.before, cluster); err != nil {
 		return ctrl.Result{}, err
@@ -121,10 +130,11 @@ func urgent(a, b error) error {
 	return b
 }
 
-// renewing looks again when the first certificate falls due.
+// renewing looks again when the first certificate falls due; within the hour, because
+// timers do not notice a clock that jumps.
 func renewing(result ctrl.Result, renewAt, now time.Time) ctrl.Result {
 	if !renewAt.IsZero() {
-		result.RequeueAfter = reconcile.Earliest(result.RequeueAfter, max(renewAt.Sub(now), time.Second))
+		result.RequeueAfter = reconcile.Earliest(result.RequeueAfter, min(max(renewAt.Sub(now), time.Second), time.Hour))
 	}
 	return result
 }

@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/controlplane/component"
@@ -57,10 +58,14 @@ type still struct {
 	api  client.WithWatch
 	host *stillHost
 	now  time.Time
+
+	events *events.FakeRecorder
+	// again is when the last pass wanted to look again.
+	again time.Duration
 }
 
 func newStill(t testing.TB, objects ...client.Object) *still {
-	return &still{TB: t, api: newAPI(append(objects, newCluster())...), host: &stillHost{hostname: "127.0.0.%d"}, now: day0}
+	return &still{TB: t, api: newAPI(append(objects, newCluster())...), host: &stillHost{hostname: "127.0.0.%d"}, now: day0, events: events.NewFakeRecorder(100)}
 }
 
 // pass reconciles once, with whatever client.
@@ -68,10 +73,12 @@ func (s *still) pass(api client.Client) {
 	s.Helper()
 	pool := &Pool{}
 	defer pool.Close()
-	r := &ClusterReconciler{Client: api, Host: s.host, Pool: pool, Now: func() time.Time { return s.now }}
-	if _, err := r.Reconcile(context.Background(), requestFor(newCluster())); err != nil {
+	r := &ClusterReconciler{Client: api, Host: s.host, Pool: pool, Now: func() time.Time { return s.now }, events: s.events}
+	result, err := r.Reconcile(context.Background(), requestFor(newCluster()))
+	if err != nil {
 		s.Fatal(err)
 	}
+	s.again = result.RequeueAfter
 }
 
 func (s *still) secrets() map[string]*corev1.Secret {

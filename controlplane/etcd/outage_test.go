@@ -69,6 +69,15 @@ func TestOutage(t *testing.T) {
 		return want(c.Status.Conditions, "Ready", "False", "NoQuorum", "0 of 3 members are ready: etcd-default-0, etcd-default-1, etcd-default-2: ")
 	})
 	deleteMeanwhile()
+	if woken := r.waitingTenants(context.Background(), w.cluster()); !slices.Contains(woken, requestFor(staying)) {
+		t.Errorf("woken: %v, and not the tenant that is served no longer", woken)
+	}
+	if _, err := r.Reconcile(context.Background(), requestFor(staying)); err != nil || w.ready(t, staying) {
+		t.Errorf("ready, %v, without etcd", err)
+	}
+	if err := want(staying.Status.Conditions, "Ready", "False", "WaitingForEtcdCluster", "waiting for EtcdCluster default to be ready: NoQuorum: 0 of 3 members"); err != nil {
+		t.Error(err)
+	}
 	waiting := newTenant("waiting")
 	if err := w.api.Create(context.Background(), waiting); err != nil {
 		t.Fatal(err)
@@ -90,7 +99,7 @@ func TestOutage(t *testing.T) {
 		return want(c.Status.Conditions, "Available", "True", "AsExpected", "all 3 members are ready")
 	})
 	woken := r.waitingTenants(context.Background(), w.cluster())
-	for _, tenant := range []*v1alpha1.EtcdTenant{leaving, waiting} {
+	for _, tenant := range []*v1alpha1.EtcdTenant{leaving, staying, waiting} {
 		if !slices.Contains(woken, requestFor(tenant)) {
 			t.Errorf("%s is not woken", tenant.Namespace)
 		}
@@ -98,8 +107,10 @@ func TestOutage(t *testing.T) {
 	if err := w.runDeletion(r, leaving); err != nil {
 		t.Error(err)
 	}
-	if err := w.runTenant(r, waiting); err != nil {
-		t.Error(err)
+	for _, tenant := range []*v1alpha1.EtcdTenant{staying, waiting} {
+		if err := w.runTenant(r, tenant); err != nil {
+			t.Error(err)
+		}
 	}
 	t.Log("all three at once, as when their machine starts anew")
 	for i := range 3 {

@@ -24,9 +24,14 @@ func readSecret(ctx context.Context, c client.Reader, key types.NamespacedName) 
 }
 
 // writeSecret makes a Secret what is wanted, and writes nothing when live already is.
+// What is wanted follows from what live holds, so that one that has changed since is
+// a conflict: a pair that was just renewed would be renewed again.
 func writeSecret(ctx context.Context, c client.Client, want, live *corev1.Secret) error {
 	if live != nil && reconcile.Same(want, live, want.Data, live.Data) {
 		return nil
+	}
+	if live != nil {
+		want.ResourceVersion = live.ResourceVersion
 	}
 	return reconcile.Apply(ctx, c, want)
 }

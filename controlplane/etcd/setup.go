@@ -59,10 +59,15 @@ func AddIndexes(ctx context.Context, mgr ctrl.Manager) error {
 
 // SetupWithManager starts the controller. It is woken by specs, by tenants that
 // come and go, by Secrets that somebody changed, and by the host.
+//
+// Its own writes of status wake it too. A pass that comes right after another may
+// still find the older status in the cache, take it for what is, and leave the newer
+// one although it is wrong by then: nothing else would come back to it.
 func (r *ClusterReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	r.events = mgr.GetEventRecorder("marina")
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("etcdcluster").
-		For(&v1alpha1.EtcdCluster{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&v1alpha1.EtcdCluster{}).
 		Watches(&v1alpha1.EtcdTenant{}, handler.EnqueueRequestsFromMapFunc(clusterOfTenant), builder.WithPredicates(placementChanged())).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(clusterOfSecret), builder.WithPredicates(notCreated())).
 		WatchesRawSource(r.hostEvents()).
@@ -71,11 +76,13 @@ func (r *ClusterReconciler) SetupWithManager(mgr ctrl.Manager) error {
 }
 
 // SetupWithManager starts the controller. It is woken by specs, by its Secrets, and
-// by EtcdClusters that become ready or get room.
+// by EtcdClusters that become ready, cease to be, or get room. Its own
+// writes wake it too, as above.
 func (r *TenantReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	r.events = mgr.GetEventRecorder("marina")
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("etcdtenant").
-		For(&v1alpha1.EtcdTenant{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&v1alpha1.EtcdTenant{}).
 		Owns(&corev1.Secret{}, builder.WithPredicates(notCreated())).
 		Watches(&v1alpha1.EtcdCluster{}, handler.EnqueueRequestsFromMapFunc(r.waitingTenants), builder.WithPredicates(concernsTenants())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 8}).
@@ -142,6 +149,7 @@ func waitsFor(tenant *v1alpha1.EtcdTenant, cluster *v1alpha1.EtcdCluster) bool {
 	}
 	return tenant.DeletionTimestamp != nil ||
 		!reconcile.IsTrue(tenant.Status.Conditions, v1alpha1.ConditionReady) ||
+		!reconcile.IsTrue(cluster.Status.Conditions, v1alpha1.ConditionReady) ||
 		!equality.Semantic.DeepEqual(tenant.Status.Endpoints, cluster.Status.Endpoints)
 }
 

@@ -42,10 +42,12 @@ func TestConcernsTenants(t *testing.T) {
 	}
 }
 
-// TestWaitingTenants: an EtcdCluster that becomes ready wakes whom it concerns.
+// TestWaitingTenants: an EtcdCluster that becomes ready wakes whom it concerns, and
+// one that is not ready any more wakes all that are placed there.
 func TestWaitingTenants(t *testing.T) {
 	c := newCluster()
 	c.Status.Endpoints = []string{"https://a"}
+	c.Status.Conditions = []metav1.Condition{{Type: "Ready", Status: metav1.ConditionTrue}}
 	tenant := func(uid string, change func(*v1alpha1.EtcdTenant)) client.Object {
 		n := newTenant(uid)
 		n.Status.EtcdCluster, n.Status.Endpoints = cluster, c.Status.Endpoints
@@ -66,12 +68,18 @@ func TestWaitingTenants(t *testing.T) {
 			n.Spec.EtcdClusters, n.Status = []string{"other"}, v1alpha1.EtcdTenantStatus{}
 		}),
 	)}
-	var got []string
-	for _, request := range r.waitingTenants(context.Background(), c) {
-		got = append(got, strings.TrimPrefix(request.Namespace, "marina-"))
+	woken := func() (names []string) {
+		for _, request := range r.waitingTenants(context.Background(), c) {
+			names = append(names, strings.TrimPrefix(request.Namespace, "marina-"))
+		}
+		slices.Sort(names)
+		return names
 	}
-	slices.Sort(got)
-	if want := []string{"leaving", "moved", "not-placed", "not-ready"}; !slices.Equal(got, want) {
-		t.Errorf("woken: %v, want %v", got, want)
+	if got, want := woken(), []string{"leaving", "moved", "not-placed", "not-ready"}; !slices.Equal(got, want) {
+		t.Errorf("woken by one that is ready: %v, want %v", got, want)
+	}
+	c.Status.Conditions[0].Status = metav1.ConditionFalse
+	if got, want := woken(), []string{"content", "leaving", "moved", "not-placed", "not-ready"}; !slices.Equal(got, want) {
+		t.Errorf("woken by one that is not ready any more: %v, want %v", got, want)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -25,6 +26,7 @@ type TenantReconciler struct {
 	Now func() time.Time
 
 	placements placements
+	events     events.EventRecorder
 }
 
 func (r *TenantReconciler) now() time.Time {

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -59,8 +60,11 @@ func (r *TenantReconciler) connect(ctx context.Context, s *tenantScope) error {
 	if err != nil {
 		return err
 	}
-	if !reconcile.IsTrue(s.cluster.Status.Conditions, v1alpha1.ConditionReady) {
+	if ready := meta.FindStatusCondition(s.cluster.Status.Conditions, v1alpha1.ConditionReady); ready == nil {
 		return reconcile.WaitFor(lookAgain, "WaitingForEtcdCluster", "waiting for EtcdCluster %s to be ready", name)
+	} else if ready.Status != metav1.ConditionTrue {
+		// Why is part of it: the tenant's users see no EtcdCluster.
+		return reconcile.WaitFor(lookAgain, "WaitingForEtcdCluster", "waiting for EtcdCluster %s to be ready: %s: %s", name, ready.Reason, ready.Message)
 	}
 	if s.admin, err = connect(ctx, r.Client, r.Pool, s.cluster); err != nil {
 		return err
@@ -93,15 +97,23 @@ func (r *TenantReconciler) ensureCertificate(ctx context.Context, s *tenantScope
 		return reconcile.UserError("SecretTaken", "Secret %s belongs to somebody else: delete it or set another spec.clientSecretName", key)
 	}
 	request := pki.Request{CommonName: s.tenant.Spec.TenantUID, Usage: pki.ClientAuth}
-	data, renewAt, err := pki.EnsureSecretData(dataOf(stored), s.ca.Data, request, r.now())
+	if asked := s.tenant.Spec.CertificatesNotBefore; asked != nil {
+		request.IssuedSince = asked.Time
+	}
+	cert, err := pki.EnsureSecretData(dataOf(stored), s.ca.Data, request, r.now())
 	if errors.Is(err, pki.ErrCA) {
 		return caError(err, client.ObjectKeyFromObject(s.ca))
 	}
 	if err != nil {
 		return fmt.Errorf("client certificate: %w", err)
 	}
-	s.renewAt = renewAt
-	return writeSecret(ctx, r.Client, tenantSecret(s.tenant, data), stored)
+	want := tenantSecret(s.tenant, cert.Data)
+	if err := writeSecret(ctx, r.Client, want, stored); err != nil {
+		return err
+	}
+	s.renewAt = cert.RenewAt
+	reportRenewal(r.events, s.tenant, want, cert)
+	return nil
 }
 
 // tenantSecret is the Secret that an API server mounts. It goes with its tenant.

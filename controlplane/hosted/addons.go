@@ -37,7 +37,8 @@ func (r *Reconciler) applyAddonObjects(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	s.again = reconcile.Earliest(s.again, tenantCertValidity/2)
+	// Within the hour, because timers do not notice a clock that jumps.
+	s.again = reconcile.Earliest(s.again, min(max(tenant.renewAt.Sub(r.Now()), time.Second), time.Hour))
 
 	objects, err := addon.Objects(addon.Inputs{
 		KubernetesVersion:    s.inputs.Kubernetes,
@@ -56,7 +57,7 @@ func (r *Reconciler) applyAddonObjects(ctx context.Context, s *scope) error {
 	objects = append(objects, service...)
 
 	want := addon.Hash(objects)
-	if s.hcp.Status.AppliedAddons == want {
+	if s.hcp.Status.AppliedAddons == want && s.hcp.Status.Resynced == s.hcp.Spec.Resync {
 		return nil
 	}
 	group, ctx := errgroup.WithContext(ctx)

@@ -5,128 +5,131 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/marina-dev/marina/controlplane/addon"
 	"github.com/marina-dev/marina/controlplane/component"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
-	"github.com/marina-dev/marina/pkg/pki"
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
 
-// certificate is one key pair that a control plane needs.
-type certificate struct {
-	secret, ca string
-	request    pki.Request
-}
-
-// certificates are all of them. The API server's is valid for every name that a
-// client may use: inside the cluster, at its balanced and at its own addresses.
-func certificates(hcp *v1alpha1.HostedControlPlane, api component.Addresses) ([]certificate, error) {
-	serviceIP, err := addon.ServiceIP(hcp.Spec.Network.ServiceCIDR, 1)
-	if err != nil {
-		return nil, reconcile.UserError("InvalidNetwork", "%v", err)
-	}
-	hosts := []string{
-		"kubernetes", "kubernetes.default", "kubernetes.default.svc",
-		"kubernetes.default.svc." + hcp.Spec.Network.DNSDomain, "localhost",
-		serviceIP.String(), api.Host,
-	}
-	for _, replica := range api.Replicas {
-		hosts = append(hosts, replica[component.PortHTTPS].Host)
-	}
-	names, ips := pki.SplitHosts(append(hosts, hcp.Spec.CertSANs...))
-	slices.Sort(names)
-	slices.SortFunc(ips, netip.Addr.Compare)
-
-	// The health and metrics endpoint of a controller is served with its own pair,
-	// which saves it an RSA key at every start.
-	controller := func(name string) pki.Request {
-		return pki.Request{CommonName: "system:" + name, DNSNames: []string{name}, Usage: pki.ServerAuth | pki.ClientAuth}
-	}
-	return []certificate{
-		{v1alpha1.SecretAPIServerServing, v1alpha1.SecretCA, pki.Request{
-			CommonName: "kube-apiserver", DNSNames: slices.Compact(names), IPs: slices.Compact(ips), Usage: pki.ServerAuth}},
-		{v1alpha1.SecretAPIServerKubeletClient, v1alpha1.SecretCA, pki.Request{CommonName: addon.KubeletClientUser, Usage: pki.ClientAuth}},
-		{v1alpha1.SecretFrontProxyClient, v1alpha1.SecretFrontProxyCA, pki.Request{CommonName: "front-proxy-client", Usage: pki.ClientAuth}},
-		{v1alpha1.SecretControllerManagerClient, v1alpha1.SecretCA, controller(component.NameControllerManager)},
-		{v1alpha1.SecretSchedulerClient, v1alpha1.SecretCA, controller(component.NameScheduler)},
-	}, nil
-}
-
-// ensureCredentials makes what is missing and renews what falls due. Keys are made
-// once: what exists is never replaced but by the renewal policies.
+// ensureCredentials makes what is missing and renews what falls due or is asked
+// for. Keys are made once: what exists is never replaced but by the renewal policies.
 //
 // What the rest depends on is written first. A cache that is behind must not make a
 // second CA, in memory, that certificates are then signed with.
 func (r *Reconciler) ensureCredentials(ctx context.Context, s *scope) error {
-	stored, err := r.storedSecrets(ctx, s.hcp.Namespace)
+	now := r.Now()
+	live, err := r.liveSecrets(ctx, s.hcp.Namespace)
 	if err != nil {
 		return err
 	}
-	roots, err := s.rootSecrets(stored, r.Now())
+	stored := dataOf(live)
+	roots, err := s.rootSecrets(stored, now)
+	if err != nil {
+		s.certificatesFailed(err)
+		return err
+	}
+	if _, err := r.writeSecrets(ctx, s.hcp, roots, live); err != nil {
+		return err
+	}
+	leaves, leafErr := s.leafSecrets(roots, stored, now)
+	want := secrets{}
+	for name, leaf := range leaves {
+		want[name] = leaf.Data
+	}
+	written, err := r.writeSecrets(ctx, s.hcp, want, live)
+	s.facts.written = len(written) > 0
+	r.reportRenewals(s.hcp, leaves, written, now)
 	if err != nil {
 		return err
 	}
-	if err := r.writeSecrets(ctx, s.hcp, roots, stored); err != nil {
-		return err
+	if leafErr != nil {
+		s.certificatesFailed(leafErr)
+		s.lookAgain(leaves, now)
+		return leafErr
 	}
-	leaves, renewAt, err := s.leafSecrets(roots, stored, r.Now())
-	if err != nil {
-		return err
-	}
-	if err := r.writeSecrets(ctx, s.hcp, leaves, stored); err != nil {
-		return err
-	}
+	s.reportCertificates(roots, leaves, stored[v1alpha1.SecretEtcdClient], now)
 	s.secrets = roots
-	s.again = reconcile.Earliest(s.again, max(renewAt.Sub(r.Now()), time.Minute))
 	return r.ensureConfigMaps(ctx, s)
 }
 
-// writeSecrets writes those that differ from what is stored, all at once.
-func (r *Reconciler) writeSecrets(ctx context.Context, hcp *v1alpha1.HostedControlPlane, want, stored secrets) error {
-	group, ctx := errgroup.WithContext(ctx)
+// writeSecrets writes those that differ from what is there, or all for a resync, at
+// once, and returns which it has written, also when it failed at others.
+func (r *Reconciler) writeSecrets(ctx context.Context, hcp *v1alpha1.HostedControlPlane, want secrets, live map[string]*corev1.Secret) ([]string, error) {
+	var mu sync.Mutex
+	var written []string
+	// One that fails does not stop the others.
+	var group errgroup.Group
 	for name, data := range want {
-		if old, exists := stored[name]; !exists || !maps.EqualFunc(old, data, bytes.Equal) {
-			group.Go(func() error { return r.writeSecret(ctx, hcp, name, data, exists) })
+		if old := live[name]; old == nil || resyncs(hcp) || !maps.EqualFunc(old.Data, data, bytes.Equal) {
+			group.Go(func() error {
+				if err := r.writeSecret(ctx, hcp, name, data, old); err != nil {
+					return err
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				written = append(written, name)
+				return nil
+			})
 		}
 	}
-	return group.Wait()
+	err := group.Wait()
+	slices.Sort(written)
+	return written, err
 }
 
-// storedSecrets are the Secrets of a management namespace, by name.
-func (r *Reconciler) storedSecrets(ctx context.Context, namespace string) (secrets, error) {
+// liveSecrets are the Secrets of a management namespace, by name.
+func (r *Reconciler) liveSecrets(ctx context.Context, namespace string) (map[string]*corev1.Secret, error) {
 	list := &corev1.SecretList{}
 	if err := r.Client.List(ctx, list, client.InNamespace(namespace)); err != nil {
 		return nil, err
 	}
-	stored := make(secrets, len(list.Items))
-	for _, secret := range list.Items {
-		stored[secret.Name] = secret.Data
+	live := make(map[string]*corev1.Secret, len(list.Items))
+	for i := range list.Items {
+		live[list.Items[i].Name] = &list.Items[i]
 	}
-	return stored, nil
+	return live, nil
 }
 
-// writeSecret creates a Secret, or updates one that exists. To create one that
-// exists already is a sign that the cache is behind: what is stored wins, since
-// another key may be in use, and the next pass sees it.
-func (r *Reconciler) writeSecret(ctx context.Context, hcp *v1alpha1.HostedControlPlane, name string, data map[string][]byte, exists bool) error {
+// storedSecrets is what the Secrets of a management namespace hold.
+func (r *Reconciler) storedSecrets(ctx context.Context, namespace string) (secrets, error) {
+	live, err := r.liveSecrets(ctx, namespace)
+	return dataOf(live), err
+}
+
+// dataOf is what Secrets hold.
+func dataOf(live map[string]*corev1.Secret) secrets {
+	data := make(secrets, len(live))
+	for name, secret := range live {
+		data[name] = secret.Data
+	}
+	return data
+}
+
+// writeSecret creates a Secret, or updates the one that exists. That one exists
+// already, or is another one by now, is a sign that the cache is behind: what is
+// stored wins, since that key may be in use, and the next pass sees it.
+func (r *Reconciler) writeSecret(ctx context.Context, hcp *v1alpha1.HostedControlPlane, name string, data map[string][]byte, live *corev1.Secret) error {
 	secret := &corev1.Secret{ObjectMeta: ownedMeta(hcp, name), Data: data}
-	if exists {
-		return reconcile.Apply(ctx, r.Client, secret)
+	if live == nil {
+		if created, err := reconcile.CreateIfAbsent(ctx, r.Client, secret); created || err != nil {
+			return err
+		}
+	} else {
+		secret.ResourceVersion = live.ResourceVersion
+		if err := reconcile.Apply(ctx, r.Client, secret); !apierrors.IsConflict(err) {
+			return err
+		}
 	}
-	created, err := reconcile.CreateIfAbsent(ctx, r.Client, secret)
-	if err == nil && !created {
-		return reconcile.WaitFor(100*time.Millisecond, "CacheBehind", "Secret %s exists but is not seen yet", name)
-	}
-	return err
+	return reconcile.WaitFor(100*time.Millisecond, "CacheBehind", "Secret %s is not yet seen as it is", name)
 }
 
 func (r *Reconciler) ensureConfigMaps(ctx context.Context, s *scope) error {
@@ -145,11 +148,15 @@ func (r *Reconciler) ensureConfigMap(ctx context.Context, hcp *v1alpha1.HostedCo
 	if client.IgnoreNotFound(err) != nil {
 		return err
 	}
-	if err == nil && reconcile.Same(want, live, want.Data, live.Data) {
+	if err == nil && !resyncs(hcp) && reconcile.Same(want, live, want.Data, live.Data) {
 		return nil
 	}
 	return reconcile.Apply(ctx, r.Client, want)
 }
+
+// resyncs reports whether everything is to be written, whether or not it seems to be
+// in place.
+func resyncs(hcp *v1alpha1.HostedControlPlane) bool { return hcp.Status.Resynced != hcp.Spec.Resync }
 
 func ownedMeta(hcp *v1alpha1.HostedControlPlane, name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{

@@ -18,10 +18,10 @@ import (
 // findRelease reads the KubernetesRelease that the control plane is to run.
 func (r *Reconciler) findRelease(ctx context.Context, s *scope) error {
 	release := &v1alpha1.KubernetesRelease{}
-	err := r.Client.Get(ctx, types.NamespacedName{Name: s.hcp.Spec.Version}, release)
+	err := r.Client.Get(ctx, types.NamespacedName{Name: s.version()}, release)
 	if apierrors.IsNotFound(err) {
 		return reconcile.UserError("ReleaseNotFound",
-			"KubernetesRelease %s does not exist: publish it, or choose a version of 'kubectl get kubernetesreleases'", s.hcp.Spec.Version)
+			"KubernetesRelease %s does not exist: publish it, or choose a version of 'kubectl get kubernetesreleases'", s.version())
 	}
 	if err != nil {
 		return err
@@ -67,6 +67,9 @@ func (r *Reconciler) requestEtcdTenant(ctx context.Context, s *scope) error {
 			TenantUID:        string(s.hcp.Spec.ClusterRef.UID),
 			EtcdClusters:     s.hcp.Spec.EtcdClusters,
 			ClientSecretName: v1alpha1.SecretEtcdClient,
+			Resync:           s.hcp.Spec.Resync,
+
+			CertificatesNotBefore: s.hcp.Spec.CertificatesNotBefore,
 		},
 	}
 	live := &v1alpha1.EtcdTenant{}
@@ -81,12 +84,18 @@ func (r *Reconciler) requestEtcdTenant(ctx context.Context, s *scope) error {
 	if err := reconcile.Apply(ctx, r.Client, want); err != nil {
 		return err
 	}
+	// What was said of it stands until its controller has seen the change.
+	want.Status, want.Generation = live.Status, live.Generation+1
 	s.etcd = want
 	return nil
 }
 
-// awaitEtcdTenant waits until the API server could reach its keys.
-func (r *Reconciler) awaitEtcdTenant(ctx context.Context, s *scope) error {
+// awaitEtcdTenant waits until the tenant has its place. Whether etcd serves it just
+// now does not matter here: what runs is looked after during an outage too.
+func (r *Reconciler) awaitEtcdTenant(_ context.Context, s *scope) error {
+	if len(s.etcd.Status.Endpoints) > 0 {
+		return nil
+	}
 	return etcdError(s.etcd)
 }
 

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -30,6 +31,7 @@ type Reconciler struct {
 
 	// tenants holds the connection to each tenant; SetupWithManager makes it.
 	tenants *tenants
+	events  events.EventRecorder
 }
 
 // scope is one pass over one HostedControlPlane. Each field is set by the step
@@ -42,6 +44,7 @@ type scope struct {
 	etcd      *v1alpha1.EtcdTenant           // etcdTenant
 	secrets   map[string]map[string][]byte   // credentials: data by Secret
 	inputs    component.HostedInputs         // apiServer
+	applied   map[string]string              // apiServer, controllers: version by component
 	status    map[string]component.Status    // observe, by component
 	facts     facts                          // every step reports here
 	again     time.Duration                  // look again after, at the latest
@@ -60,15 +63,16 @@ type scope struct {
 //  8. addons: what every tenant needs inside it
 //  9. leaders: wait until somebody signs certificates
 //
-// What runs goes on when its version cannot be changed. Whatever the outcome, status tells what was observed. A deleted one goes the
-// other way: components, then EtcdTenant.
+// What runs goes on when its version cannot be changed. Whatever the outcome, status
+// tells what was observed. A deleted one goes the other way: components, then
+// EtcdTenant.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	hcp := &v1alpha1.HostedControlPlane{}
 	if err := r.Client.Get(ctx, req.NamespacedName, hcp); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	before := hcp.DeepCopy()
-	s := &scope{hcp: hcp, addresses: map[string]component.Addresses{}, status: map[string]component.Status{}}
+	s := &scope{hcp: hcp, addresses: map[string]component.Addresses{}, status: map[string]component.Status{}, applied: map[string]string{}}
 
 	if hcp.DeletionTimestamp != nil {
 		return r.delete(ctx, s, before)
@@ -98,6 +102,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 // SetupWithManager starts the controller. Besides its own objects it is woken by
 // what it owns and by the host.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	r.events = mgr.GetEventRecorder("marina")
 	r.tenants = newTenants(mgr.GetLogger().WithName("tenant"))
 	if err := mgr.Add(r.tenants); err != nil {
 		return err

@@ -24,22 +24,15 @@ func (r *Reconciler) runAPIServer(ctx context.Context, s *scope) error {
 	if err := r.computeInputs(ctx, s); err != nil {
 		return err
 	}
-	running, err := s.runningInputs()
-	if err != nil {
-		return err
-	}
-	if err := r.Host.Apply(ctx, component.APIServer(s.inputs)); err != nil {
-		if running != nil {
-			return errors.Join(err, r.apply(ctx, component.APIServer(*running), component.ControllerManager(*running), component.Scheduler(*running)))
-		}
-		return err
+	if err := r.apply(ctx, s, s.target(component.NameAPIServer), component.NameAPIServer); err != nil {
+		return errors.Join(err, r.goOn(ctx, s, components...))
 	}
 	status, err := r.Host.Status(ctx, s.hcp.Namespace, component.NameAPIServer)
 	if err != nil {
 		return err
 	}
-	if running != nil && !status.Done() {
-		if err := r.apply(ctx, component.ControllerManager(*running), component.Scheduler(*running)); err != nil {
+	if s.changesVersion() && !s.paused() && !status.Done() {
+		if err := r.goOn(ctx, s, component.NameControllerManager, component.NameScheduler); err != nil {
 			return err
 		}
 		return reconcile.Wait("UpdatingAPIServer", "%d of %d API servers run %s and %d are ready%s",
@@ -53,26 +46,74 @@ func (r *Reconciler) runAPIServer(ctx context.Context, s *scope) error {
 
 // runControllers runs the controller-managers and the schedulers.
 func (r *Reconciler) runControllers(ctx context.Context, s *scope) error {
-	err := r.apply(ctx, component.ControllerManager(s.inputs), component.Scheduler(s.inputs))
-	running, versionErr := s.runningInputs()
-	if err != nil && running != nil {
-		err = errors.Join(err, r.apply(ctx, component.ControllerManager(*running), component.Scheduler(*running)))
-	}
-	return errors.Join(err, versionErr)
-}
-
-func (r *Reconciler) apply(ctx context.Context, components ...component.Component) error {
-	for _, c := range components {
-		if err := r.Host.Apply(ctx, c); err != nil {
-			return err
+	for _, name := range []string{component.NameControllerManager, component.NameScheduler} {
+		if err := r.apply(ctx, s, s.target(name), name); err != nil {
+			return errors.Join(err, r.goOn(ctx, s, component.NameControllerManager, component.NameScheduler))
 		}
 	}
 	return nil
 }
 
+// target is the version that a component is to run. While a change of version is
+// paused each one stays at what it was given last.
+func (s *scope) target(name string) string {
+	if !s.paused() {
+		return s.hcp.Spec.Version
+	}
+	if given := componentStatus(s.hcp, name).Version; given != "" {
+		return given
+	}
+	return s.hcp.Status.Version
+}
+
+// paused reports whether a change of version has been stopped halfway.
+func (s *scope) paused() bool { return s.hcp.Spec.Paused && s.changesVersion() }
+
+// version is the release whose parts inside the tenant are wanted.
+func (s *scope) version() string {
+	if s.paused() {
+		return s.hcp.Status.Version
+	}
+	return s.hcp.Spec.Version
+}
+
+// goOn runs components at the version that the control plane runs while it is to
+// change and cannot; otherwise it does nothing.
+func (r *Reconciler) goOn(ctx context.Context, s *scope, names ...string) error {
+	if !s.changesVersion() {
+		return nil
+	}
+	return r.apply(ctx, s, s.hcp.Status.Version, names...)
+}
+
+// apply runs components at the version of a release.
+func (r *Reconciler) apply(ctx context.Context, s *scope, of string, names ...string) error {
+	version, err := release.Parse(of)
+	if err != nil {
+		return reconcile.UserError("InvalidRelease", "%v", err)
+	}
+	in := s.inputs
+	in.Kubernetes = version.Kubernetes()
+	for _, c := range []component.Component{component.APIServer(in), component.ControllerManager(in), component.Scheduler(in)} {
+		if !slices.Contains(names, c.Name) {
+			continue
+		}
+		if err := r.Host.Apply(ctx, c); err != nil {
+			return err
+		}
+		s.applied[c.Name] = of
+	}
+	return nil
+}
+
+// changesVersion reports whether the control plane runs another version than it is to.
+func (s *scope) changesVersion() bool {
+	return s.hcp.Status.Version != "" && s.hcp.Status.Version != s.hcp.Spec.Version
+}
+
 // computeInputs collects what the components depend on.
 func (r *Reconciler) computeInputs(ctx context.Context, s *scope) error {
-	version, err := release.Parse(s.hcp.Spec.Version)
+	version, err := release.Parse(s.version())
 	if err != nil {
 		return reconcile.UserError("InvalidRelease", "%v", err)
 	}
@@ -94,23 +135,10 @@ func (r *Reconciler) computeInputs(ctx context.Context, s *scope) error {
 		EtcdCAHash:         hash(map[string][]byte{pki.CAKey: etcd[pki.CAKey]}),
 		CAHash:             hash(s.secrets[v1alpha1.SecretCA]),
 		Labels:             labelsOf(s.hcp),
+		Restarts:           s.hcp.Spec.Restarts,
+		Resync:             s.hcp.Spec.Resync,
 	}
 	return nil
-}
-
-// runningInputs are the inputs at the version that runs, if that is to change; nil
-// if it is not, or if nothing has run yet.
-func (s *scope) runningInputs() (*component.HostedInputs, error) {
-	if s.hcp.Status.Version == "" || s.hcp.Status.Version == s.hcp.Spec.Version {
-		return nil, nil
-	}
-	version, err := release.Parse(s.hcp.Status.Version)
-	if err != nil {
-		return nil, err
-	}
-	running := s.inputs
-	running.Kubernetes = version.Kubernetes()
-	return &running, nil
 }
 
 // observe asks the host how the components are, whatever the steps came to.

@@ -2,6 +2,7 @@ package hosted
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"time"
 
@@ -46,25 +47,28 @@ func (s *scope) rootSecrets(stored secrets, now time.Time) (secrets, error) {
 	return want, nil
 }
 
-// leafSecrets is the content of the Secrets that a CA in roots signs; renewAt is when
-// the first certificate falls due.
-func (s *scope) leafSecrets(roots, stored secrets, now time.Time) (want secrets, renewAt time.Time, err error) {
+// leafSecrets are the Secrets that a CA in roots signs, as they should be. One that
+// cannot be issued does not stop the others: the error is of the first of them.
+func (s *scope) leafSecrets(roots, stored secrets, now time.Time) (map[string]pki.Ensured, error) {
 	wanted, err := certificates(s.hcp, s.addresses[component.NameAPIServer])
 	if err != nil {
-		return nil, renewAt, err
+		return nil, err
 	}
-	want = secrets{}
+	leaves := map[string]pki.Ensured{}
+	var failed error
 	for _, c := range wanted {
-		data, due, err := pki.EnsureSecretData(stored[c.secret], roots[c.ca], c.request, now)
-		if err != nil {
-			return nil, renewAt, fmt.Errorf("certificate %s: %w", c.secret, err)
-		}
-		want[c.secret] = data
-		if renewAt.IsZero() || due.Before(renewAt) {
-			renewAt = due
+		leaf, err := pki.EnsureSecretData(stored[c.secret], roots[c.ca], c.request, now)
+		switch {
+		case err == nil:
+			leaves[c.secret] = leaf
+		case failed == nil && errors.Is(err, pki.ErrCA):
+			failed = reconcile.UserError("CAUnusable", "certificate %s cannot be issued: Secret %s/%s: %v; restore it from a backup, or rotate the CA if it has expired",
+				c.secret, s.hcp.Namespace, c.ca, err)
+		case failed == nil:
+			failed = fmt.Errorf("certificate %s: %w", c.secret, err)
 		}
 	}
-	return want, renewAt, nil
+	return leaves, failed
 }
 
 // secrets is the data of Secrets by their names.

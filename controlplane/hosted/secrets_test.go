@@ -41,11 +41,17 @@ func mustSecrets(t *testing.T, s *scope, stored secrets, now time.Time) (secrets
 	if err != nil {
 		t.Fatalf("rootSecrets: %v", err)
 	}
-	leaves, renewAt, err := s.leafSecrets(got, stored, now)
+	leaves, err := s.leafSecrets(got, stored, now)
 	if err != nil {
 		t.Fatalf("leafSecrets: %v", err)
 	}
-	maps.Copy(got, leaves)
+	var renewAt time.Time
+	for name, leaf := range leaves {
+		got[name] = leaf.Data
+		if renewAt.IsZero() || leaf.RenewAt.Before(renewAt) {
+			renewAt = leaf.RenewAt
+		}
+	}
 	return got, renewAt
 }
 

@@ -18,6 +18,9 @@ type facts struct {
 	addons string
 	// addonsErr is why they are not.
 	addonsErr error
+	// written is true when this pass wrote certificates: the host sees them in the next
+	// one.
+	written bool
 }
 
 // writeStatus computes the whole status from one pass: err is what its steps came
@@ -30,17 +33,23 @@ func writeStatus(hcp *v1alpha1.HostedControlPlane, s *scope, err error) {
 		return
 	}
 	status.ObservedGeneration = hcp.Generation
-	status.Components = nil
+	var list []v1alpha1.ComponentStatus
 	for _, name := range components {
-		c := s.status[name]
-		status.Components = append(status.Components, v1alpha1.ComponentStatus{
+		c, known := s.status[name], componentStatus(hcp, name)
+		if version, ok := s.applied[name]; ok {
+			known.Version, known.Restart = version, hcp.Spec.Restarts[name]
+		}
+		list = append(list, v1alpha1.ComponentStatus{
 			Name:     name,
+			Version:  known.Version,
+			Restart:  known.Restart,
 			Replicas: component.HostedReplicas,
 			Ready:    int32(c.Ready),
 			Updated:  int32(c.Updated),
 			Message:  c.Message,
 		})
 	}
+	status.Components = list
 	if api, reserved := s.addresses[component.NameAPIServer]; reserved {
 		status.Endpoint = endpoint(api)
 	}
@@ -65,12 +74,25 @@ func writeStatus(hcp *v1alpha1.HostedControlPlane, s *scope, err error) {
 		ready = err
 	}
 	set(v1alpha1.ConditionReady, ready, "the control plane serves and nodes can join")
-	if err == nil && ready == nil && (status.Version == "" || allDone(s.status)) {
+	if err == nil && ready == nil && !s.paused() && (status.Version == "" || allDone(s.status)) {
 		status.Version = hcp.Spec.Version
 	}
-	if status.Version != "" {
-		set(v1alpha1.ConditionUpToDate, upToDateError(s.status, err), "all replicas run "+hcp.Spec.Version)
+	if err == nil && s.etcd.Status.ObservedGeneration == s.etcd.Generation {
+		status.Resynced = hcp.Spec.Resync
 	}
+	if status.Version != "" {
+		set(v1alpha1.ConditionUpToDate, upToDateError(s, err), "all replicas run "+hcp.Spec.Version)
+	}
+}
+
+// componentStatus is what the status says of a component; nothing at first.
+func componentStatus(hcp *v1alpha1.HostedControlPlane, name string) v1alpha1.ComponentStatus {
+	for _, c := range hcp.Status.Components {
+		if c.Name == name {
+			return c
+		}
+	}
+	return v1alpha1.ComponentStatus{Name: name}
 }
 
 // userError is err if a person has to change something, else nil.
@@ -103,16 +125,30 @@ func unknown(status map[string]component.Status) bool {
 }
 
 // upToDateError tells what is still to do until every replica is as asked.
-func upToDateError(status map[string]component.Status, err error) error {
-	if err != nil {
+func upToDateError(s *scope, err error) error {
+	switch {
+	case err != nil:
 		return err
+	case s.facts.written:
+		return reconcile.Wait("Updating", "new certificates are being handed to the replicas")
+	case s.paused():
+		return reconcile.Wait("Paused", "the change to %s has been stopped: %s", s.hcp.Spec.Version, runs(s.hcp))
 	}
 	for _, name := range components {
-		if c := status[name]; c.Updated < component.HostedReplicas {
+		if c := s.status[name]; c.Updated < component.HostedReplicas {
 			return reconcile.Wait("Updating", "%d of %d replicas of %s are as asked%s", c.Updated, component.HostedReplicas, name, because(c.Message))
 		}
 	}
 	return nil
+}
+
+// runs tells which version each component runs.
+func runs(hcp *v1alpha1.HostedControlPlane) string {
+	var all []string
+	for _, c := range hcp.Status.Components {
+		all = append(all, c.Name+" runs "+c.Version)
+	}
+	return strings.Join(all, ", ")
 }
 
 // availableError tells which components lack replicas, and why. How many is in

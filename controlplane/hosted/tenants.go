@@ -29,10 +29,11 @@ type tenant struct {
 	client client.Client
 	kube   kubernetes.Interface
 
-	// madeFor tells whether the connection is still the right one.
-	madeFor string
-	renewAt time.Time
-	stop    context.CancelFunc
+	// madeFor tells whether the connection is still the right one, and madeAt and
+	// renewAt for how long.
+	madeFor         string
+	madeAt, renewAt time.Time
+	stop            context.CancelFunc
 }
 
 // tenants holds the connections of all tenants. It is a manager.Runnable so that
@@ -59,13 +60,14 @@ func (t *tenants) Start(ctx context.Context) error {
 }
 
 // ensure returns the connection to a tenant, and starts to approve the nodes that
-// want to join it. The certificate is made anew when half of its time is over.
+// want to join it. The certificate is made anew when half of its time is over, and
+// when a clock that was set back says that its time has not begun.
 func (t *tenants) ensure(key client.ObjectKey, server string, ca pki.KeyPair, reserved join.Reserved, now time.Time) (*tenant, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	madeFor := fmt.Sprint(server, string(ca.CertPEM), reserved)
 	if known := t.byKey[key]; known != nil {
-		if known.madeFor == madeFor && now.Before(known.renewAt) {
+		if known.madeFor == madeFor && now.Before(known.renewAt) && !now.Before(known.madeAt.Add(-pki.ClockSkew)) {
 			return known, nil
 		}
 		known.stop()
@@ -87,7 +89,7 @@ func (t *tenants) ensure(key client.ObjectKey, server string, ca pki.KeyPair, re
 		Timeout:         10 * time.Second,
 		QPS:             50, Burst: 100,
 	}
-	fresh := &tenant{madeFor: madeFor, renewAt: now.Add(tenantCertValidity / 2)}
+	fresh := &tenant{madeFor: madeFor, madeAt: now, renewAt: now.Add(tenantCertValidity / 2)}
 	if fresh.client, err = client.New(config, client.Options{Scheme: scheme.Scheme, Mapper: tenantKinds()}); err != nil {
 		return nil, err
 	}

@@ -31,25 +31,42 @@ func FromSecretData(data map[string][]byte) (pair KeyPair, caPEM []byte) {
 	return KeyPair{CertPEM: data[CertKey], KeyPEM: data[PrivateKeyKey]}, data[CAKey]
 }
 
-// EnsureSecretData returns what a Secret should hold for a certificate: the stored pair if the leaf
-// policies find it good, and a new one otherwise; renewAt is when it falls due. ca is the data of the
-// CA's own Secret: whom the holder trusts is what stands there under CAKey. Errors are those of Load.
-func EnsureSecretData(stored, ca map[string][]byte, req Request, now time.Time) (data map[string][]byte, renewAt time.Time, err error) {
+// Ensured is what EnsureSecretData has come to.
+type Ensured struct {
+	// Data is what the Secret should hold.
+	Data map[string][]byte
+	// RenewAt is when to look again: the certificate is due then, or a renewal that was asked for.
+	RenewAt time.Time
+	// Reason and Message tell why Data holds a new pair in place of one that is stored. Both are empty when
+	// the stored one stays, and when there was none.
+	Reason, Message string
+}
+
+// EnsureSecretData decides what a Secret should hold for a certificate: the stored pair if the leaf
+// policies find it good, and a new one otherwise. ca is the data of the CA's own Secret: whom the holder
+// trusts is what stands there under CAKey. Errors are those of Load and Issue.
+func EnsureSecretData(stored, ca map[string][]byte, req Request, now time.Time) (Ensured, error) {
 	signer, trusted := FromSecretData(ca)
 	pair, _ := FromSecretData(stored)
 	in, err := Load(pair, signer.CertPEM, req, now)
 	if err != nil {
-		return nil, time.Time{}, err
+		return Ensured{}, err
 	}
-	if _, _, violated := Evaluate(LeafPolicies(), in); !violated {
-		return SecretData(pair, trusted), RenewAt(in.Cert), nil
+	out, cert := Ensured{}, in.Cert
+	if reason, message, violated := Evaluate(LeafPolicies(), in); violated {
+		if len(pair.CertPEM)+len(pair.KeyPEM) > 0 {
+			out.Reason, out.Message = reason, message
+		}
+		if pair, err = signer.Issue(req, now); err != nil {
+			return Ensured{}, err
+		}
+		if cert, err = pair.Certificate(); err != nil {
+			return Ensured{}, err
+		}
 	}
-	if pair, err = signer.Issue(req, now); err != nil {
-		return nil, time.Time{}, err
+	out.Data, out.RenewAt = SecretData(pair, trusted), RenewAt(cert)
+	if since := req.IssuedSince; since.After(now) && since.Before(out.RenewAt) {
+		out.RenewAt = since
 	}
-	cert, err := pair.Certificate()
-	if err != nil {
-		return nil, time.Time{}, err
-	}
-	return SecretData(pair, trusted), RenewAt(cert), nil
+	return out, nil
 }

@@ -6,20 +6,22 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Reasons that the policies give.
 const (
-	ReasonMissing      = "Missing"
-	ReasonNotDecodable = "NotDecodable"
-	ReasonKeyMismatch  = "KeyMismatch"
-	ReasonOtherCA      = "OtherCA"
-	ReasonOtherSubject = "OtherSubject"
-	ReasonSANsMissing  = "SANsMissing"
-	ReasonOtherUsages  = "OtherUsages"
-	ReasonNotYetValid  = "NotYetValid"
-	ReasonExpiresSoon  = "ExpiresSoon"
-	ReasonExpired      = "Expired"
+	ReasonMissing          = "Missing"
+	ReasonNotDecodable     = "NotDecodable"
+	ReasonKeyMismatch      = "KeyMismatch"
+	ReasonOtherCA          = "OtherCA"
+	ReasonOtherSubject     = "OtherSubject"
+	ReasonSANsMissing      = "SANsMissing"
+	ReasonOtherUsages      = "OtherUsages"
+	ReasonNotYetValid      = "NotYetValid"
+	ReasonExpiresSoon      = "ExpiresSoon"
+	ReasonExpired          = "Expired"
+	ReasonRenewalRequested = "RenewalRequested"
 )
 
 // Missing is violated when the certificate or the key is not there.
@@ -139,4 +141,16 @@ func ExpiresSoon(in Input) (reason, message string, violated bool) {
 	}
 	return ReasonExpiresSoon, fmt.Sprintf("the certificate expires at %s, its renewal is due since %s",
 		stamp(in.Cert.NotAfter), stamp(RenewAt(in.Cert))), true
+}
+
+// RenewalRequested is violated when the certificate was issued before the time that is asked for. A time
+// that is still to come, as after a clock was set back, is waited for: a certificate issued now would
+// not be good enough either, and be replaced on every pass.
+func RenewalRequested(in Input) (reason, message string, violated bool) {
+	since := in.Request.IssuedSince.Truncate(time.Second)
+	if in.Cert == nil || since.IsZero() || in.Now.Before(since) || !IssuedAt(in.Cert).Before(since) {
+		return "", "", false
+	}
+	return ReasonRenewalRequested, fmt.Sprintf("the certificate was issued at %s, asked for is one issued at %s or later",
+		stamp(IssuedAt(in.Cert)), stamp(since)), true
 }

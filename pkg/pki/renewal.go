@@ -63,7 +63,8 @@ func Evaluate(chain []Policy, in Input) (reason, message string, violated bool) 
 }
 
 // LeafPolicies is the chain for certificates that a CA of ours issues. It goes from "there is nothing"
-// by "it is another one" to "its time has come", so that the reason given is the root of the matter.
+// by "it is another one" to "its time has come" and "somebody wants it", so that the reason given is the
+// root of the matter.
 func LeafPolicies() []Policy {
 	return []Policy{
 		Missing,
@@ -75,6 +76,7 @@ func LeafPolicies() []Policy {
 		OtherUsages,
 		NotYetValid,
 		ExpiresSoon,
+		RenewalRequested,
 	}
 }
 
@@ -82,9 +84,12 @@ func LeafPolicies() []Policy {
 // moment finds ExpiresSoon violated. A third leaves months to notice a renewal that fails, where a
 // fixed number of days would be too many for a short-lived certificate.
 //
-// Its life is counted from the moment of issue, ClockSkew after NotBefore. Counted from NotBefore, a
-// certificate whose CA ends within minutes would be due as soon as it is issued, again and again.
+// Its life is counted from IssuedAt. Counted from NotBefore, a certificate whose CA ends within minutes
+// would be due as soon as it is issued, again and again.
 func RenewAt(cert *x509.Certificate) time.Time {
-	life := max(0, cert.NotAfter.Sub(cert.NotBefore.Add(ClockSkew)))
+	life := max(0, cert.NotAfter.Sub(IssuedAt(cert)))
 	return cert.NotAfter.Add(-life / 3)
 }
+
+// IssuedAt is when a certificate of ours was issued, to the second: ClockSkew after NotBefore.
+func IssuedAt(cert *x509.Certificate) time.Time { return cert.NotBefore.Add(ClockSkew) }

@@ -24,6 +24,9 @@ func TestLeafPolicies(t *testing.T) {
 		change(&req)
 		return req
 	}
+	since := func(after time.Duration) func(*Request) {
+		return func(r *Request) { r.IssuedSince = day0.Add(after) }
+	}
 	year := 8_760 * time.Hour
 
 	cases := map[string]struct {
@@ -75,6 +78,17 @@ func TestLeafPolicies(t *testing.T) {
 		"LastMoment":        {stored: pair, now: day0.Add(year), want: "ExpiresSoon"},
 		"Over":              {stored: pair, now: day0.Add(year + time.Second), want: "Expired"},
 		"ValidityShortened": {stored: pair, req: wanted(func(r *Request) { r.Validity = time.Hour })},
+
+		"AskedForBefore":        {stored: pair, req: wanted(since(-time.Hour)), now: day0.Add(time.Hour)},
+		"AskedForInItsSecond":   {stored: pair, req: wanted(since(999 * time.Millisecond)), now: day0.Add(time.Hour)},
+		"AskedForSince":         {stored: pair, req: wanted(since(time.Second)), now: day0.Add(time.Hour), want: "RenewalRequested"},
+		"AskedForNow":           {stored: pair, req: wanted(since(time.Hour)), now: day0.Add(time.Hour), want: "RenewalRequested"},
+		"AskedForWithinASecond": {stored: pair, req: wanted(since(time.Hour + 200*time.Millisecond)), now: day0.Add(time.Hour + 700*time.Millisecond), want: "RenewalRequested"},
+		// The clock of who asked is ahead, or ours was set back.
+		"AskedForInTheFuture":   {stored: pair, req: wanted(since(2 * time.Hour)), now: day0.Add(time.Hour)},
+		"AskedForAndDue":        {stored: pair, req: wanted(since(time.Hour)), now: day0.Add(year * 2 / 3), want: "ExpiresSoon"},
+		"AskedForAndOfOtherCA":  {stored: pair, ca: sameName, req: wanted(since(time.Hour)), now: day0.Add(time.Hour), want: "OtherCA"},
+		"AskedForAndNotYetTime": {stored: pair, req: wanted(since(-2 * time.Hour)), now: day0.Add(-time.Hour), want: "NotYetValid"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -37,6 +37,9 @@ type Request struct {
 	Usage Usage
 	// Validity is counted from the moment of issue. Zero means LeafValidity.
 	Validity time.Duration
+	// IssuedSince is the time from which on a certificate must have been issued, to the second: somebody
+	// has asked for those of before to be replaced. Zero takes any.
+	IssuedSince time.Time
 }
 
 // RequestError says which field of a request is wrong. The value usually comes from a user.

@@ -54,7 +54,8 @@ const fieldOwner = "marina"
 
 // Apply writes obj by server-side apply as Marina's one field owner, and takes
 // over what somebody else has set of it. Callers compare first, with Same: it is a
-// write even when nothing changes.
+// write even when nothing changes. One with a resourceVersion replaces that version
+// only, and is a conflict otherwise: for what was decided by what was there.
 func Apply(ctx context.Context, c client.Client, obj client.Object) error {
 	gvk, err := c.GroupVersionKindFor(obj)
 	if err != nil {
@@ -67,7 +68,6 @@ func Apply(ctx context.Context, c client.Client, obj client.Object) error {
 	u := &unstructured.Unstructured{Object: content}
 	u.SetGroupVersionKind(gvk)
 	u.SetManagedFields(nil)
-	u.SetResourceVersion("")
 	unstructured.RemoveNestedField(u.Object, "metadata", "creationTimestamp")
 	unstructured.RemoveNestedField(u.Object, "status")
 	if err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(fieldOwner), client.ForceOwnership); err != nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -59,25 +61,45 @@ func NewCommand() *cobra.Command {
 // signal. The second one ends the process, and leaves what it runs behind.
 func run(cmd *cobra.Command, options Options) error {
 	ctx := cmd.Context()
+	started := context.AfterFunc(ctx, func() {
+		fmt.Fprintln(cmd.OutOrStdout(), "Stopping what has been started. Press Ctrl-C again to leave it running.")
+	})
 	running, err := Start(ctx, options)
+	started()
 	if err != nil {
 		if ctx.Err() != nil {
-			return failure.Interrupted("")
+			return interrupted(ctx)
 		}
 		return err
 	}
 	fmt.Fprint(cmd.OutOrStdout(), running.summary())
 	select {
 	case err := <-running.Failed():
-		return &failure.Error{
-			Message: err.Error(),
-			Do:      "start it again: the clusters live on, and it takes them over",
-			Err:     err,
-		}
+		return failed(running.management.dir, err)
 	case <-ctx.Done():
 	}
 	fmt.Fprintln(cmd.OutOrStdout(), "Stopping the clusters, then Marina. Press Ctrl-C again to leave them running.")
 	return running.Stop(context.WithoutCancel(ctx))
+}
+
+// interrupted is the outcome of a start that a signal has ended. A supervisor that
+// sends SIGTERM gets what it wants; a person who presses Ctrl-C does not have what was
+// begun.
+func interrupted(ctx context.Context) error {
+	if strings.HasPrefix(context.Cause(ctx).Error(), syscall.SIGTERM.String()) {
+		return nil
+	}
+	return failure.Interrupted("")
+}
+
+// failed explains why a Marina that has run cannot go on.
+func failed(d dataDir, err error) error {
+	const again = "start it again: the clusters live on, and it takes them over"
+	if explained := diskFailure(d, err); explained != nil {
+		explained.Do += "; the clusters live on, and it takes them over"
+		return explained
+	}
+	return &failure.Error{Message: err.Error(), Do: again, Err: err}
 }
 
 // summary tells a person what runs, and what to do next.

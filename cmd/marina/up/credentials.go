@@ -1,7 +1,6 @@
 package up
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,6 +27,12 @@ type credentials struct {
 	// encryption is the EncryptionConfiguration for data at rest.
 	encryption []byte
 }
+
+// Names of the CAs, and of their files.
+const (
+	authorityAPI  = "ca"
+	authorityEtcd = "etcd-ca"
+)
 
 // Names of the leaf certificates, which are also those of their files.
 const (
@@ -64,20 +69,25 @@ type keyStore struct {
 	dir string
 	now time.Time
 	log *slog.Logger
+	// running is true while processes use the keys.
+	running bool
+	// used is true once there is data of an earlier start.
+	used bool
 }
 
-// ensureCredentials reads the keys, and makes what is missing or falls due.
-func ensureCredentials(d dataDir, now time.Time, log *slog.Logger) (*credentials, error) {
+// ensureCredentials reads the keys, and makes what is missing or falls due. While the
+// management plane is running, its CAs stay: etcd reads its own only when it starts.
+func ensureCredentials(d dataDir, now time.Time, log *slog.Logger, running bool) (*credentials, error) {
 	if err := os.MkdirAll(d.pki(), 0o700); err != nil {
 		return nil, err
 	}
-	s := keyStore{dir: d.pki(), now: now, log: log}
+	s := keyStore{dir: d.pki(), now: now, log: log, running: running, used: d.used()}
 	c := &credentials{leaves: map[string]pki.KeyPair{}}
 	var err error
-	if c.ca, err = s.authority("ca", "marina-management"); err != nil {
+	if c.ca, err = s.authority(authorityAPI, "marina-management"); err != nil {
 		return nil, err
 	}
-	if c.etcdCA, err = s.authority("etcd-ca", "marina-management-etcd"); err != nil {
+	if c.etcdCA, err = s.authority(authorityEtcd, "marina-management-etcd"); err != nil {
 		return nil, err
 	}
 	for _, signer := range []struct {
@@ -97,8 +107,16 @@ func ensureCredentials(d dataDir, now time.Time, log *slog.Logger) (*credentials
 	return c, err
 }
 
+// spoilt reports whether a part of a pair is there that is no good. Where there is
+// nothing at all, somebody has made room for another.
+func spoilt(stored pki.KeyPair, reason string) bool {
+	expires := reason == pki.ReasonExpiresSoon || reason == pki.ReasonExpired
+	return !expires && (stored.CertPEM != nil || stored.KeyPEM != nil)
+}
+
 // authority returns a CA. What it has signed is signed anew when it is replaced, so
-// that this is safe whenever it is due: nothing of a tenant depends on it.
+// that this is safe whenever it is due: nothing of a tenant depends on it. But people
+// have copies of the kubeconfig, which name the API's CA: damage is not their wish.
 func (s keyStore) authority(name, commonName string) (pki.KeyPair, error) {
 	stored, err := s.readPair(name)
 	if err != nil {
@@ -111,6 +129,25 @@ func (s keyStore) authority(name, commonName string) (pki.KeyPair, error) {
 	reason, message, due := pki.Evaluate(chain, in)
 	if !due {
 		return stored, nil
+	}
+	if s.running && in.Cert != nil && in.Key != nil {
+		s.log.Warn("a CA of the management plane is due and is replaced at the next start: stop 'marina up' and start it again",
+			"certificate", name, "reason", reason, "message", message)
+		return stored, nil
+	}
+	if s.running {
+		return pki.KeyPair{}, failure.New("stop 'marina up' and start it again",
+			"%s and %s are in use and cannot be read any more: %s", s.certFile(name), s.keyFile(name), message)
+	}
+	if reason == pki.ReasonNotYetValid && name == authorityAPI {
+		return pki.KeyPair{}, failure.New(
+			"set the clock of this machine; if it is right now and was wrong when the CA was made, remove both files of the CA: another one is made, and who has a copy of the kubeconfig needs a new one",
+			"the clock of this machine says %s, and %s was made later: %s", s.now.UTC().Format(time.RFC3339), s.certFile(name), message)
+	}
+	if s.used && name == authorityAPI && spoilt(stored, reason) {
+		return pki.KeyPair{}, failure.New(
+			"restore both from a backup of the data directory; without one, remove both: another CA is made, and who has a copy of the kubeconfig needs a new one",
+			"%s and %s are damaged: %s", s.certFile(name), s.keyFile(name), message)
 	}
 	s.logRenewal(name, reason, message)
 	ca, err := pki.NewCA(commonName, s.now, 0)
@@ -143,53 +180,10 @@ func (s keyStore) leaf(name string, ca pki.KeyPair, request pki.Request) (pki.Ke
 
 // logRenewal is silent about the first time.
 func (s keyStore) logRenewal(name, reason, message string) {
-	if reason != pki.ReasonMissing {
+	if reason != pki.ReasonMissing || s.used {
 		s.log.Info("renewing a certificate of the management plane", "certificate", name, "reason", reason, "message", message)
 	}
 }
-
-func (s keyStore) signingKey() (private, public []byte, err error) {
-	private, err = s.read("service-account.key")
-	if err != nil {
-		return nil, nil, err
-	}
-	public, err = s.read("service-account.pub")
-	if err != nil || (private != nil && public != nil) {
-		return private, public, err
-	}
-	if private, public, err = pki.NewSigningKey(); err != nil {
-		return nil, nil, err
-	}
-	return private, public, errors.Join(s.write("service-account.key", private), s.write("service-account.pub", public))
-}
-
-// encryptionConfiguration encrypts Secrets in etcd: they hold the CA keys of all
-// tenants. Its key cannot be made again once there is data.
-func (s keyStore) encryptionConfiguration(d dataDir) ([]byte, error) {
-	const name = "encryption.yaml"
-	data, err := s.read(name)
-	if data != nil || err != nil {
-		return data, err
-	}
-	if _, err := os.Stat(d.etcd()); err == nil {
-		return nil, failure.New("restore that file from a backup of the data directory",
-			"%s is missing: without its key the Secrets in %s cannot be read", filepath.Join(s.dir, name), d.etcd())
-	}
-	data = fmt.Appendf(nil, encryptionTemplate, base64.StdEncoding.EncodeToString(pki.NewEncryptionKey()))
-	return data, s.write(name, data)
-}
-
-const encryptionTemplate = `apiVersion: apiserver.config.k8s.io/v1
-kind: EncryptionConfiguration
-resources:
-  - resources: [secrets]
-    providers:
-      - secretbox:
-          keys:
-            - name: "1"
-              secret: %s
-      - identity: {}
-`
 
 func (s keyStore) certFile(name string) string { return filepath.Join(s.dir, name+".crt") }
 func (s keyStore) keyFile(name string) string  { return filepath.Join(s.dir, name+".key") }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,7 +47,7 @@ func day() time.Time { return time.Date(2026, time.March, 1, 12, 0, 0, 0, time.U
 
 func mustEnsure(t *testing.T, d dataDir, now time.Time) *credentials {
 	t.Helper()
-	c, err := ensureCredentials(d, now, silent)
+	c, err := ensureCredentials(d, now, silent, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,6 +115,51 @@ func TestCredentialsOverTheYears(t *testing.T) {
 	}
 }
 
+// TestCredentialsWhileRunning walks through nine years without a restart, week by
+// week: certificates are renewed, and CAs are not, which running processes have read.
+func TestCredentialsWhileRunning(t *testing.T) {
+	d := dataDir(t.TempDir())
+	mustEnsure(t, d, day())
+	made := contents(t, d.pki())
+	var said strings.Builder
+	log := slog.New(slog.NewTextHandler(&said, nil))
+	for week := range 9 * 52 {
+		now := day().AddDate(0, 0, 7*week)
+		c, err := ensureCredentials(d, now, log, true)
+		if err != nil {
+			t.Fatalf("week %d: %v", week, err)
+		}
+		for name, pair := range c.leaves {
+			cert, err := pair.Certificate()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if left := cert.NotAfter.Sub(now); left < 110*24*time.Hour {
+				t.Fatalf("week %d: %s has %s left, want it renewed when it has a third of its year left", week, name, left)
+			}
+		}
+	}
+	after := contents(t, d.pki())
+	for _, name := range []string{"ca.crt", "ca.key", "etcd-ca.crt", "etcd-ca.key"} {
+		if made[name] == "" || made[name] != after[name] {
+			t.Errorf("%s is missing or has changed while processes used it", name)
+		}
+	}
+	for _, want := range []string{"certificate=kube-apiserver reason=ExpiresSoon", "certificate=etcd-ca reason=ExpiresSoon", "replaced at the next start"} {
+		if !strings.Contains(said.String(), want) {
+			t.Errorf("the log does not say %q", want)
+		}
+	}
+
+	// A CA that has been spoilt is not replaced under them either.
+	if err := os.Remove(filepath.Join(d.pki(), "etcd-ca.key")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := ensureCredentials(d, day().AddDate(9, 0, 0), silent, true)
+	assertError(t, err, "cannot be read any more", "start it again")
+	mustEnsure(t, d, day().AddDate(9, 0, 0))
+}
+
 // What etcd's CA has signed must open no door of the API.
 func TestEtcdHasACAOfItsOwn(t *testing.T) {
 	c := mustEnsure(t, dataDir(t.TempDir()), time.Now())
@@ -146,14 +192,14 @@ func TestALostEncryptionKeyIsNotMadeAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustEnsure(t, d, time.Now()) // there is no data yet
-	if err := os.Mkdir(d.etcd(), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(d.etcd(), "member"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	mustEnsure(t, d, time.Now()) // the key is there
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	_, err := ensureCredentials(d, time.Now(), silent)
+	_, err := ensureCredentials(d, time.Now(), silent, false)
 	assertError(t, err, path+" is missing", "restore that file from a backup")
 	if _, err := os.Stat(path); !os.IsNotExist(err) {
 		t.Errorf("it was made again (%v)", err)
@@ -171,7 +217,7 @@ func TestWhatCannotBeReadIsNotReplaced(t *testing.T) {
 	if err := os.Mkdir(path, fs.ModeDir|0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ensureCredentials(d, time.Now(), silent); err == nil {
+	if _, err := ensureCredentials(d, time.Now(), silent, false); err == nil {
 		t.Error("no error")
 	}
 }

@@ -39,8 +39,7 @@ func openDataDir(d dataDir) (*lock, error) {
 	var busy *busyError
 	switch {
 	case errors.As(err, &busy):
-		return nil, failure.New(fmt.Sprintf("stop it with 'kill %s', or choose another --data-dir", busy.holder),
-			"the data directory %s is in use by process %s", d, busy.holder)
+		return nil, busy.explain(d)
 	case err != nil:
 		return nil, notWritable(d, err)
 	}
@@ -51,14 +50,21 @@ func openDataDir(d dataDir) (*lock, error) {
 	return held, nil
 }
 
-func notWritable(d dataDir, err error) error {
-	return failure.New("make it writable for you, or choose another --data-dir", "the data directory %s cannot be written to: %v", d, err)
+// used reports whether Marina has begun to keep data there. Keys are made before. That
+// there is a folder for it says nothing: it may be a disk of its own.
+func (d dataDir) used() bool {
+	_, err := os.Stat(filepath.Join(d.etcd(), "member"))
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // checkVersion refuses a folder of a newer Marina, and marks a new one.
 func checkVersion(d dataDir) error {
 	data, err := os.ReadFile(d.version())
+	restore := fmt.Sprintf("if no newer Marina has used it, run 'echo %d > %s'; otherwise use that one, or choose another --data-dir", dataVersion, d.version())
 	if errors.Is(err, fs.ErrNotExist) {
+		if d.used() {
+			return failure.New(restore, "%s is missing: it says which versions of Marina can read what is there", d.version())
+		}
 		if err := writeFile(d.version(), []byte(strconv.Itoa(dataVersion)+"\n")); err != nil {
 			return notWritable(d, err)
 		}
@@ -70,7 +76,7 @@ func checkVersion(d dataDir) error {
 	found, err := strconv.Atoi(strings.TrimSpace(string(data)))
 	switch {
 	case err != nil || found < 1:
-		return failure.New("restore it, or choose another --data-dir", "%s holds %q and not the version of a layout", d.version(), data)
+		return failure.New(restore, "%s holds %q and not the version of a layout", d.version(), data)
 	case found > dataVersion:
 		return failure.New("use that newer version of Marina, or choose another --data-dir",
 			"the data directory %s was written by a newer Marina: its layout is %d, and this Marina knows up to %d", d, found, dataVersion)
@@ -86,6 +92,16 @@ type lock struct{ file *os.File }
 type busyError struct{ holder string }
 
 func (e *busyError) Error() string { return "held by process " + e.holder }
+
+// explain tells who holds it. What the file says is for people only, and may be lost.
+func (e *busyError) explain(d dataDir) error {
+	if _, err := strconv.Atoi(e.holder); err != nil {
+		return failure.New(fmt.Sprintf("stop the one that 'fuser %s' shows, or choose another --data-dir", d.pid()),
+			"the data directory %s is in use by another process", d)
+	}
+	return failure.New(fmt.Sprintf("stop it with 'kill %s', or choose another --data-dir", e.holder),
+		"the data directory %s is in use by process %s", d, e.holder)
+}
 
 // takeLock locks a file and writes this process's number into it.
 func takeLock(path string) (*lock, error) {
@@ -121,24 +137,4 @@ func replaceContent(file *os.File, content string) error {
 	}
 	_, err := file.WriteAt([]byte(content), 0)
 	return err
-}
-
-// writeFile writes a file that only its owner reads, in one step: whoever reads it
-// finds the old content or the new.
-func writeFile(path string, data []byte) (err error) {
-	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(temp.Name())
-		}
-	}()
-	_, err = temp.Write(data)
-	// Before the rename: a key that is empty after a power failure is lost.
-	if err = errors.Join(err, temp.Sync(), temp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), path)
 }

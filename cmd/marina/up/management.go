@@ -1,17 +1,18 @@
 package up
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
 	"time"
 
 	"github.com/go-logr/logr"
-	"go.etcd.io/etcd/server/v3/embed"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 
@@ -33,7 +34,7 @@ type management struct {
 	host   *local.Host
 	files  *managementFiles
 	inputs managementInputs
-	etcd   *embed.Etcd
+	etcd   *managementEtcd
 }
 
 // openManagement takes over what is left of an earlier run, and reserves ports.
@@ -117,7 +118,7 @@ func (m *management) remove(ctx context.Context, name string) error {
 // renewCredentials reads the keys, makes what is missing or due, and lets the
 // running processes know: they read them again by themselves.
 func (m *management) renewCredentials(now time.Time) error {
-	keys, err := ensureCredentials(m.dir, now, m.log)
+	keys, err := ensureCredentials(m.dir, now, m.log, m.etcd != nil)
 	if err != nil {
 		return err
 	}
@@ -127,8 +128,20 @@ func (m *management) renewCredentials(now time.Time) error {
 		return err
 	}
 	m.files.set(files)
-	return kubeconfig.WriteFile(m.dir.kubeconfig(),
-		kubeconfig.Embedded("marina", m.inputs.server, keys.ca.CertPEM, keys.leaves[leafAdmin]))
+	return m.writeKubeconfig(keys)
+}
+
+// writeKubeconfig makes the administrator's kubeconfig what it is to be.
+func (m *management) writeKubeconfig(keys *credentials) error {
+	config := kubeconfig.Embedded("marina", m.inputs.server, keys.ca.CertPEM, keys.leaves[leafAdmin])
+	wanted, err := kubeconfig.Encode(config)
+	if err != nil {
+		return err
+	}
+	if is, err := os.ReadFile(m.dir.kubeconfig()); m.dir.used() && (err != nil || !bytes.Equal(is, wanted)) {
+		m.log.Info("writing the administrator's kubeconfig again: it was not what it should be", "file", m.dir.kubeconfig())
+	}
+	return kubeconfig.WriteFile(m.dir.kubeconfig(), config)
 }
 
 // apiServerStart limits how long the API server takes to be ready. On a calm
@@ -203,7 +216,7 @@ func (m *management) stopProcesses(ctx context.Context) error {
 
 // stopEtcd comes after everything that uses it.
 func (m *management) stopEtcd(ctx context.Context) error {
-	if m.etcd == nil {
+	if m.etcd == nil || m.etcd.over.Load() {
 		return nil
 	}
 	closed := make(chan struct{})

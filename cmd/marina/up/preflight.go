@@ -1,16 +1,16 @@
 package up
 
 import (
-	"crypto/tls"
-	"crypto/x509"
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"syscall"
-	"time"
 
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
+	"github.com/marina-dev/marina/controlplane/host/local"
 )
 
 // preflight checks all that would make a start fail later and less clearly, and
@@ -25,13 +25,14 @@ func preflight(o Options) (kubernetes string, err error) {
 		o.Log.Warn(warning)
 	}
 	kubernetes, err = findPrograms(o.BinDir)
-	errs = append(errs, err, checkPort(o.Port, keyStore{dir: dataDir(o.DataDir).pki()}))
+	d := dataDir(o.DataDir)
+	errs = append(errs, err, checkEtcdData(d), checkPort(o.Port, d))
 	return kubernetes, errors.Join(errs...)
 }
 
 // checkPort refuses the port of the management API if somebody else listens there.
-// Our own API server does when Marina was killed: it is known by its certificate.
-func checkPort(port int, keys keyStore) error {
+// Our own API server does when Marina was killed.
+func checkPort(port int, d dataDir) error {
 	listener, err := net.Listen("tcp", net.JoinHostPort(address, strconv.Itoa(port)))
 	switch {
 	case err == nil:
@@ -39,34 +40,34 @@ func checkPort(port int, keys keyStore) error {
 	case !errors.Is(err, syscall.EADDRINUSE):
 		return failure.New("choose another --port", "cannot listen on port %d: %v", port, err)
 	}
-	ca, err := keys.read("ca.crt")
+	own, err := ownServer(port, d)
+	if err == nil && !own {
+		err = portTaken(port)
+	}
+	return err
+}
+
+// ownServer reports whether an API server of an earlier run has a port. Asking it
+// would not tell: without its etcd it listens for long before it answers.
+func ownServer(port int, d dataDir) (bool, error) {
+	running, err := local.Running(d.management())
 	if err != nil {
-		return err
+		return false, err
 	}
-	if ca == nil || !presentsCertificateOf(ca, port) {
-		return portTaken(port)
+	pid, ok := running[managementNamespace+"/"+programAPIServer+"/0/"+programAPIServer]
+	if !ok {
+		return false, nil
 	}
-	return nil
+	commandLine, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if errors.Is(err, os.ErrNotExist) {
+		// It has ended meanwhile, and leaves the port.
+		return true, nil
+	}
+	return bytes.Contains(commandLine, fmt.Appendf(nil, "\x00--secure-port=%d\x00", port)), err
 }
 
 func portTaken(port int) error {
 	return failure.New(
 		fmt.Sprintf("choose another one with --port, or stop the program that 'ss -ltnp sport = :%d' shows", port),
 		"port %d of %s is taken by another program", port, address)
-}
-
-// presentsCertificateOf reports whether who listens on a port is known to a CA.
-func presentsCertificateOf(caPEM []byte, port int) bool {
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(caPEM) {
-		return false
-	}
-	// Long, because ours may have to share the machine with many others.
-	dialer := &net.Dialer{Timeout: 10 * time.Second}
-	connection, err := tls.DialWithDialer(dialer, "tcp", net.JoinHostPort(address, strconv.Itoa(port)),
-		&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12})
-	if err != nil {
-		return false
-	}
-	return connection.Close() == nil
 }

@@ -56,7 +56,8 @@ type part struct {
 	// limit is how long it may take to stop.
 	limit time.Duration
 	stop  func(context.Context) error
-	// tenants is true for what serves tenants: a start that fails leaves it alone.
+	// tenants is true for what serves tenants: a start that fails leaves them as it
+	// has found them.
 	tenants bool
 }
 
@@ -80,18 +81,24 @@ func Start(ctx context.Context, options Options) (_ *Running, err error) {
 	r.background, r.end = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, r.stop(context.Background(), true))
+			err = explainDisk(dataDir(options.DataDir), err)
+			if stopErr := r.stop(context.Background(), true); stopErr != nil {
+				// Also for who looks at nothing but that the start was interrupted.
+				options.Log.Error("stopping what had been started", "error", stopErr)
+				err = errors.Join(err, stopErr)
+			}
 		}
 	}()
 
 	if err := r.startManagement(ctx); err != nil {
 		return nil, err
 	}
-	if err := r.startServing(ctx); err != nil {
+	if err := r.whileEtcdServes(ctx, r.startServing); err != nil {
 		return nil, err
 	}
 	r.tasks.Go(r.watch)
 	r.tasks.Go(r.renew)
+	r.tasks.Go(r.watchSpace)
 	return r, nil
 }
 
@@ -121,6 +128,29 @@ func (r *Running) startManagement(ctx context.Context) error {
 		return err
 	}
 	return m.start(ctx)
+}
+
+// whileEtcdServes ends what start does when the management etcd fails: nothing would
+// tell it but time-outs.
+func (r *Running) whileEtcdServes(ctx context.Context, start func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	failed := make(chan error, 1)
+	r.tasks.Go(func() {
+		select {
+		case err := <-r.management.etcd.broken:
+			failed <- err
+			cancel(err)
+		case <-ctx.Done():
+		}
+	})
+	err := start(ctx)
+	select {
+	case reason := <-failed:
+		return etcdFailed(r.management.dir, reason)
+	default:
+		return err
+	}
 }
 
 // startServing makes the empty API server one of Marina, and starts what works on it.
@@ -188,15 +218,15 @@ func (r *Running) Failed() <-chan error { return r.failed }
 // is adopted by the next start.
 func (r *Running) Stop(ctx context.Context) error { return r.stop(ctx, false) }
 
-// stop stops what has been started, the last first, except what serves tenants if
-// that is to go on.
+// stop stops what has been started, the last first, except what served tenants before
+// if that is to go on.
 func (r *Running) stop(ctx context.Context, leaveTenants bool) error {
 	r.end()
 	r.tasks.Wait()
 	var errs []error
 	for i := len(r.started) - 1; i >= 0; i-- {
 		p := r.started[i]
-		if p.tenants && leaveTenants {
+		if p.tenants && leaveTenants && r.tenants.livedOn() {
 			errs = append(errs, r.tenants.leave())
 			continue
 		}
@@ -222,6 +252,8 @@ func (r *Running) watch() {
 	select {
 	case <-r.background.Done():
 		return
+	case err = <-etcd.broken:
+		err = fmt.Errorf("the management etcd has failed: %w", err)
 	case err = <-etcd.Err():
 		err = fmt.Errorf("the management etcd has failed: %w", err)
 	case <-etcd.Server.StopNotify():

@@ -75,8 +75,8 @@ func TestManagementPlane(t *testing.T) {
 		if err := c.List(t.Context(), crds); err != nil {
 			t.Fatal(err)
 		}
-		if len(crds.Items) != 6 {
-			t.Errorf("%d kinds, want 6", len(crds.Items))
+		if len(crds.Items) != 7 {
+			t.Errorf("%d kinds, want 7", len(crds.Items))
 		}
 		for i := range crds.Items {
 			if err := established(&crds.Items[i]); err != nil {

@@ -79,6 +79,9 @@ func (t *tenants) stop(ctx context.Context) error {
 	return t.host.StopAll(ctx, stopOrder)
 }
 
+// livedOn reports whether tenants ran already when this Marina began.
+func (t *tenants) livedOn() bool { return t.host != nil && t.host.Adopts() }
+
 // leave leaves all processes to the next start.
 func (t *tenants) leave() error {
 	if t.host == nil {

@@ -17,6 +17,9 @@ func controllers(ctx context.Context, mgr ctrl.Manager, tenants host.Host) error
 	if err := etcd.AddIndexes(ctx, mgr); err != nil {
 		return err
 	}
+	if err := cluster.AddIndexes(ctx, mgr); err != nil {
+		return err
+	}
 	c, pool := mgr.GetClient(), &etcd.Pool{}
 	if err := mgr.Add(atEnd(pool.Close)); err != nil {
 		return err

@@ -1,13 +1,9 @@
 package local
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 
@@ -37,10 +33,10 @@ func (r reservation) ports() []int {
 	return all
 }
 
-// addressBook keeps which ports are whose, in a file: they must stay the same when
-// the Host begins anew, since kubeconfigs and certificates name them.
+// addressBook keeps which ports are whose, in files: they must stay the same when the
+// Host begins anew, since kubeconfigs and certificates name them.
 type addressBook struct {
-	path        string
+	dir         string
 	address     netip.Addr
 	first, last int
 
@@ -52,14 +48,14 @@ type addressBook struct {
 	next int
 }
 
-// openAddressBook reads the file, if there is one.
+// openAddressBook reads the book, if there is one.
 func openAddressBook(o Options) (*addressBook, error) {
 	address, err := netip.ParseAddr(o.Address)
 	if err != nil {
 		return nil, fmt.Errorf("local host: address: %w", err)
 	}
 	b := &addressBook{
-		path:    filepath.Join(o.Dir, "addresses.json"),
+		dir:     o.Dir,
 		address: address,
 		first:   o.FirstPort,
 		last:    o.LastPort,
@@ -72,20 +68,8 @@ func openAddressBook(o Options) (*addressBook, error) {
 	h.Write([]byte(o.Dir))
 	b.next = b.first + int(h.Sum32())%b.size()
 
-	text, err := os.ReadFile(b.path)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return b, nil
-	case err != nil:
-		return nil, fmt.Errorf("local host: %w", err)
-	}
-	if err := json.Unmarshal(text, &b.held); err != nil {
-		return nil, fmt.Errorf("local host: %s does not parse (%w): restore it, or remove it and everything that was hosted here gets new addresses", b.path, err)
-	}
-	for _, r := range b.held {
-		for _, port := range r.ports() {
-			b.taken[port] = true
-		}
+	if err := b.load(o.Log); err != nil {
+		return nil, err
 	}
 	return b, nil
 }
@@ -211,24 +195,4 @@ func (b *addressBook) keys() []string {
 		all = append(all, k)
 	}
 	return all
-}
-
-// save replaces the file in one step, so that a crash, of the machine too, leaves the
-// old content or the new.
-func (b *addressBook) save() error {
-	text, err := json.MarshalIndent(b.held, "", "  ")
-	if err != nil {
-		return err
-	}
-	tmp := b.path + ".new"
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(text, '\n'))
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	return os.Rename(tmp, b.path)
 }

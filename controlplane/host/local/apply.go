@@ -57,6 +57,7 @@ func (h *Host) Apply(ctx context.Context, c component.Component) error {
 	if err != nil {
 		return err
 	}
+	files.resync(c.Resync)
 	r := host.Reservation{Namespace: c.Namespace, Name: c.Name, Replicas: c.Replicas, Balanced: c.Balanced != ""}
 	for _, port := range c.Ports {
 		r.Ports = append(r.Ports, port.Name)

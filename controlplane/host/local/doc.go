@@ -9,7 +9,7 @@
 // of processes that could be wrong; the only thing written down is which ports are
 // whose, since those end up in kubeconfigs.
 //
-//	<Dir>/addresses.json                          which ports are whose
+//	<Dir>/addresses.json, addresses.copy.json     which ports are whose
 //	<Dir>/host.lock                               held by the one Host of this folder
 //	<Dir>/<namespace>/<component>/balancer.log
 //	<Dir>/<namespace>/<component>/<replica>/files the Mounts

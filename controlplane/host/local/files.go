@@ -137,6 +137,16 @@ func readFiles(ctx context.Context, from Files, namespace string, mounts []compo
 	return set, nil
 }
 
+// resync makes the set another one for each token, so that it is written again; the
+// empty token leaves it.
+func (s *fileSet) resync(token string) {
+	if token == "" {
+		return
+	}
+	s.digest = sha256.Sum256(append(s.digest[:], token...))
+	s.reloadedDigest = sha256.Sum256(append(s.reloadedDigest[:], token...))
+}
+
 func hashFile(h hash.Hash, f file) {
 	fmt.Fprintf(h, "%q %d\n", f.path, len(f.data))
 	h.Write(f.data)

@@ -217,7 +217,7 @@ func checkTree(t testing.TB, dir string, want map[string]string) {
 
 func TestLogs(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.log")
-	if got := lastLine(path); got != "" {
+	if got := lastWords(path, 0); got != "" {
 		t.Errorf("the last line of no log is %q, want none", got)
 	}
 	write := func(text string) {
@@ -233,7 +233,7 @@ func TestLogs(t *testing.T) {
 	}
 	write("one\n")
 	write("two\x1b[31m\tbad\n\n")
-	if got := lastLine(path); got != "two [31m bad" {
+	if got := lastWords(path, 0); got != "two [31m bad" {
 		t.Errorf("last line %q, want that of the second run, printable", got)
 	}
 	if err := os.Truncate(path, 50<<20+1); err != nil {
@@ -251,7 +251,7 @@ func TestLogs(t *testing.T) {
 		long[i] = 'x'
 	}
 	write(string(long) + " the reason\n")
-	if got := lastLine(path); len(got) > 210 || got[len(got)-10:] != "the reason" {
+	if got := lastWords(path, 0); len(got) > 210 || got[len(got)-10:] != "the reason" {
 		t.Errorf("last line %q: want the end of it, and short", got)
 	}
 }

@@ -176,17 +176,9 @@ func (f *fixture) count(t testing.TB, event string) int {
 // pids are the fixture's processes that run now, by what MARINA_PROCESS says.
 func (f *fixture) pids(t testing.TB) map[string]int {
 	t.Helper()
-	dir, err := filepath.EvalSymlinks(f.dir)
+	pids, err := Running(f.dir)
 	if err != nil {
 		t.Fatal(err)
-	}
-	processes, err := scan(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pids := map[string]int{}
-	for _, p := range processes {
-		pids[p.id.String()] = p.pid
 	}
 	return pids
 }

@@ -38,14 +38,12 @@ func (h *Host) left() (map[key]bool, error) {
 			left[key{namespace, component}] = true
 		}
 	}
-	folders, err := filepath.Glob(filepath.Join(globEscape(h.dir), "*", "*"))
+	folders, err := componentDirs(h.dir)
 	if err != nil {
 		return nil, err
 	}
 	for _, folder := range folders {
-		if info, err := os.Stat(folder); err == nil && info.IsDir() {
-			left[key{filepath.Base(filepath.Dir(folder)), filepath.Base(folder)}] = true
-		}
+		left[key{filepath.Base(filepath.Dir(folder)), filepath.Base(folder)}] = true
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -53,6 +51,18 @@ func (h *Host) left() (map[key]bool, error) {
 		left[k] = true
 	}
 	return left, nil
+}
+
+// componentDirs lists the folders that Components have in a Host's.
+func componentDirs(dir string) ([]string, error) {
+	folders, err := filepath.Glob(filepath.Join(globEscape(dir), "*", "*"))
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(folders, func(folder string) bool {
+		info, err := os.Stat(folder)
+		return err != nil || !info.IsDir()
+	}), nil
 }
 
 // globEscape makes a path stand for itself in a pattern.

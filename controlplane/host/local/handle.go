@@ -24,6 +24,8 @@ type handle struct {
 	identity
 	// pidfd is nil on a kernel without.
 	pidfd *os.File
+	// logFrom is where its log begins in the file; zero if that is not known.
+	logFrom int64
 
 	closeOnce sync.Once
 	closed    chan struct{}

@@ -21,6 +21,9 @@ type Host struct {
 	planner planner
 	lock    *dirLock
 
+	// adopts is true if processes ran when the Host began.
+	adopts bool
+
 	// ctx ends when the Host stops supervising; wg counts its goroutines.
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -75,11 +78,15 @@ func newHost(o Options, lock *dirLock) (*Host, error) {
 	for _, f := range running {
 		h.found[f.id.key] = append(h.found[f.id.key], f)
 	}
-	if len(running) > 0 {
+	h.adopts = len(running) > 0
+	if h.adopts {
 		h.log.Info("Found processes that run from before", "processes", len(running), "components", len(h.found))
 	}
 	return h, nil
 }
+
+// Adopts reports whether processes of an earlier Host ran when this one began.
+func (h *Host) Adopts() bool { return h.adopts }
 
 // Subscribe implements host.Host.
 func (h *Host) Subscribe(notify func(namespace, name string)) {

@@ -2,6 +2,7 @@ package local
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"syscall"
 )
@@ -16,6 +17,11 @@ func launch(p *processPlan, dir string) (*handle, error) {
 		return nil, fmt.Errorf("opening its log: %w", err)
 	}
 	defer log.Close()
+	// It is opened for appending, and nobody else writes to it now.
+	logFrom, err := log.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, err
+	}
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		return nil, err
@@ -40,5 +46,7 @@ func launch(p *processPlan, dir string) (*handle, error) {
 		// Also of a process that has already ended: it stays until we reap it.
 		id.start = stat.start
 	}
-	return newHandle(id, pidfd), nil
+	h := newHandle(id, pidfd)
+	h.logFrom = logFrom
+	return h, nil
 }

@@ -171,7 +171,8 @@ func (p planner) process(c component.Component, process component.Process, r *re
 			Program, Version string
 			Args, Env        []string
 			Mounts           []string
-		}{process.Program, process.Version, args, env, mountHashes(c.Mounts)}),
+			Restart          string `json:",omitempty"`
+		}{process.Program, process.Version, args, env, mountHashes(c.Mounts), c.Restart}),
 	}, nil
 }
 

@@ -2,6 +2,7 @@ package local
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -94,6 +95,24 @@ func readStat(pid int) (stat procStat, ok bool) {
 func (i identity) alive() bool {
 	stat, ok := readStat(i.pid)
 	return ok && stat.start == i.start && stat.state != 'Z' && stat.state != 'X'
+}
+
+// Running returns the processes of a Host's folder, by what MARINA_PROCESS says, with
+// their numbers. There need not be a Host at the moment, nor a folder.
+func Running(dir string) (map[string]int, error) {
+	resolved, err := filepath.EvalSymlinks(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	all, err := scan(resolved)
+	pids := map[string]int{}
+	for _, f := range all {
+		pids[f.id.String()] = f.pid
+	}
+	return pids, err
 }
 
 // scan returns the processes of our user that belong to the Host of dir.

@@ -1,11 +1,13 @@
 package local
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/marina-dev/marina/controlplane/component"
+	"github.com/marina-dev/marina/controlplane/host/local/disk"
 )
 
 // status is how the Component is.
@@ -51,6 +53,11 @@ func (u *unit) statusLocked() component.Status {
 		messages = append(messages, u.stoppingLocked())
 	}
 	messages = slices.DeleteFunc(messages, func(m string) bool { return m == "" })
+	if len(messages) > 0 {
+		if full := u.host.full(); full != "" {
+			messages = append(messages, full)
+		}
+	}
 	s.Message = strings.Join(messages, "; ")
 	return s
 }
@@ -65,4 +72,14 @@ func (u *unit) stoppingLocked() string {
 		return ""
 	}
 	return "waiting for " + strings.Join(names, ", ") + " to stop"
+}
+
+// full tells that the disk is nearly full, which may be why something does not work;
+// empty while it is not.
+func (h *Host) full() string {
+	space, err := disk.Of(h.dir)
+	if err != nil || !space.Low() {
+		return ""
+	}
+	return fmt.Sprintf("the disk of %s is nearly full: %s: make room, and it goes on by itself", h.dir, space.Rough())
 }

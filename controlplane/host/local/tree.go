@@ -3,6 +3,7 @@ package local
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -38,7 +39,7 @@ func syncTree(dir string, files []file, owned func(path string) bool) error {
 			keep[p] = true
 		}
 		if err := replaceFile(filepath.Join(dir, f.path), f.data); err != nil {
-			return err
+			return notWritten(filepath.Join(dir, f.path), err)
 		}
 	}
 	var folders []string
@@ -98,4 +99,13 @@ func replaceFile(path string, data []byte) error {
 		os.Remove(tmp.Name())
 	}
 	return err
+}
+
+// notWritten names the file that a person knows, and not the temporary one.
+func notWritten(path string, err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		err = at.Err
+	}
+	return fmt.Errorf("%s: %w", path, err)
 }

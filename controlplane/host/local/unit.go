@@ -172,7 +172,7 @@ func (u *unit) watch(g *group, p *process) {
 			if !g.on || p.plan == nil {
 				return
 			}
-			p.failed(u.host.clock.Now(), how, lastLine(p.plan.log))
+			p.failed(u.host.clock.Now(), how, lastWords(p.plan.log, h.logFrom))
 			u.host.log.Info("A process ended", "process", p.plan.id.String(), "pid", h.pid, "how", how, "restartIn", p.wait)
 		})
 	})

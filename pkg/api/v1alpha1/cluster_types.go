@@ -16,7 +16,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.message`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 30",message="a cluster's name has at most 30 characters: choose a shorter one"
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="a cluster's name starts with a letter and holds only lower-case letters, digits and '-' (not at its end): choose another one"
-// +kubebuilder:validation:XValidation:rule="self.spec.version == oldSelf.spec.version || oldSelf.?status.?accepted.?version.orValue(\"\") == \"\" || self.spec.version == oldSelf.?status.?version.orValue(\"\") || (!oldSelf.?status.?readySince.hasValue() && oldSelf.status.?phase.orValue(\"\") in ['Pending', 'Creating', 'Error']) || self.spec.version == oldSelf.status.accepted.version || (oldSelf.status.?phase.orValue(\"\") == 'Active' && oldSelf.status.accepted.version == oldSelf.spec.version)",message="the version can be changed only while the cluster is Active and has taken up its last change: wait for it with 'kubectl wait --for=jsonpath={.status.phase}=Active cluster/NAME' and change it then, or set it back to what status.version or status.accepted.version says",fieldPath=".spec.version"
+// +kubebuilder:validation:XValidation:rule="self.spec.version == oldSelf.spec.version || oldSelf.?status.?accepted.?version.orValue(\"\") == \"\" || self.spec.version == oldSelf.?status.?version.orValue(\"\") || (!oldSelf.?status.?readySince.hasValue() && oldSelf.status.?phase.orValue(\"\") in ['Pending', 'Creating', 'Error']) || self.spec.version == oldSelf.status.accepted.version || (oldSelf.status.?phase.orValue(\"\") == 'Active' && oldSelf.status.accepted.version == oldSelf.spec.version)",messageExpression="\"the version can be changed only while the cluster is Active and has taken up its last change; now it is \" + (has(oldSelf.status.phase) ? oldSelf.status.phase : \"new\") + (has(oldSelf.status.operation) ? \" and operation \" + oldSelf.status.operation + \" runs\" : \"\") + \": wait for it with 'kubectl wait --for=jsonpath={.status.phase}=Active cluster/NAME' and change it then, or set it back to what status.version or status.accepted.version says\"",message="the version can be changed only while the cluster is Active and has taken up its last change: wait for it with 'kubectl wait --for=jsonpath={.status.phase}=Active cluster/NAME' and change it then, or set it back to what status.version or status.accepted.version says",fieldPath=".spec.version"
 // +kubebuilder:validation:XValidation:rule="self.spec.version == oldSelf.spec.version || oldSelf.?status.?accepted.?version.orValue(\"\") == \"\" || self.spec.version == oldSelf.?status.?version.orValue(\"\") || (!oldSelf.?status.?readySince.hasValue() && oldSelf.status.?phase.orValue(\"\") in ['Pending', 'Creating', 'Error']) || semver(self.spec.version.split('-')[0]).isGreaterThan(semver(oldSelf.status.accepted.version.split('-')[0])) || (self.spec.version.split('-')[0] == oldSelf.status.accepted.version.split('-')[0] && int(self.spec.version.split('-')[1]) >= int(oldSelf.status.accepted.version.split('-')[1]))",message="a cluster cannot be downgraded: choose its present version or a newer one ('kubectl get kubernetesreleases')",fieldPath=".spec.version"
 // +kubebuilder:validation:XValidation:rule="self.spec.version == oldSelf.spec.version || oldSelf.?status.?accepted.?version.orValue(\"\") == \"\" || self.spec.version == oldSelf.?status.?version.orValue(\"\") || (!oldSelf.?status.?readySince.hasValue() && oldSelf.status.?phase.orValue(\"\") in ['Pending', 'Creating', 'Error']) || (semver(self.spec.version.split('-')[0]).major() == semver(oldSelf.status.accepted.version.split('-')[0]).major() && semver(self.spec.version.split('-')[0]).minor() <= semver(oldSelf.status.accepted.version.split('-')[0]).minor() + 1)",message="a cluster is upgraded one minor version at a time: upgrade to the next minor version first",fieldPath=".spec.version"
 type Cluster struct {
@@ -149,10 +149,13 @@ const (
 	ClusterCreating ClusterPhase = "Creating"
 	// ClusterActive works and is as asked.
 	ClusterActive ClusterPhase = "Active"
+	// ClusterUpdating carries out a change other than of its version, or an action
+	// that was asked for.
+	ClusterUpdating ClusterPhase = "Updating"
 	// ClusterUpgrading changes its version.
 	ClusterUpgrading ClusterPhase = "Upgrading"
 	// ClusterDegraded has been ready and is not as it should be: it still heals,
-	// and accepts a corrected spec and its deletion.
+	// and accepts a resync, a corrected spec and its deletion.
 	ClusterDegraded ClusterPhase = "Degraded"
 	// ClusterDeleting is going away.
 	ClusterDeleting ClusterPhase = "Deleting"
@@ -168,6 +171,10 @@ type ClusterStatus struct {
 	// Message is the sentence that tells most about the phase.
 	// +optional
 	Message string `json:"message,omitempty"`
+	// Operation names the Operation that runs; empty when none does.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Operation string `json:"operation,omitempty"`
 	// Accepted is the part of the spec that the controller has taken up.
 	// +optional
 	Accepted *AcceptedSpec `json:"accepted,omitempty"`
@@ -200,6 +207,9 @@ type AcceptedSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=32
 	Version string `json:"version,omitempty"`
+	// Generation is that of the spec that was taken up last.
+	// +optional
+	Generation int64 `json:"generation,omitempty"`
 }
 
 // ClusterList is a list of Clusters.

@@ -10,11 +10,15 @@ const (
 	// ConditionControlPlaneReady tells whether the API server, the
 	// controller-manager and the scheduler serve.
 	ConditionControlPlaneReady = "ControlPlaneReady"
-	// ConditionEtcdReady tells whether the tenant has its place in etcd.
+	// ConditionEtcdReady tells whether the tenant has its place in etcd, and etcd
+	// takes reads and writes.
 	ConditionEtcdReady = "EtcdReady"
 	// ConditionAddonsReady tells whether what every tenant needs has been applied
 	// in it: what a joining node reads, and the rights of administrators.
 	ConditionAddonsReady = "AddonsReady"
+	// ConditionCertificatesValid tells whether every certificate of the control plane
+	// is good, and when the next one is renewed.
+	ConditionCertificatesValid = "CertificatesValid"
 	// ConditionAvailable tells whether all replicas run, not only enough of them.
 	ConditionAvailable = "Available"
 	// ConditionUpToDate tells whether every replica runs the version and the

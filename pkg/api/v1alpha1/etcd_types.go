@@ -122,6 +122,13 @@ type EtcdTenantSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	ClientSecretName string `json:"clientSecretName"`
+	// Resync is a token: with a new one user, role and permission are looked at again.
+	// +optional
+	Resync string `json:"resync,omitempty"`
+	// CertificatesNotBefore asks for a client certificate that was issued before that
+	// time to be issued again.
+	// +optional
+	CertificatesNotBefore *metav1.Time `json:"certificatesNotBefore,omitempty"`
 }
 
 // EtcdTenantStatus is what is.

@@ -50,6 +50,21 @@ type HostedControlPlaneSpec struct {
 	// +required
 	// +listType=atomic
 	EtcdClusters []string `json:"etcdClusters"`
+	// Restarts are tokens by component: a new one restarts its replicas, one at a
+	// time.
+	// +optional
+	Restarts map[string]string `json:"restarts,omitempty"`
+	// Resync is a token: with a new one everything is written again once.
+	// +optional
+	Resync string `json:"resync,omitempty"`
+	// CertificatesNotBefore asks for every leaf certificate that was issued before
+	// that time to be issued again.
+	// +optional
+	CertificatesNotBefore *metav1.Time `json:"certificatesNotBefore,omitempty"`
+	// Paused stops a change of version where that is safe: each component stays at
+	// the version that it was given last.
+	// +optional
+	Paused bool `json:"paused,omitempty"`
 }
 
 // ClusterReference names a Cluster in another namespace.
@@ -76,6 +91,12 @@ type HostedControlPlaneStatus struct {
 	// AppliedAddons is a hash of the objects that have been applied in the tenant.
 	// +optional
 	AppliedAddons string `json:"appliedAddons,omitempty"`
+	// Resynced is the token of spec.resync that has been carried out.
+	// +optional
+	Resynced string `json:"resynced,omitempty"`
+	// Certificates sums the leaf certificates up.
+	// +optional
+	Certificates *CertificatesStatus `json:"certificates,omitempty"`
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// +optional
@@ -87,6 +108,12 @@ type HostedControlPlaneStatus struct {
 // ComponentStatus counts the replicas of one component.
 type ComponentStatus struct {
 	Name string `json:"name"`
+	// Version is the release that it was given last.
+	// +optional
+	Version string `json:"version,omitempty"`
+	// Restart is the token of spec.restarts that it was given last.
+	// +optional
+	Restart string `json:"restart,omitempty"`
 	// Replicas is how many are asked for.
 	Replicas int32 `json:"replicas"`
 	// Ready is how many serve.
@@ -96,6 +123,22 @@ type ComponentStatus struct {
 	// Message tells why a replica is not ready, where that is known.
 	// +optional
 	Message string `json:"message,omitempty"`
+}
+
+// CertificatesStatus sums the leaf certificates of a control plane up.
+type CertificatesStatus struct {
+	// NotBefore is the spec.certificatesNotBefore that all of them satisfy.
+	// +optional
+	NotBefore *metav1.Time `json:"notBefore,omitempty"`
+	// RenewAt is when the first of them falls due.
+	// +optional
+	RenewAt *metav1.Time `json:"renewAt,omitempty"`
+	// RenewedAt is when some were last replaced, after they had been made first.
+	// +optional
+	RenewedAt *metav1.Time `json:"renewedAt,omitempty"`
+	// Renewed tells which were replaced then, and why.
+	// +optional
+	Renewed string `json:"renewed,omitempty"`
 }
 
 // HostedControlPlaneList is a list of HostedControlPlanes.

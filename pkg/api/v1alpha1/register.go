@@ -16,6 +16,7 @@ var schemeBuilder = runtime.NewSchemeBuilder(func(s *runtime.Scheme) error {
 		&HostingClass{}, &HostingClassList{},
 		&EtcdCluster{}, &EtcdClusterList{},
 		&EtcdTenant{}, &EtcdTenantList{},
+		&Operation{}, &OperationList{},
 		&HostedControlPlane{}, &HostedControlPlaneList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)

@@ -1,0 +1,71 @@
+package up
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/marina-dev/marina/cmd/marina/cli/failure"
+)
+
+// checkEtcdData refuses a data directory whose management etcd has lost its data. It
+// would begin anew, without a cluster; then all that is hosted here would belong to
+// nobody, and be removed.
+func checkEtcdData(d dataDir) error {
+	wal := filepath.Join(d.etcd(), "member", "wal")
+	for _, name := range names(wal) {
+		if strings.HasSuffix(name, ".wal") {
+			return nil
+		}
+	}
+	for _, namespace := range names(d.tenants()) {
+		if len(names(filepath.Join(d.tenants(), namespace))) > 0 {
+			return failure.New("restore "+d.etcd()+" from a backup of the data directory, or choose another --data-dir; to give up all clusters, stop their processes and move "+d.tenants()+" away",
+				"the data of the management etcd is missing in %s, but there is data of what it knew in %s", wal, d.tenants())
+		}
+	}
+	return nil
+}
+
+// checkDatabase refuses a database that ends too early. etcd would read it by several
+// goroutines, and the first that reads what is not there would end this process.
+func checkDatabase(path string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
+		// etcd makes it from its log again, as far as that reaches back.
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	db, err := bbolt.Open(path, 0, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	defer db.Close()
+	return db.View(func(tx *bbolt.Tx) error {
+		if tx.Size() > info.Size() {
+			return fmt.Errorf("%s is truncated: it has %d of %d bytes", path, info.Size(), tx.Size())
+		}
+		return nil
+	})
+}
+
+// names are those of what is in a folder; none if it is not there, or no folder.
+func names(dir string) []string {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	var all []string
+	for _, entry := range entries {
+		all = append(all, entry.Name())
+	}
+	return all
+}

@@ -1,0 +1,396 @@
+package cluster
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/reconcile"
+)
+
+const (
+	oldVersion = "1.36.4-1"
+	newVersion = "1.37.1-1"
+)
+
+var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+// given is a Cluster, its control plane and its history, as a test describes them.
+type given struct {
+	deleting, neverReady bool
+	// spec is the version that is asked for, runs the one that the control plane runs,
+	// and told the one that the control plane was told to run; empty is oldVersion.
+	spec, runs, told string
+	generation       int64 // 1 unless given
+	accepted         int64 // 1 unless given
+	paused           bool
+	restarts         map[string]string
+	components       []v1alpha1.ComponentStatus
+	refused          string
+	operations       []*v1alpha1.Operation
+}
+
+func orElse[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}
+
+func (g given) situation() situation {
+	c := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: "project", Name: "shop", UID: "uid", Generation: orElse(g.generation, 1)}}
+	c.Spec.Version = orElse(g.spec, oldVersion)
+	c.Status.Version = orElse(g.runs, oldVersion)
+	c.Status.Accepted = &v1alpha1.AcceptedSpec{Generation: orElse(g.accepted, 1)}
+	ready := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue}
+	hcp := &v1alpha1.HostedControlPlane{ObjectMeta: metav1.ObjectMeta{Generation: 1}}
+	hcp.Spec = v1alpha1.HostedControlPlaneSpec{Version: orElse(g.told, oldVersion), Paused: g.paused, Restarts: g.restarts}
+	hcp.Status = v1alpha1.HostedControlPlaneStatus{Version: c.Status.Version, ObservedGeneration: 1, Components: g.components}
+	if g.components == nil {
+		hcp.Status.Components = threeTimes(hcp.Spec.Version, "", 3)
+	}
+	upToDate := metav1.Condition{Type: v1alpha1.ConditionUpToDate, Status: metav1.ConditionTrue, ObservedGeneration: 1}
+	for _, component := range hcp.Status.Components {
+		if !settled(component) {
+			upToDate.Status = metav1.ConditionFalse
+		}
+	}
+	if g.deleting {
+		now := metav1.NewTime(noon)
+		c.DeletionTimestamp = &now
+	}
+	if g.neverReady {
+		c.Status.Version, c.Status.Accepted, hcp.Status.Version = "", nil, ""
+		ready.Status = metav1.ConditionUnknown
+	} else {
+		since := metav1.NewTime(noon.Add(-time.Hour))
+		c.Status.ReadySince = &since
+	}
+	hcp.Status.Conditions = []metav1.Condition{ready, upToDate}
+	s := situation{cluster: c, hcp: hcp, operations: g.operations, now: noon}
+	if g.refused != "" {
+		s.refused = reconcile.UserError("Refused", "%s", g.refused)
+	}
+	return s
+}
+
+// threeTimes are the three components with a version, a restart token, and so many
+// replicas that have been replaced and are ready.
+func threeTimes(version, restart string, ready int32) (all []v1alpha1.ComponentStatus) {
+	for _, name := range rolled {
+		all = append(all, v1alpha1.ComponentStatus{Name: name, Version: version, Restart: restart, Replicas: 3, Ready: ready, Updated: ready})
+	}
+	return all
+}
+
+// op is an Operation as users create it; running and ended make others of it.
+func op(kind v1alpha1.OperationType, name string) *v1alpha1.Operation {
+	o := &v1alpha1.Operation{ObjectMeta: metav1.ObjectMeta{Namespace: "project", Name: name, UID: types.UID("uid-of-" + name)}}
+	o.Spec = v1alpha1.OperationSpec{TargetRef: v1alpha1.OperationTarget{Kind: "Cluster", Name: "shop"}, Type: kind}
+	return o
+}
+
+func upgradeTo(version, name string) *v1alpha1.Operation {
+	o := op(v1alpha1.OperationUpgrade, name)
+	o.Spec.Version = version
+	return o
+}
+
+func running(o *v1alpha1.Operation, generation int64) *v1alpha1.Operation {
+	started := metav1.NewTime(noon.Add(-time.Minute))
+	o.Status = v1alpha1.OperationStatus{Phase: v1alpha1.OperationRunning, StartedAt: &started, Generation: generation}
+	return o
+}
+
+func ended(o *v1alpha1.Operation, phase v1alpha1.OperationPhase, generation int64) *v1alpha1.Operation {
+	o = running(o, generation)
+	finished := metav1.NewTime(noon.Add(-time.Second))
+	o.Status.Phase, o.Status.FinishedAt = phase, &finished
+	return o
+}
+
+func cancel(o *v1alpha1.Operation) *v1alpha1.Operation {
+	o.Spec.Cancel = true
+	return o
+}
+
+func retryOf(o *v1alpha1.Operation, name string) *v1alpha1.Operation {
+	o.Spec.RetryOf = name
+	return o
+}
+
+func TestDecide(t *testing.T) {
+	const (
+		create  = v1alpha1.OperationCreate
+		update  = v1alpha1.OperationUpdate
+		upgrade = v1alpha1.OperationUpgrade
+		remove  = v1alpha1.OperationDelete
+		resync  = v1alpha1.OperationResync
+		restart = v1alpha1.OperationRestart
+		rotate  = v1alpha1.OperationRotateCertificates
+
+		succeeded = v1alpha1.OperationSucceeded
+		failed    = v1alpha1.OperationFailed
+		cancelled = v1alpha1.OperationCancelled
+	)
+	cases := map[string]struct {
+		given
+		// want is what runs: "new TYPE" is recorded, "begins NAME" was there, "NAME"
+		// goes on; empty is nothing.
+		want string
+		// ends are those that end, as "NAME Phase", and says words of the message of
+		// the first of them.
+		ends []string
+		says string
+	}{
+		"a new cluster is created":                        {given: given{neverReady: true}, want: "new Create"},
+		"a creation that was recorded begins":             {given: given{neverReady: true, operations: ops(op(create, "c"))}, want: "begins c"},
+		"a creation goes on":                              {given: given{neverReady: true, operations: ops(running(op(create, "c"), 1))}, want: "c"},
+		"a creation goes on with a spec that has changed": {given: given{neverReady: true, generation: 2, operations: ops(running(op(create, "c"), 1))}, want: "c"},
+		"a creation ends when the cluster is ready":       {given: given{operations: ops(running(op(create, "c"), 1))}, ends: []string{"c Succeeded"}},
+		"a creation that is refused has failed": {given: given{neverReady: true, refused: "no such release", operations: ops(running(op(create, "c"), 1))},
+			ends: []string{"c Failed"}, says: "no such release"},
+		"one that has failed is not begun again while it is refused":     {given: given{neverReady: true, refused: "no", operations: ops(ended(op(create, "c"), failed, 1))}},
+		"it is begun again when the cause is gone":                       {given: given{neverReady: true, operations: ops(ended(op(create, "c"), failed, 1))}, want: "new Create retrying c"},
+		"it is begun again with a corrected spec":                        {given: given{neverReady: true, generation: 2, refused: "no", operations: ops(ended(op(create, "c"), failed, 1))}, want: "new Create"},
+		"what was created is not created again when the cache is behind": {given: given{neverReady: true, operations: ops(ended(op(create, "c"), succeeded, 1))}},
+
+		"nothing is to be done": {given: given{operations: ops(ended(op(create, "c"), succeeded, 1))}},
+
+		"a change of the spec is an update":                    {given: given{generation: 2}, want: "new Update"},
+		"an update ends when the control plane is as asked":    {given: given{generation: 2, accepted: 2, operations: ops(running(op(update, "u"), 2))}, ends: []string{"u Succeeded"}},
+		"it does not end before":                               {given: given{generation: 2, accepted: 2, components: threeTimes(oldVersion, "", 2), operations: ops(running(op(update, "u"), 2))}, want: "u"},
+		"it is overtaken by the next":                          {given: given{generation: 3, accepted: 2, components: threeTimes(oldVersion, "", 2), operations: ops(running(op(update, "u"), 2))}, want: "new Update", ends: []string{"u Cancelled"}, says: "overtaken"},
+		"it fails with a spec that is refused":                 {given: given{generation: 2, refused: "no", operations: ops(running(op(update, "u"), 2))}, ends: []string{"u Failed"}},
+		"an update that has ended is not begun again":          {given: given{generation: 2, operations: ops(ended(op(update, "u"), succeeded, 2))}},
+		"an update that has failed is not while it is refused": {given: given{generation: 2, refused: "no", operations: ops(ended(op(update, "u"), failed, 2))}},
+
+		"a change of the version is an upgrade":           {given: given{generation: 2, spec: newVersion}, want: "new Upgrade"},
+		"an upgrade goes on":                              {given: given{generation: 2, accepted: 2, spec: newVersion, told: newVersion, operations: ops(running(upgradeTo(newVersion, "u"), 2))}, want: "u"},
+		"it goes on while its replicas are not settled":   {given: given{generation: 2, accepted: 2, spec: newVersion, told: newVersion, runs: newVersion, components: threeTimes(newVersion, "", 2), operations: ops(running(upgradeTo(newVersion, "u"), 2))}, want: "u"},
+		"it ends when everything runs the new version":    {given: given{generation: 2, accepted: 2, spec: newVersion, told: newVersion, runs: newVersion, operations: ops(running(upgradeTo(newVersion, "u"), 2))}, ends: []string{"u Succeeded"}, says: newVersion},
+		"it fails when it is refused":                     {given: given{generation: 2, accepted: 2, spec: newVersion, told: newVersion, refused: "not built", operations: ops(running(upgradeTo(newVersion, "u"), 2))}, ends: []string{"u Failed"}, says: "not built"},
+		"one that has failed waits while it is refused":   {given: given{generation: 2, accepted: 2, spec: newVersion, told: newVersion, refused: "not built", operations: ops(ended(upgradeTo(newVersion, "u"), failed, 2))}},
+		"and begins again when the cause is gone":         {given: given{generation: 2, accepted: 2, spec: newVersion, told: newVersion, operations: ops(ended(upgradeTo(newVersion, "u"), failed, 2))}, want: "new Upgrade retrying u"},
+		"going back overtakes it":                         {given: given{generation: 3, accepted: 2, spec: oldVersion, told: newVersion, operations: ops(running(upgradeTo(newVersion, "u"), 2))}, want: "new Upgrade", ends: []string{"u Cancelled"}, says: "spec.version is now " + oldVersion},
+		"the same version again after going back is new":  {given: given{generation: 4, accepted: 3, spec: newVersion, operations: ops(ended(upgradeTo(newVersion, "u"), succeeded, 2), ended(upgradeTo(oldVersion, "v"), succeeded, 3))}, want: "new Upgrade"},
+		"a change of the rest waits for it":               {given: given{generation: 3, accepted: 2, spec: newVersion, told: newVersion, operations: ops(running(upgradeTo(newVersion, "u"), 2))}, want: "u"},
+		"a cancelled one goes on until it is safe":        {given: given{generation: 2, accepted: 2, spec: newVersion, told: newVersion, paused: true, components: threeTimes(newVersion, "", 2), operations: ops(cancel(running(upgradeTo(newVersion, "u"), 2)))}, want: "u"},
+		"a cancelled one waits for the control plane":     {given: given{generation: 2, accepted: 2, spec: newVersion, told: newVersion, operations: ops(cancel(running(upgradeTo(newVersion, "u"), 2)))}, want: "u"},
+		"then it is cancelled and tells what was left":    {given: given{generation: 2, accepted: 2, spec: newVersion, told: newVersion, paused: true, components: threeTimes(oldVersion, "", 3), operations: ops(cancel(running(upgradeTo(newVersion, "u"), 2)))}, ends: []string{"u Cancelled"}, says: "not done: kube-apiserver, kube-controller-manager, kube-scheduler: 'marina operation retry u' goes on, spec.version 1.36.4-1 goes back"},
+		"what was cancelled is not begun again by itself": {given: given{generation: 2, accepted: 2, spec: newVersion, told: newVersion, paused: true, operations: ops(cancel(ended(upgradeTo(newVersion, "u"), cancelled, 2)))}},
+		"not even without its history":                    {given: given{generation: 2, accepted: 2, spec: newVersion, told: newVersion, paused: true}},
+		"but by a retry":                                  {given: given{generation: 2, accepted: 2, spec: newVersion, told: newVersion, paused: true, operations: ops(cancel(ended(upgradeTo(newVersion, "u"), cancelled, 2)), retryOf(upgradeTo(newVersion, "r"), "u"))}, want: "begins r"},
+		"a spec that changes besides is taken up":         {given: given{generation: 3, accepted: 2, spec: newVersion, told: newVersion, paused: true, operations: ops(cancel(ended(upgradeTo(newVersion, "u"), cancelled, 2)))}, want: "new Update"},
+		"a retry of another version is refused":           {given: given{operations: ops(ended(upgradeTo(newVersion, "u"), failed, 2), retryOf(upgradeTo(newVersion, "r"), "u"))}, ends: []string{"r Failed"}, says: "its spec asks for 1.36.4-1"},
+
+		"an action begins": {given: given{operations: ops(op(restart, "r"))}, want: "begins r"},
+		"of two, the first begins and the second is told": {given: given{operations: ops(op(restart, "r"), op(resync, "s"))}, want: "begins r", ends: []string{"s Failed"}, says: "operation r (Restart) runs"},
+		"one is refused while another runs":               {given: given{restarts: map[string]string{}, operations: ops(running(op(restart, "r"), 1), op(rotate, "c"))}, want: "r", ends: []string{"c Failed"}, says: "operation r (Restart) runs"},
+		"one is refused during an upgrade":                {given: given{generation: 2, accepted: 2, spec: newVersion, told: newVersion, operations: ops(running(upgradeTo(newVersion, "u"), 2), op(resync, "s"))}, want: "u", ends: []string{"s Failed"}, says: "operation u (Upgrade) runs"},
+		"one is refused during the creation":              {given: given{neverReady: true, operations: ops(running(op(create, "c"), 1), op(restart, "r"))}, want: "c", ends: []string{"r Failed"}, says: "never been ready"},
+		"one is refused when the spec has just changed":   {given: given{generation: 2, operations: ops(op(restart, "r"))}, want: "new Update", ends: []string{"r Failed"}, says: "Update"},
+		"a degraded cluster accepts a resync":             {given: given{generation: 2, accepted: 2, spec: newVersion, told: newVersion, refused: "not built", operations: ops(ended(upgradeTo(newVersion, "u"), failed, 2), op(resync, "s"))}, want: "begins s"},
+		"one that waits and is cancelled":                 {given: given{operations: ops(cancel(op(restart, "r")))}, ends: []string{"r Cancelled"}, says: "before it had begun"},
+		"a change of the spec waits for an action":        {given: given{generation: 2, operations: ops(running(op(restart, "r"), 1))}, want: "r"},
+
+		"a restart ends when all have the token":    {given: given{components: threeTimes(oldVersion, "uid-of-r", 3), operations: ops(running(op(restart, "r"), 1))}, ends: []string{"r Succeeded"}},
+		"it is cancelled between two components":    {given: given{components: firstRestarted(3), operations: ops(cancel(running(op(restart, "r"), 1)))}, ends: []string{"r Cancelled"}, says: "not done: kube-controller-manager, kube-scheduler"},
+		"and not within one":                        {given: given{components: firstRestarted(2), operations: ops(cancel(running(op(restart, "r"), 1)))}, want: "r"},
+		"an action that takes too long has failed":  {given: given{operations: ops(long(running(op(resync, "s"), 1)))}, ends: []string{"s Failed"}, says: "not done within 10m"},
+		"a retry of what has failed":                {given: given{operations: ops(ended(op(restart, "r"), failed, 1), retryOf(op(restart, "again"), "r"))}, want: "begins again"},
+		"a retry of what has succeeded is refused":  {given: given{operations: ops(ended(op(restart, "r"), succeeded, 1), retryOf(op(restart, "again"), "r"))}, ends: []string{"again Failed"}, says: "neither failed nor been cancelled"},
+		"a retry of nothing is refused":             {given: given{operations: ops(retryOf(op(restart, "again"), "r"))}, ends: []string{"again Failed"}, says: "no operation r"},
+		"a retry as another type is refused":        {given: given{operations: ops(ended(op(restart, "r"), failed, 1), retryOf(op(resync, "again"), "r"))}, ends: []string{"again Failed"}, says: "type Restart"},
+		"a creation cannot be asked for afterwards": {given: given{operations: ops(op(create, "c"))}, ends: []string{"c Failed"}, says: "nothing left to do"},
+
+		"a deletion is recorded":                 {given: given{deleting: true, generation: 2}, want: "new Delete"},
+		"a deletion goes on":                     {given: given{deleting: true, generation: 2, operations: ops(running(op(remove, "d"), 2))}, want: "d"},
+		"a deletion overtakes the creation":      {given: given{deleting: true, neverReady: true, generation: 2, operations: ops(running(op(create, "c"), 1))}, want: "new Delete", ends: []string{"c Cancelled"}, says: "being deleted"},
+		"a deletion overtakes an upgrade":        {given: given{deleting: true, generation: 3, accepted: 2, spec: newVersion, told: newVersion, operations: ops(running(upgradeTo(newVersion, "u"), 2))}, want: "new Delete", ends: []string{"u Cancelled"}},
+		"a deletion overtakes an action":         {given: given{deleting: true, generation: 2, operations: ops(running(op(restart, "r"), 1))}, want: "new Delete", ends: []string{"r Cancelled"}},
+		"an action during a deletion is refused": {given: given{deleting: true, generation: 2, operations: ops(running(op(remove, "d"), 2), op(restart, "r"))}, want: "d", ends: []string{"r Failed"}, says: "being deleted"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			d := decide(tc.situation())
+			if got := describe(d); got != tc.want {
+				t.Errorf("what runs is %q, want %q", got, tc.want)
+			}
+			var ends []string
+			for _, v := range d.verdicts {
+				ends = append(ends, fmt.Sprintf("%s %s", v.operation.Name, v.phase))
+				if v.message == "" {
+					t.Errorf("%s ends without a word", v.operation.Name)
+				}
+			}
+			if diff := cmp.Diff(tc.ends, ends); diff != "" {
+				t.Errorf("what ends (-want +got):\n%s", diff)
+			}
+			if tc.says != "" && len(d.verdicts) > 0 && !strings.Contains(d.verdicts[0].message, tc.says) {
+				t.Errorf("it says %q, want it to say %q", d.verdicts[0].message, tc.says)
+			}
+		})
+	}
+}
+
+func ops(all ...*v1alpha1.Operation) []*v1alpha1.Operation { return all }
+
+// long has run for an hour.
+func long(o *v1alpha1.Operation) *v1alpha1.Operation {
+	started := metav1.NewTime(noon.Add(-time.Hour))
+	o.Status.StartedAt = &started
+	return o
+}
+
+// firstRestarted is a restart of which only the API servers have got the token.
+func firstRestarted(ready int32) []v1alpha1.ComponentStatus {
+	all := threeTimes(oldVersion, "", 3)
+	all[0].Restart, all[0].Updated, all[0].Ready = "uid-of-r", ready, ready
+	return all
+}
+
+func describe(d decision) string {
+	switch {
+	case d.running == nil:
+		return ""
+	case d.create && d.running.Spec.RetryOf != "":
+		return fmt.Sprintf("new %s retrying %s", d.running.Spec.Type, d.running.Spec.RetryOf)
+	case d.create:
+		return fmt.Sprintf("new %s", d.running.Spec.Type)
+	case d.begins:
+		return "begins " + d.running.Name
+	default:
+		return d.running.Name
+	}
+}
+
+// An Operation is recorded under a name that follows from what it is about, so that
+// recording it twice, because the cache is behind, is noticed.
+func TestRecordingTwiceFindsTheSameName(t *testing.T) {
+	first, second := decide(given{neverReady: true}.situation()), decide(given{neverReady: true}.situation())
+	if first.running.Name != second.running.Name || !strings.HasPrefix(first.running.Name, "shop-create-") {
+		t.Errorf("names %q and %q, want the same", first.running.Name, second.running.Name)
+	}
+	later := decide(given{neverReady: true, generation: 2, operations: ops(ended(op(v1alpha1.OperationCreate, first.running.Name), v1alpha1.OperationFailed, 1))}.situation())
+	if later.running == nil || later.running.Name == first.running.Name {
+		t.Errorf("the next attempt is %+v, want one of another name", later.running)
+	}
+}
+
+// A restart hands its token to one component after the other, and only while nothing
+// else is amiss.
+func TestRestartsGoOneComponentAtATime(t *testing.T) {
+	const token = "uid-of-r"
+	api, controllers, all := map[string]string{rolled[0]: token}, map[string]string{rolled[0]: token, rolled[1]: token},
+		map[string]string{rolled[0]: token, rolled[1]: token, rolled[2]: token}
+	with := func(components []v1alpha1.ComponentStatus, change func([]v1alpha1.ComponentStatus)) []v1alpha1.ComponentStatus {
+		change(components)
+		return components
+	}
+	second := func(ready int32) []v1alpha1.ComponentStatus {
+		return with(firstRestarted(3), func(c []v1alpha1.ComponentStatus) { c[1].Restart, c[1].Ready = token, ready })
+	}
+	cases := map[string]struct {
+		given      map[string]string
+		components []v1alpha1.ComponentStatus
+		cancelled  bool
+		want       map[string]string
+	}{
+		"API servers first":                      {nil, threeTimes(oldVersion, "", 3), false, api},
+		"not while a replica is missing":         {nil, threeTimes(oldVersion, "", 2), false, nil},
+		"given and not taken up yet":             {api, threeTimes(oldVersion, "", 3), false, api},
+		"the first is not done":                  {api, firstRestarted(2), false, api},
+		"then the controller-managers":           {api, firstRestarted(3), false, controllers},
+		"they are not done":                      {controllers, second(2), false, controllers},
+		"then the schedulers":                    {controllers, second(3), false, all},
+		"cancelled before the first":             {nil, threeTimes(oldVersion, "", 3), true, nil},
+		"cancelled after the first":              {api, firstRestarted(3), true, api},
+		"an older token is replaced":             {map[string]string{rolled[0]: "older"}, threeTimes(oldVersion, "older", 3), false, api},
+		"not while another component is unready": {api, with(firstRestarted(3), func(c []v1alpha1.ComponentStatus) { c[2].Ready = 1 }), false, api},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := given{restarts: tc.given, components: tc.components}.situation()
+			if diff := cmp.Diff(tc.want, restarts(s.hcp, token, tc.cancelled)); diff != "" {
+				t.Errorf("tokens (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What an Operation has asked for stays when it has ended: to take it back would roll
+// the replicas again.
+func TestWhatWasAskedForStays(t *testing.T) {
+	since := metav1.NewTime(noon)
+	s := given{restarts: map[string]string{rolled[0]: "token"}}.situation()
+	s.hcp.Spec.Resync, s.hcp.Spec.CertificatesNotBefore = "resync", &since
+	want := s.hcp.Spec
+	got := withActions(desiredControlPlane(s.cluster, nil).Spec, s, nil)
+	got.ClusterRef, want.ClusterRef = v1alpha1.ClusterReference{}, v1alpha1.ClusterReference{}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the spec of the control plane (-before +after):\n%s", diff)
+	}
+	rotating := running(op(v1alpha1.OperationRotateCertificates, "c"), 1)
+	if got := withActions(want, s, rotating); !got.CertificatesNotBefore.Equal(rotating.Status.StartedAt) {
+		t.Errorf("certificates not before %v, want since the start of the rotation", got.CertificatesNotBefore)
+	}
+	stopping := cancel(running(upgradeTo(newVersion, "u"), 1))
+	if got := withActions(want, s, stopping); !got.Paused {
+		t.Error("a cancelled upgrade goes on")
+	}
+}
+
+func TestSteps(t *testing.T) {
+	began, later := metav1.NewTime(noon), metav1.NewTime(noon.Add(30*time.Second))
+	steps := func(done ...bool) (all []step) {
+		for i, d := range done {
+			all = append(all, step{name: rolled[i], done: d, message: "left as it was"})
+		}
+		return all
+	}
+	o := running(op(v1alpha1.OperationRestart, "r"), 1)
+	report(o, steps(false, false, false), began)
+	report(o, steps(true, false, false), later)
+	want := []v1alpha1.OperationStep{
+		{Name: rolled[0], Phase: v1alpha1.OperationSucceeded, StartedAt: &began, FinishedAt: &later},
+		{Name: rolled[1], Phase: v1alpha1.OperationRunning, Message: "left as it was", StartedAt: &later},
+		{Name: rolled[2], Phase: v1alpha1.OperationPending},
+	}
+	if diff := cmp.Diff(want, o.Status.Steps); diff != "" || o.Status.Progress != "1/3" {
+		t.Errorf("progress %s, steps (-want +got):\n%s", o.Status.Progress, diff)
+	}
+	again := o.DeepCopy()
+	report(again, steps(true, false, false), metav1.NewTime(noon.Add(time.Hour)))
+	if diff := cmp.Diff(o, again); diff != "" {
+		t.Errorf("a second look at the same changed:\n%s", diff)
+	}
+
+	for name, tc := range map[string]struct {
+		phase v1alpha1.OperationPhase
+		want  []v1alpha1.OperationPhase
+	}{
+		"succeeded": {v1alpha1.OperationSucceeded, []v1alpha1.OperationPhase{"Succeeded", "Succeeded", "Succeeded"}},
+		"failed":    {v1alpha1.OperationFailed, []v1alpha1.OperationPhase{"Succeeded", "Failed", "Cancelled"}},
+		"cancelled": {v1alpha1.OperationCancelled, []v1alpha1.OperationPhase{"Succeeded", "Cancelled", "Cancelled"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			end := o.DeepCopy()
+			conclude(end, steps(true, false, false), verdict{end, tc.phase, "words"}, metav1.NewTime(noon.Add(59*time.Second)))
+			var got []v1alpha1.OperationPhase
+			for _, st := range end.Status.Steps {
+				got = append(got, st.Phase)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" || end.Status.Took != "119s" || end.Status.Message != "words" {
+				t.Errorf("%+v, phases of the steps (-want +got):\n%s", end.Status, diff)
+			}
+		})
+	}
+}

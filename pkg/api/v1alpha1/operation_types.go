@@ -1,0 +1,185 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Operation is one action on a Cluster: what was asked for, when, how far it came
+// and what became of it. Marina records one for each change of a Cluster's spec and
+// for what it does on its own. Users create one to ask for an action that no change
+// of a spec stands for. The last OperationsKept of a Cluster are kept.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=op,categories=marina
+// +kubebuilder:selectablefield:JSONPath=`.spec.targetRef.name`
+// +kubebuilder:selectablefield:JSONPath=`.spec.type`
+// +kubebuilder:printcolumn:name="Target",type=string,JSONPath=`.spec.targetRef.name`
+// +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
+// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
+// +kubebuilder:printcolumn:name="Steps",type=string,JSONPath=`.status.progress`
+// +kubebuilder:printcolumn:name="Started",type=date,JSONPath=`.status.startedAt`
+// +kubebuilder:printcolumn:name="Took",type=string,JSONPath=`.status.took`
+// +kubebuilder:printcolumn:name="Retry of",type=string,priority=1,JSONPath=`.spec.retryOf`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.message`
+// +kubebuilder:validation:XValidation:rule="!self.spec.?cancel.orValue(false) || oldSelf.spec.?cancel.orValue(false) || !(oldSelf.?status.?phase.orValue(\"\") in [\"Succeeded\", \"Failed\", \"Cancelled\"])",messageExpression="\"this operation has finished (\" + oldSelf.status.phase + \") and cannot be cancelled\"",message="this operation has finished and cannot be cancelled",fieldPath=".spec.cancel"
+// +kubebuilder:validation:XValidation:rule="!self.spec.?cancel.orValue(false) || oldSelf.spec.?cancel.orValue(false) || self.spec.type in [\"Upgrade\", \"Restart\"] || oldSelf.?status.?phase.orValue(\"\") != \"Running\"",messageExpression="self.spec.type == \"Create\" ? \"a creation cannot be cancelled: delete the cluster\" : self.spec.type == \"Delete\" ? \"a deletion cannot be taken back\" : \"an operation of type \" + self.spec.type + \" cannot be cancelled once it runs: it ends by itself in a moment\"",message="an operation of this type cannot be cancelled once it runs",fieldPath=".spec.cancel"
+type Operation struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +required
+	Spec   OperationSpec   `json:"spec"`
+	Status OperationStatus `json:"status,omitempty,omitzero"`
+}
+
+// OperationsKept is how many Operations of one Cluster are kept, and how many of all
+// deleted Clusters of a project together.
+const OperationsKept = 50
+
+// OperationType is a kind of action.
+// +kubebuilder:validation:Enum=Create;Update;Upgrade;Delete;Resync;Restart;RotateCertificates
+type OperationType string
+
+const (
+	// OperationCreate lasts from a Cluster's creation until it is ready for the first
+	// time.
+	OperationCreate OperationType = "Create"
+	// OperationUpdate carries out a change of the spec other than of the version.
+	OperationUpdate OperationType = "Update"
+	// OperationUpgrade carries out a change of the version.
+	OperationUpgrade OperationType = "Upgrade"
+	// OperationDelete lasts until nothing of a Cluster is left.
+	OperationDelete OperationType = "Delete"
+	// OperationResync writes everything again that a Cluster consists of, also inside
+	// the tenant, whether or not it seems to be in place.
+	OperationResync OperationType = "Resync"
+	// OperationRestart restarts the replicas of the control plane, one at a time.
+	OperationRestart OperationType = "Restart"
+	// OperationRotateCertificates issues every leaf certificate of the control plane
+	// again. Nothing is restarted, and CAs stay.
+	OperationRotateCertificates OperationType = "RotateCertificates"
+)
+
+// OperationSpec is what is asked for.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.version) == has(oldSelf.version) && has(self.retryOf) == has(oldSelf.retryOf)",message="an Operation cannot be changed, except for spec.cancel: create another one"
+// +kubebuilder:validation:XValidation:rule="!oldSelf.?cancel.orValue(false) || self.?cancel.orValue(false)",message="a cancellation cannot be taken back: create another Operation with retryOf"
+// +kubebuilder:validation:XValidation:rule="!has(self.version) || self.type == \"Upgrade\"",message="version is for the type Upgrade only"
+type OperationSpec struct {
+	// TargetRef names what it is about, in the same namespace.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="an Operation cannot be changed, except for spec.cancel: create another one"
+	TargetRef OperationTarget `json:"targetRef"`
+	// Type is what is to be done. Users create Resync, Restart and
+	// RotateCertificates; the others are recorded when a spec changes, and may be
+	// created with retryOf.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="an Operation cannot be changed, except for spec.cancel: create another one"
+	Type OperationType `json:"type"`
+	// Version is the release that an Upgrade leads to.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="an Operation cannot be changed, except for spec.cancel: create another one"
+	Version string `json:"version,omitempty"`
+	// Cancel asks to stop at the next safe point. What has been done stays done.
+	// +optional
+	Cancel bool `json:"cancel,omitempty"`
+	// RetryOf names the failed or cancelled Operation that this one tries again.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="an Operation cannot be changed, except for spec.cancel: create another one"
+	RetryOf string `json:"retryOf,omitempty"`
+}
+
+// OperationTarget names a resource.
+type OperationTarget struct {
+	// +kubebuilder:default=Cluster
+	// +kubebuilder:validation:Enum=Cluster
+	// +kubebuilder:validation:MaxLength=63
+	Kind string `json:"kind,omitempty"`
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// UID keeps two of one name apart. Empty is the one that there is.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	UID types.UID `json:"uid,omitempty"`
+}
+
+// OperationPhase is how far an Operation is.
+// +kubebuilder:validation:Enum=Pending;Running;Succeeded;Failed;Cancelled
+type OperationPhase string
+
+const (
+	// OperationPending has not begun.
+	OperationPending OperationPhase = "Pending"
+	// OperationRunning has begun.
+	OperationRunning OperationPhase = "Running"
+	// OperationSucceeded has come to its end.
+	OperationSucceeded OperationPhase = "Succeeded"
+	// OperationFailed could not be done, or was refused; the message tells why.
+	OperationFailed OperationPhase = "Failed"
+	// OperationCancelled has stopped before its end, or was overtaken by another one;
+	// the message tells what was left.
+	OperationCancelled OperationPhase = "Cancelled"
+)
+
+// Finished reports whether an Operation with this phase will not change any more.
+func (p OperationPhase) Finished() bool {
+	return p == OperationSucceeded || p == OperationFailed || p == OperationCancelled
+}
+
+// OperationStatus is what has become of it.
+type OperationStatus struct {
+	// +optional
+	Phase OperationPhase `json:"phase,omitempty"`
+	// Generation is that of the target's spec when it began.
+	// +optional
+	Generation int64 `json:"generation,omitempty"`
+	// +optional
+	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+	// +optional
+	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
+	// Took is the time from start to end, as people write it.
+	// +optional
+	Took string `json:"took,omitempty"`
+	// Progress counts the steps that are done and all of them, as 2/5.
+	// +optional
+	Progress string `json:"progress,omitempty"`
+	// Steps in the order in which they are done.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Steps []OperationStep `json:"steps,omitempty"`
+	// Message is a sentence on the result, or on what is being waited for.
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// OperationStep is a part of an Operation.
+type OperationStep struct {
+	// Name of the step, for people.
+	Name string `json:"name"`
+	// Phase of the step. One that a cancellation left is Cancelled.
+	Phase OperationPhase `json:"phase"`
+	// Message tells what the step waits for, or what is left of it.
+	// +optional
+	Message string `json:"message,omitempty"`
+	// +optional
+	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+	// +optional
+	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
+}
+
+// OperationList is a list of Operations.
+//
+// +kubebuilder:object:root=true
+type OperationList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Operation `json:"items"`
+}
