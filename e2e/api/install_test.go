@@ -107,6 +107,10 @@ func TestColumns(t *testing.T) {
 			narrow: []string{"Name", "Version", "Phase", "Endpoint", "Age"},
 			wide:   []string{"Wanted", "Message"},
 		},
+		"operations": {
+			narrow: []string{"Name", "Target", "Type", "Phase", "Steps", "Started", "Took"},
+			wide:   []string{"Retry of", "Message"},
+		},
 		"kubernetesreleases": {narrow: []string{"Name", "Supported until", "Age"}},
 		"hostingclasses":     {narrow: []string{"Name", "Exposure", "Etcd clusters", "Age"}},
 		"etcdclusters": {

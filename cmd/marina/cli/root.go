@@ -12,6 +12,7 @@ import (
 	"github.com/marina-dev/marina/cmd/marina/cli/clusters"
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
 	"github.com/marina-dev/marina/cmd/marina/cli/kubeconfigs"
+	"github.com/marina-dev/marina/cmd/marina/cli/operations"
 	"github.com/marina-dev/marina/cmd/marina/cli/session"
 	"github.com/marina-dev/marina/cmd/marina/cli/tokens"
 	"github.com/marina-dev/marina/cmd/marina/up"
@@ -51,6 +52,7 @@ func newRoot() *cobra.Command {
 	root.Long = description
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetUsageTemplate(usageTemplate)
+	root.CompletionOptions.DisableDefaultCmd = true // ours refuses unknown shells
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 
 	flags := &session.Flags{}
@@ -59,9 +61,14 @@ func newRoot() *cobra.Command {
 	_ = root.RegisterFlagCompletionFunc("namespace", session.CompleteNamespaces(flags.Open))
 	_ = root.RegisterFlagCompletionFunc("kubeconfig", cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault))
 
-	cluster := group("cluster", "Create, show, wait for and delete clusters")
+	cluster := group("cluster", "Create, show, wait for, repair and delete clusters")
 	cluster.Aliases = []string{"clusters"}
 	cluster.AddCommand(clusters.Commands(flags.Open)...)
+	cluster.AddCommand(operations.ClusterCommands(flags.Open)...)
+
+	operation := group("operation", "Show, cancel and retry what is done to clusters")
+	operation.Aliases = []string{"operations", "op"}
+	operation.AddCommand(operations.Commands(flags.Open)...)
 
 	kubeconfig := group("kubeconfig", "Get access to a cluster")
 	kubeconfig.AddCommand(kubeconfigs.NewGet(flags.Open))
@@ -69,7 +76,8 @@ func newRoot() *cobra.Command {
 	token := group("token", "Let nodes join a cluster")
 	token.AddCommand(tokens.NewCreate(flags.Open))
 
-	root.AddCommand(cluster, kubeconfig, token, newVersion(flags.Open),
+	root.AddCommand(cluster, operation, kubeconfig, token, newVersion(flags.Open),
+		newCompletion(),
 		withoutGlobalFlags(up.NewCommand()), withoutGlobalFlags(newBalancer()))
 	strict(root)
 	return root

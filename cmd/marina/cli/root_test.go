@@ -56,7 +56,15 @@ func TestMistakesOfUsage(t *testing.T) {
 		},
 		"WaitForADryRun": {
 			args: "cluster create a --dry-run=server --wait",
-			want: "Error: --wait and --dry-run=server exclude each other: nothing is created that could be waited for\nWhat to do: see 'marina cluster create --help'\n",
+			want: "Error: --wait and --dry-run=server exclude each other: nothing is done that could be waited for\nWhat to do: see 'marina cluster create --help'\n",
+		},
+		"UnknownShell": {
+			args: "completion csh",
+			want: "Error: unknown command \"csh\" for 'marina completion'\nWhat to do: perhaps it is 'marina completion bash' or 'marina completion fish' or 'marina completion zsh'\n",
+		},
+		"TwoClustersToList": {
+			args: "op ls a b",
+			want: "Error: unexpected argument \"b\" after CLUSTER\nWhat to do: see 'marina operation list --help'\n",
 		},
 		"ArgumentsOfABalancer": {
 			args: "balancer x",
@@ -77,7 +85,7 @@ func TestMistakesOfUsage(t *testing.T) {
 }
 
 func TestNoManagementCluster(t *testing.T) {
-	for _, args := range []string{"cluster list", "cluster create a", "kubeconfig get a", "token create a"} {
+	for _, args := range []string{"cluster list", "cluster create a", "cluster restart a", "op list", "operation retry a", "kubeconfig get a", "token create a"} {
 		code, _, errOut := marina(t, strings.Fields(args)...)
 		if code != 1 || !strings.Contains(errOut, "What to do: start a management cluster with 'marina up'") {
 			t.Errorf("marina %s: exit code %d, %q; want 1 and how to start", args, code, errOut)
@@ -143,5 +151,14 @@ func TestVersion(t *testing.T) {
 	code, out, _ = marina(t, "version")
 	if code != 0 || !strings.Contains(out, "Server:             unknown: no management cluster is known") {
 		t.Errorf("exit code %d; no server is no failure:\n%s", code, out)
+	}
+}
+
+func TestCompletionScripts(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		code, out, errOut := marina(t, "completion", shell)
+		if code != 0 || errOut != "" || !strings.Contains(out, "marina") || !strings.Contains(out, "__complete") {
+			t.Errorf("marina completion %s: exit code %d, %q, %d bytes", shell, code, errOut, len(out))
+		}
 	}
 }

@@ -32,6 +32,16 @@ func AtLeastOne(name string) cobra.PositionalArgs {
 	}
 }
 
+// AtMostOne takes one argument, called name, or none.
+func AtMostOne(name string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return fmt.Errorf("unexpected argument %q after %s", args[1], name)
+		}
+		return nil
+	}
+}
+
 // None takes no argument.
 func None(_ *cobra.Command, args []string) error {
 	if len(args) > 0 {

@@ -10,22 +10,20 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
+	"github.com/marina-dev/marina/cmd/marina/cli/operations"
 	"github.com/marina-dev/marina/cmd/marina/cli/progress"
 	"github.com/marina-dev/marina/cmd/marina/cli/session"
 	"github.com/marina-dev/marina/cmd/marina/cli/ttl"
+	"github.com/marina-dev/marina/cmd/marina/cli/waiting"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
-
-// defaultTimeout is how long to wait if --timeout is not given. A cluster is
-// ready in seconds; its deletion may wait for load balancers and volumes.
-const defaultTimeout = 10 * time.Minute
-
-var errTimedOut = errors.New("timed out")
 
 // watcher shows the states of one cluster and judges them by a goal.
 type watcher struct {
 	goal     goal
 	progress *progress.Printer
+	// track shows the steps of the operation of that name, or is nil.
+	track func(operation string)
 
 	// Where the cluster was seen last, and with what result.
 	seen     bool
@@ -34,7 +32,7 @@ type watcher struct {
 	hopeless string
 }
 
-func (w *watcher) observe(c *v1alpha1.Cluster) bool {
+func (w *watcher) Observe(c *v1alpha1.Cluster) bool {
 	if c == nil && !w.seen && !w.goal.deleted {
 		// Not "deleted": nothing has been there.
 		w.hopeless = "there is no such cluster"
@@ -51,10 +49,13 @@ func (w *watcher) observe(c *v1alpha1.Cluster) bool {
 		return true
 	}
 	w.progress.Update(phaseOf(c), describe(c))
+	if w.track != nil && c != nil {
+		w.track(c.Status.Operation)
+	}
 	return false
 }
 
-func (w *watcher) lost(err error) {
+func (w *watcher) Lost(err error) {
 	w.progress.Update("Unknown", failure.Explain(err).Message+"; trying again")
 }
 
@@ -68,26 +69,23 @@ type wish struct {
 	followUp string
 }
 
-// limit gives the context a time limit; zero is none.
-func limit(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
-	if timeout == 0 {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeoutCause(ctx, timeout, errTimedOut)
-}
-
 // await waits until the cluster is as wished, and returns it as it was then; nil
 // if there is none.
 func await(ctx context.Context, c client.WithWatch, key client.ObjectKey, wish wish, p *progress.Printer) (*v1alpha1.Cluster, error) {
 	defer p.Close()
 	w := &watcher{goal: wish.goal, progress: p}
-	err := follow(ctx, c, key, clock.RealClock{}, w)
+	if p.OnTerminal() {
+		steps := operations.NewSteps(ctx, c, key.Namespace, p.Steps)
+		defer steps.Stop()
+		w.track = steps.Track
+	}
+	err := waiting.Follow(ctx, c, key, &v1alpha1.ClusterList{}, clock.RealClock{}, w)
 	switch {
 	case w.reached:
 		return w.last, nil
 	case w.hopeless != "":
 		return w.last, w.fail(key)
-	case errors.Is(err, errTimedOut):
+	case errors.Is(err, waiting.ErrTimedOut):
 		return w.last, failure.Timeout(wish.followUp, "cluster %q is not %s after %s%s",
 			key.Name, wish.goal.text, ttl.Format(wish.timeout), w.state())
 	case ctx.Err() != nil:
@@ -105,7 +103,7 @@ func (w *watcher) fail(key client.ObjectKey) error {
 	case w.last == nil || w.last.DeletionTimestamp != nil:
 		return failure.New("", "cluster %q will not be %s: %s", key.Name, w.goal.text, w.hopeless)
 	default:
-		return failure.New(fmt.Sprintf("correct the cause; 'marina cluster get %s -o yaml' shows all conditions", ref(key)),
+		return failure.New(fmt.Sprintf("correct the cause; 'marina cluster get %s -o yaml' shows all conditions", session.Ref(key)),
 			"cluster %q is in phase %s: %s", key.Name, phaseOf(w.last), w.hopeless)
 	}
 }
@@ -120,12 +118,4 @@ func (w *watcher) state() string {
 		text += ": " + message
 	}
 	return text
-}
-
-// after says how long something took, if a person could notice.
-func after(d time.Duration) string {
-	if d < time.Second {
-		return ""
-	}
-	return fmt.Sprintf(" after %s", d)
 }

@@ -2,7 +2,6 @@ package clusters
 
 import (
 	"context"
-	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -12,20 +11,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/marina-dev/marina/cmd/marina/cli/clitest"
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
 	"github.com/marina-dev/marina/cmd/marina/cli/progress"
+	"github.com/marina-dev/marina/cmd/marina/cli/waiting"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
-// explained is what a person sees of an error.
-func explained(err error) string {
-	var b strings.Builder
-	failure.Print(&b, err)
-	return b.String()
-}
-
 func TestCreate(t *testing.T) {
-	a := newAPI(t, []client.Object{release("1.36.4-1"), release("1.37.1-9"), release("1.37.1-10")})
+	a := clitest.NewAPI(t, []client.Object{release("1.36.4-1"), release("1.37.1-9"), release("1.37.1-10")})
 	out, errOut, err := run(t, t.Context(), a, "create", "demo", "--pod-cidr", "10.1.0.0/16", "--service-cidr=10.2.0.0/16",
 		"--hosting-class", "big", "--cert-san", "a.example,10.0.0.1", "--cert-san", "b.example")
 	if err != nil {
@@ -51,7 +45,7 @@ func TestCreate(t *testing.T) {
 
 func TestCreateDryRunCreatesNothing(t *testing.T) {
 	for mode, want := range map[string]string{"client": "created (dry run)", "server": "created (server dry run)"} {
-		a := newAPI(t, nil)
+		a := clitest.NewAPI(t, nil)
 		out, _, err := run(t, t.Context(), a, "create", "demo", "--version", "1.37.1-1", "--dry-run="+mode)
 		if err != nil || out != "cluster \"demo\" "+want+"\n" {
 			t.Errorf("--dry-run=%s wrote %q, %v", mode, out, err)
@@ -64,7 +58,7 @@ func TestCreateDryRunCreatesNothing(t *testing.T) {
 }
 
 func TestCreateAndWait(t *testing.T) {
-	a := newAPI(t, []client.Object{release("1.37.1-1")}, becomes(t,
+	a := clitest.NewAPI(t, []client.Object{release("1.37.1-1")}, becomes(t,
 		cluster("demo", v1alpha1.ClusterCreating, metav1.ConditionUnknown, "etcd: waiting"),
 		cluster("demo", v1alpha1.ClusterActive, metav1.ConditionTrue, "it serves")))
 	out, errOut, err := run(t, t.Context(), a, "create", "demo", "--wait")
@@ -80,7 +74,7 @@ func TestCreateAndWait(t *testing.T) {
 }
 
 func TestCreateAndWaitPrintsTheReadyObject(t *testing.T) {
-	a := newAPI(t, []client.Object{release("1.37.1-1")}, becomes(t,
+	a := clitest.NewAPI(t, []client.Object{release("1.37.1-1")}, becomes(t,
 		cluster("demo", v1alpha1.ClusterActive, metav1.ConditionTrue, "it serves")))
 	out, _, err := run(t, t.Context(), a, "create", "demo", "--wait", "-o", "yaml")
 	if err != nil {
@@ -97,7 +91,7 @@ func TestWait(t *testing.T) {
 	broken := cluster("demo", v1alpha1.ClusterError, metav1.ConditionFalse, "no room in etcd")
 	cases := map[string]struct {
 		objects []client.Object
-		onWatch []func(client.Client) error
+		onWatch []clitest.Change
 		args    []string
 		out     string
 		problem string
@@ -109,12 +103,12 @@ func TestWait(t *testing.T) {
 		},
 		"ReadyLater": {
 			objects: []client.Object{creating},
-			onWatch: []func(client.Client) error{becomes(t, active)},
+			onWatch: []clitest.Change{becomes(t, active)},
 			out:     "cluster \"demo\" is ready\n",
 		},
 		"PhaseLater": {
 			objects: []client.Object{creating},
-			onWatch: []func(client.Client) error{becomes(t, active)},
+			onWatch: []clitest.Change{becomes(t, active)},
 			args:    []string{"--for=phase=Active"},
 			out:     "cluster \"demo\" is Active\n",
 		},
@@ -124,7 +118,7 @@ func TestWait(t *testing.T) {
 		},
 		"ErrorFailsWithTheConditionsMessage": {
 			objects: []client.Object{creating},
-			onWatch: []func(client.Client) error{becomes(t, broken)},
+			onWatch: []clitest.Change{becomes(t, broken)},
 			problem: "Error: cluster \"demo\" is in phase Error: no room in etcd\nWhat to do: correct the cause; 'marina cluster get demo -o yaml' shows all conditions\n",
 			exit:    1,
 		},
@@ -134,7 +128,7 @@ func TestWait(t *testing.T) {
 		},
 		"DeletedInBetween": {
 			objects: []client.Object{creating},
-			onWatch: []func(client.Client) error{func(c client.Client) error { return c.Delete(t.Context(), creating.DeepCopy()) }},
+			onWatch: []clitest.Change{func(c client.Client) error { return c.Delete(t.Context(), creating.DeepCopy()) }},
 			problem: "Error: cluster \"demo\" will not be ready: it has been deleted\n",
 			exit:    1,
 		},
@@ -155,11 +149,11 @@ func TestWait(t *testing.T) {
 			for _, o := range tc.objects {
 				objects = append(objects, o.DeepCopyObject().(client.Object))
 			}
-			out, _, err := run(t, t.Context(), newAPI(t, objects, tc.onWatch...), append([]string{"wait", "demo"}, tc.args...)...)
+			out, _, err := run(t, t.Context(), clitest.NewAPI(t, objects, tc.onWatch...), append([]string{"wait", "demo"}, tc.args...)...)
 			if out != tc.out {
 				t.Errorf("results are %q, want %q", out, tc.out)
 			}
-			if diff := cmp.Diff(tc.problem, explained(err)); diff != "" {
+			if diff := cmp.Diff(tc.problem, clitest.Explained(err)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			if err != nil && failure.Explain(err).Exit != tc.exit && tc.exit != failure.ExitFailure {
@@ -169,38 +163,25 @@ func TestWait(t *testing.T) {
 	}
 }
 
+var demo = client.ObjectKey{Namespace: "default", Name: "demo"}
+
 func TestTimeIsOver(t *testing.T) {
 	ctx, expire := context.WithCancelCause(t.Context())
-	a := newAPI(t, []client.Object{cluster("demo", v1alpha1.ClusterCreating, metav1.ConditionUnknown, "etcd: waiting")},
-		func(client.Client) error { expire(errTimedOut); return nil })
+	a := clitest.NewAPI(t, []client.Object{cluster("demo", v1alpha1.ClusterCreating, metav1.ConditionUnknown, "etcd: waiting")},
+		func(client.Client) error { expire(waiting.ErrTimedOut); return nil })
 	_, err := await(ctx, a, demo, wish{goal: untilReady, timeout: 10 * time.Minute, followUp: "wait on"}, progress.New(io.Discard, "demo"))
 	want := "Error: cluster \"demo\" is not ready after 10m: it is Creating: etcd: waiting\nWhat to do: wait on\n"
-	if diff := cmp.Diff(want, explained(err)); diff != "" || failure.Explain(err).Exit != failure.ExitTimeout {
+	if diff := cmp.Diff(want, clitest.Explained(err)); diff != "" || failure.Explain(err).Exit != failure.ExitTimeout {
 		t.Errorf("exit code %d (-want +got):\n%s", failure.Explain(err).Exit, diff)
-	}
-}
-
-// What --timeout sets must be told from an interrupt.
-func TestLimit(t *testing.T) {
-	ctx, cancel := limit(t.Context(), time.Nanosecond)
-	defer cancel()
-	<-ctx.Done()
-	if !errors.Is(context.Cause(ctx), errTimedOut) {
-		t.Errorf("the cause is %v, want %v", context.Cause(ctx), errTimedOut)
-	}
-	ctx, cancel = limit(t.Context(), 0)
-	defer cancel()
-	if _, limited := ctx.Deadline(); limited {
-		t.Error("0 is without limit")
 	}
 }
 
 func TestInterruptTellsWhatGoesOn(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
-	a := newAPI(t, []client.Object{release("1.37.1-1")}, func(client.Client) error { interrupt(); return nil })
+	a := clitest.NewAPI(t, []client.Object{release("1.37.1-1")}, func(client.Client) error { interrupt(); return nil })
 	_, _, err := run(t, ctx, a, "create", "demo", "--wait")
 	want := "Error: interrupted\nWhat to do: it goes on being created: 'marina cluster wait demo' waits on\n"
-	if diff := cmp.Diff(want, explained(err)); diff != "" || failure.Explain(err).Exit != failure.ExitInterrupted {
+	if diff := cmp.Diff(want, clitest.Explained(err)); diff != "" || failure.Explain(err).Exit != failure.ExitInterrupted {
 		t.Errorf("exit code %d (-want +got):\n%s", failure.Explain(err).Exit, diff)
 	}
 }
@@ -212,7 +193,7 @@ func TestDelete(t *testing.T) {
 		return c
 	}
 	// The manager removes the finalizer.
-	release := func(name string) func(client.Client) error {
+	release := func(name string) clitest.Change {
 		return func(c client.Client) error {
 			live := &v1alpha1.Cluster{}
 			if err := c.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: name}, live); err != nil {
@@ -227,13 +208,13 @@ func TestDelete(t *testing.T) {
 	}
 	cases := map[string]struct {
 		args    []string
-		onWatch []func(client.Client) error
+		onWatch []clitest.Change
 		out     string
 		problem string
 	}{
 		"WaitsByDefault": {
 			args:    []string{"a"},
-			onWatch: []func(client.Client) error{release("a")},
+			onWatch: []clitest.Change{release("a")},
 			out:     "cluster \"a\" deleted\n",
 		},
 		"DoesNotWaitIfAskedNotTo": {
@@ -242,9 +223,17 @@ func TestDelete(t *testing.T) {
 		},
 		"OneThatIsMissingKeepsNoOther": {
 			args:    []string{"nope", "a", "b"},
-			onWatch: []func(client.Client) error{release("a"), release("b")},
+			onWatch: []clitest.Change{release("a"), release("b")},
 			out:     "cluster \"a\" deleted\ncluster \"b\" deleted\n",
 			problem: "Error: no cluster \"nope\" in namespace \"default\"\nWhat to do: 'marina cluster list --all-namespaces' shows what there is\n",
+		},
+		"ADryRunDeletesNothingAndWaitsForNothing": {
+			args: []string{"a", "b", "--dry-run=server"},
+			out:  "cluster \"a\" deleted (server dry run)\ncluster \"b\" deleted (server dry run)\n",
+		},
+		"AnUnknownDryRun": {
+			args:    []string{"a", "--dry-run=client"},
+			problem: "Error: --dry-run: \"client\" is not known: choose none or server\nWhat to do: see 'marina delete --help'\n",
 		},
 		"OneThatIsMissingMayBeFine": {
 			args: []string{"nope", "--ignore-not-found"},
@@ -252,14 +241,27 @@ func TestDelete(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			a := newAPI(t, []client.Object{keep("a"), keep("b")}, tc.onWatch...)
+			a := clitest.NewAPI(t, []client.Object{keep("a"), keep("b")}, tc.onWatch...)
 			out, _, err := run(t, t.Context(), a, append([]string{"delete"}, tc.args...)...)
 			if out != tc.out {
 				t.Errorf("results are %q, want %q", out, tc.out)
 			}
-			if diff := cmp.Diff(tc.problem, explained(err)); diff != "" {
+			if diff := cmp.Diff(tc.problem, clitest.Explained(err)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestStepsOfTheOperationThatRunsAreShown(t *testing.T) {
+	var tracked []string
+	w := &watcher{goal: untilReady, progress: progress.New(io.Discard, "demo"), track: func(name string) { tracked = append(tracked, name) }}
+	creating := cluster("demo", v1alpha1.ClusterCreating, metav1.ConditionUnknown, "etcd: waiting")
+	w.Observe(creating)
+	creating.Status.Operation = "demo-create-1"
+	w.Observe(creating)
+	w.Observe(cluster("demo", v1alpha1.ClusterActive, metav1.ConditionTrue, "it serves"))
+	if diff := cmp.Diff([]string{"", "demo-create-1"}, tracked); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -10,22 +10,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/cmd/marina/cli/arguments"
+	"github.com/marina-dev/marina/cmd/marina/cli/dryrun"
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
 	"github.com/marina-dev/marina/cmd/marina/cli/output"
 	"github.com/marina-dev/marina/cmd/marina/cli/progress"
 	"github.com/marina-dev/marina/cmd/marina/cli/session"
+	"github.com/marina-dev/marina/cmd/marina/cli/waiting"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
-)
-
-// fieldOwner differs from v1alpha1.FieldOwner, the controllers': kubectl shows who
-// set a field.
-const fieldOwner = client.FieldOwner("marina-cli")
-
-// Values of --dry-run, with kubectl's meaning.
-const (
-	dryRunNone   = "none"
-	dryRunClient = "client"
-	dryRunServer = "server"
 )
 
 type createOptions struct {
@@ -35,7 +26,7 @@ type createOptions struct {
 
 	wait    bool
 	timeout time.Duration
-	dryRun  string
+	dryRun  dryrun.Flag
 	output  string
 }
 
@@ -72,28 +63,22 @@ out works and nodes can join.`,
 	flags.StringVar(&o.serviceCIDR, "service-cidr", "", "address `range` of services (default: 10.96.0.0/16)")
 	flags.StringSliceVar(&o.certSANs, "cert-san", nil, "further DNS `name` or IP address that the API server's certificate is valid for; repeatable")
 	flags.BoolVar(&o.wait, "wait", false, "wait until the cluster is ready")
-	timeoutFlag(cmd, &o.timeout)
-	flags.StringVar(&o.dryRun, "dry-run", dryRunNone, "none, client (only print it) or server (have it checked, create nothing)")
+	waiting.TimeoutFlag(cmd, &o.timeout)
+	o.dryRun.AddTo(cmd, "none, client (only print it) or server (have it checked, create nothing)", dryrun.Client, dryrun.Server)
 	flags.StringVarP(&o.output, "output", "o", "", "print the cluster as yaml, json or name")
 	_ = cmd.RegisterFlagCompletionFunc("version", session.CompleteVersions(open))
-	_ = cmd.RegisterFlagCompletionFunc("dry-run", session.CompleteFixed(dryRunNone, dryRunClient, dryRunServer))
 	_ = cmd.RegisterFlagCompletionFunc("output", session.CompleteFixed(output.YAML, output.JSON, output.Name))
 	return cmd
 }
 
 func (o *createOptions) check(cmd *cobra.Command) error {
-	switch o.dryRun {
-	case dryRunNone, dryRunClient, dryRunServer:
-	default:
-		return failure.Usage(cmd.CommandPath(), "--dry-run: %q is not known: choose none, client or server", o.dryRun)
-	}
-	if o.wait && o.dryRun != dryRunNone {
-		return failure.Usage(cmd.CommandPath(), "--wait and --dry-run=%s exclude each other: nothing is created that could be waited for", o.dryRun)
+	if err := o.dryRun.Check(cmd, o.wait); err != nil {
+		return err
 	}
 	if err := output.Check(o.output, output.YAML, output.JSON, output.Name); err != nil {
 		return failure.Usage(cmd.CommandPath(), "%v", err)
 	}
-	return checkTimeout(cmd, o.timeout)
+	return waiting.CheckTimeout(cmd, o.timeout)
 }
 
 // cluster is what the flags ask for. What they leave out is left to the API's
@@ -119,26 +104,17 @@ func (o *createOptions) run(ctx context.Context, cmd *cobra.Command, s *session.
 		}
 	}
 	cluster := o.cluster(s.Namespace, name, version)
-	done := "created"
-	switch o.dryRun {
-	case dryRunClient:
-		return o.print(cmd, cluster, "created (dry run)")
-	case dryRunServer:
-		done = "created (server dry run)"
-		if err := s.Client.Create(ctx, cluster, fieldOwner, client.DryRunAll); err != nil {
-			return err
-		}
-	default:
-		if err := s.Client.Create(ctx, cluster, fieldOwner); err != nil {
+	if o.dryRun.Mode != dryrun.Client {
+		if err := s.Client.Create(ctx, cluster, o.dryRun.Create()...); err != nil {
 			return err
 		}
 	}
 	if !o.wait {
-		if err := o.print(cmd, cluster, done); err != nil {
+		if err := o.print(cmd, cluster, "created"+o.dryRun.Suffix()); err != nil {
 			return err
 		}
-		if o.dryRun == dryRunNone && o.output == "" {
-			advise(cmd, "Next: marina cluster wait %s", ref(client.ObjectKeyFromObject(cluster)))
+		if o.dryRun.Mode == dryrun.None && o.output == "" {
+			progress.Advise(cmd.ErrOrStderr(), "Next: marina cluster wait %s", session.Ref(client.ObjectKeyFromObject(cluster)))
 		}
 		return nil
 	}
@@ -155,20 +131,20 @@ func (o *createOptions) awaitReady(ctx context.Context, cmd *cobra.Command, s *s
 	}
 	key := client.ObjectKeyFromObject(cluster)
 	p := progress.New(cmd.ErrOrStderr(), cluster.Name)
-	ctx, cancel := limit(ctx, o.timeout)
+	ctx, cancel := waiting.Limit(ctx, o.timeout)
 	defer cancel()
 	ready, err := await(ctx, s.Client, key, wish{
 		goal:     untilReady,
 		timeout:  o.timeout,
-		followUp: fmt.Sprintf("it goes on being created: 'marina cluster wait %s' waits on", ref(key)),
+		followUp: fmt.Sprintf("it goes on being created: 'marina cluster wait %s' waits on", session.Ref(key)),
 	}, p)
 	if err != nil {
 		return err
 	}
-	if err := o.print(cmd, ready, "is ready"+after(p.Elapsed())); err != nil {
+	if err := o.print(cmd, ready, "is ready"+waiting.After(p.Elapsed())); err != nil {
 		return err
 	}
-	advise(cmd, "Next: marina kubeconfig get %s", ref(key))
+	progress.Advise(cmd.ErrOrStderr(), "Next: marina kubeconfig get %s", session.Ref(key))
 	return nil
 }
 

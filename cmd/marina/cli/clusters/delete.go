@@ -11,8 +11,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/cmd/marina/cli/arguments"
+	"github.com/marina-dev/marina/cmd/marina/cli/dryrun"
 	"github.com/marina-dev/marina/cmd/marina/cli/progress"
 	"github.com/marina-dev/marina/cmd/marina/cli/session"
+	"github.com/marina-dev/marina/cmd/marina/cli/waiting"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
@@ -20,6 +22,7 @@ type deleteOptions struct {
 	wait           bool
 	ignoreNotFound bool
 	timeout        time.Duration
+	dryRun         dryrun.Flag
 }
 
 func newDelete(open session.Opener) *cobra.Command {
@@ -32,10 +35,15 @@ func newDelete(open session.Opener) *cobra.Command {
 The deletion cannot be taken back. By default the command waits until nothing is
 left; an interrupt ends the waiting, not the deletion.`,
 		Example: `  marina cluster delete demo
-  marina cluster delete demo test --wait=false`,
+  marina cluster delete demo test --wait=false
+  marina cluster delete demo --dry-run=server`,
 		Args: arguments.AtLeastOne("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkTimeout(cmd, o.timeout); err != nil {
+			// --wait is the default: a dry run takes it as not said.
+			if err := o.dryRun.Check(cmd, false); err != nil {
+				return err
+			}
+			if err := waiting.CheckTimeout(cmd, o.timeout); err != nil {
 				return err
 			}
 			s, err := open(cmd)
@@ -48,7 +56,8 @@ left; an interrupt ends the waiting, not the deletion.`,
 	}
 	cmd.Flags().BoolVar(&o.wait, "wait", true, "wait until the clusters are gone")
 	cmd.Flags().BoolVar(&o.ignoreNotFound, "ignore-not-found", false, "a cluster that does not exist is no failure")
-	timeoutFlag(cmd, &o.timeout)
+	waiting.TimeoutFlag(cmd, &o.timeout)
+	o.dryRun.AddTo(cmd, "none, or server (have it checked, delete nothing)", dryrun.Server)
 	return cmd
 }
 
@@ -63,6 +72,8 @@ func (o *deleteOptions) run(ctx context.Context, cmd *cobra.Command, s *session.
 		case err != nil:
 			errs = append(errs, err)
 		case cluster == nil: // and that is allowed
+		case o.dryRun.Mode == dryrun.Server:
+			fmt.Fprintf(cmd.OutOrStdout(), "cluster %q deleted%s\n", name, o.dryRun.Suffix())
 		case !o.wait:
 			fmt.Fprintf(cmd.OutOrStdout(), "cluster %q is being deleted\n", name)
 		default:
@@ -70,7 +81,7 @@ func (o *deleteOptions) run(ctx context.Context, cmd *cobra.Command, s *session.
 		}
 	}
 	// One limit for all of them together.
-	ctx, cancel := limit(ctx, o.timeout)
+	ctx, cancel := waiting.Limit(ctx, o.timeout)
 	defer cancel()
 	for _, cluster := range deleting {
 		if err := o.awaitGone(ctx, cmd, s, cluster); err != nil {
@@ -87,7 +98,11 @@ func (o *deleteOptions) run(ctx context.Context, cmd *cobra.Command, s *session.
 func (o *deleteOptions) request(ctx context.Context, s *session.Session, name string) (*v1alpha1.Cluster, error) {
 	cluster, err := s.Cluster(ctx, name)
 	if err == nil {
-		err = s.Client.Delete(ctx, cluster, client.Preconditions{UID: &cluster.UID})
+		options := []client.DeleteOption{client.Preconditions{UID: &cluster.UID}}
+		if o.dryRun.Mode == dryrun.Server {
+			options = append(options, client.DryRunAll)
+		}
+		err = s.Client.Delete(ctx, cluster, options...)
 	}
 	if apierrors.IsNotFound(err) && o.ignoreNotFound {
 		return nil, nil
@@ -105,7 +120,7 @@ func (o *deleteOptions) awaitGone(ctx context.Context, cmd *cobra.Command, s *se
 	_, err := await(ctx, s.Client, key, wish{
 		goal:     gone,
 		timeout:  o.timeout,
-		followUp: fmt.Sprintf("it goes on being deleted: 'marina cluster wait %s --for=deleted' waits on", ref(key)),
+		followUp: fmt.Sprintf("it goes on being deleted: 'marina cluster wait %s --for=deleted' waits on", session.Ref(key)),
 	}, progress.New(cmd.ErrOrStderr(), cluster.Name))
 	return err
 }

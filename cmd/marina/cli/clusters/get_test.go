@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
+	"github.com/marina-dev/marina/cmd/marina/cli/clitest"
 	"github.com/marina-dev/marina/cmd/marina/cli/session"
 )
 
@@ -87,7 +88,7 @@ func get(t testing.TB, s *tables, namespace string, args ...string) (out, errOut
 	s.interrupt = cancel
 	cmd := newGet(func(*cobra.Command) (*session.Session, error) {
 		return &session.Session{Config: &rest.Config{Host: server.URL}, Namespace: namespace}, nil
-	}, instant{})
+	}, clitest.Instant{})
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	var stdout, stderr bytes.Buffer
 	cmd.SetOut(&stdout)
@@ -148,7 +149,7 @@ func TestGet(t *testing.T) {
 			if diff := cmp.Diff(tc.errOut, errOut); diff != "" {
 				t.Errorf("standard error (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(tc.problem, explained(err)); diff != "" {
+			if diff := cmp.Diff(tc.problem, clitest.Explained(err)); diff != "" {
 				t.Errorf("problem (-want +got):\n%s", diff)
 			}
 		})

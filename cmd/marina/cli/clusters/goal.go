@@ -16,8 +16,8 @@ import (
 
 // phases are the words that --for=phase= takes.
 var phases = []v1alpha1.ClusterPhase{
-	v1alpha1.ClusterPending, v1alpha1.ClusterCreating, v1alpha1.ClusterActive, v1alpha1.ClusterUpgrading,
-	v1alpha1.ClusterDegraded, v1alpha1.ClusterDeleting, v1alpha1.ClusterError,
+	v1alpha1.ClusterPending, v1alpha1.ClusterCreating, v1alpha1.ClusterActive, v1alpha1.ClusterUpdating,
+	v1alpha1.ClusterUpgrading, v1alpha1.ClusterDegraded, v1alpha1.ClusterDeleting, v1alpha1.ClusterError,
 }
 
 // goal is what a cluster is waited for to be.

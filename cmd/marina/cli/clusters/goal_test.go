@@ -15,6 +15,7 @@ func TestParseGoal(t *testing.T) {
 		"delete":         "deleted",
 		"phase=Active":   "Active",
 		"phase=Degraded": "Degraded",
+		"phase=Updating": "Updating",
 		"phase=active":   "",
 		"phase=":         "",
 		"Ready":          "",

@@ -11,6 +11,7 @@ import (
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
 	"github.com/marina-dev/marina/cmd/marina/cli/progress"
 	"github.com/marina-dev/marina/cmd/marina/cli/session"
+	"github.com/marina-dev/marina/cmd/marina/cli/waiting"
 )
 
 func newWait(open session.Opener) *cobra.Command {
@@ -33,7 +34,7 @@ or being deleted.`,
 			if err != nil {
 				return failure.Usage(cmd.CommandPath(), "%v", err)
 			}
-			if err := checkTimeout(cmd, timeout); err != nil {
+			if err := waiting.CheckTimeout(cmd, timeout); err != nil {
 				return err
 			}
 			s, err := open(cmd)
@@ -42,23 +43,23 @@ or being deleted.`,
 			}
 			key := client.ObjectKey{Namespace: s.Namespace, Name: args[0]}
 			p := progress.New(cmd.ErrOrStderr(), key.Name)
-			ctx, cancel := limit(cmd.Context(), timeout)
+			ctx, cancel := waiting.Limit(cmd.Context(), timeout)
 			defer cancel()
 			_, err = await(ctx, s.Client, key, wish{
 				goal:     g,
 				timeout:  timeout,
-				followUp: fmt.Sprintf("wait on, or look at all of it with 'marina cluster get %s -o yaml'", ref(key)),
+				followUp: fmt.Sprintf("wait on, or look at all of it with 'marina cluster get %s -o yaml'", session.Ref(key)),
 			}, p)
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "cluster %q is %s%s\n", key.Name, g.text, after(p.Elapsed()))
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "cluster %q is %s%s\n", key.Name, g.text, waiting.After(p.Elapsed()))
 			return err
 		},
 		ValidArgsFunction: session.CompleteClusters(open, 1),
 	}
 	cmd.Flags().StringVar(&until, "for", "ready", "ready, deleted or phase=`PHASE`")
-	timeoutFlag(cmd, &timeout)
+	waiting.TimeoutFlag(cmd, &timeout)
 	words := []string{"ready", "deleted"}
 	for _, phase := range phases {
 		words = append(words, "phase="+string(phase))

@@ -1,6 +1,6 @@
-// Package progress shows what a command waits for: on a terminal one line that is
-// kept up to date, with the time that has passed; anywhere else a line for each
-// change, so that a log stays readable.
+// Package progress shows what a command waits for: on a terminal a few lines that
+// are kept up to date, with the time that has passed; anywhere else a line for
+// each change, so that a log stays readable.
 //
 // It knows nothing of what is waited for.
 package progress
@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,82 +21,138 @@ import (
 // interval is how often the time on a terminal moves on.
 const interval = time.Second
 
-// clearLine goes to the first column and clears the line.
-const clearLine = "\r\x1b[K"
-
 // Printer shows the progress of one thing. Its methods may be called from several
 // goroutines.
 type Printer struct {
 	out   io.Writer
-	width func() int // columns of the terminal, or nil if there is none
+	size  func() (width, height int) // of the terminal, or nil if there is none
 	clock clock.WithTicker
 	title string
 	start time.Time
 
 	mu             sync.Mutex
 	phase, message string
-	drawn          bool
+	steps          []Step
+	lines          int // how many lines of the terminal are drawn
 	stop           func()
 }
 
 // New prints to out, normally os.Stderr: standard output is for results.
 func New(out io.Writer, title string) *Printer {
-	return newPrinter(out, title, terminalWidth(out), clock.RealClock{})
+	return newPrinter(out, title, terminalSize(out), clock.RealClock{})
 }
 
 // OnTerminal tells whether a person is likely to watch what is written to w.
-func OnTerminal(w io.Writer) bool { return terminalWidth(w) != nil }
+func OnTerminal(w io.Writer) bool { return terminalSize(w) != nil }
 
-func terminalWidth(w io.Writer) func() int {
+// Advise tells a person what comes next. A script has not asked.
+func Advise(w io.Writer, format string, args ...any) {
+	if OnTerminal(w) {
+		fmt.Fprintf(w, format+"\n", args...)
+	}
+}
+
+func terminalSize(w io.Writer) func() (width, height int) {
 	file, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) || os.Getenv("TERM") == "dumb" {
 		return nil
 	}
-	return func() int {
-		width, _, err := term.GetSize(int(file.Fd()))
-		if err != nil || width <= 0 {
-			return 80
+	return func() (width, height int) {
+		width, height, err := term.GetSize(int(file.Fd()))
+		if err != nil || width <= 0 || height <= 0 {
+			return 80, 24
 		}
-		return width
+		return width, height
 	}
 }
 
-func newPrinter(out io.Writer, title string, width func() int, c clock.WithTicker) *Printer {
-	p := &Printer{out: out, width: width, clock: c, title: title, start: c.Now(), stop: func() {}}
-	if width != nil {
+func newPrinter(out io.Writer, title string, size func() (width, height int), c clock.WithTicker) *Printer {
+	p := &Printer{out: out, size: size, clock: c, title: title, start: c.Now(), stop: func() {}}
+	if size != nil {
 		p.stop = p.tick()
 	}
 	return p
 }
+
+// OnTerminal tells whether a person is likely to watch.
+func (p *Printer) OnTerminal() bool { return p.size != nil }
 
 // Update shows a phase and, if there is one, a message. The same again shows
 // nothing new.
 func (p *Printer) Update(phase, message string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if phase == p.phase && message == p.message {
-		return
-	}
-	p.phase, p.message = phase, message
-	if p.width != nil {
-		p.draw()
-		return
-	}
-	line := p.title + ": " + phase
-	if message != "" {
-		line += ": " + message
-	}
-	fmt.Fprintf(p.out, "%s (%s)\n", line, p.elapsed())
+	p.show(phase, message, p.steps)
 }
 
-// Close takes the line off a terminal again. What came of it is said by the
+// Steps shows the parts of what is waited for, in their order; none if there are
+// no such parts.
+func (p *Printer) Steps(steps []Step) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.show(p.phase, p.message, steps)
+}
+
+// Show does both at once.
+func (p *Printer) Show(phase, message string, steps []Step) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.show(phase, message, steps)
+}
+
+func (p *Printer) show(phase, message string, steps []Step) {
+	newPhase, newMessage := phase != p.phase, message != p.message
+	before := p.steps
+	p.phase, p.message, p.steps = phase, message, slices.Clone(steps)
+	if p.size != nil {
+		if newPhase || newMessage || !slices.Equal(before, steps) {
+			p.draw()
+		}
+		return
+	}
+	// A message that is over is no news: the step that said it tells how it went on.
+	if unsaid := p.unsaid(); newPhase || newMessage && unsaid != "" {
+		p.log(phase, unsaid)
+	}
+	for _, step := range changed(before, steps) {
+		p.log(step.Name, step.text())
+	}
+}
+
+// log writes a line with what of the texts there is.
+func (p *Printer) log(texts ...string) {
+	texts = slices.DeleteFunc(append([]string{p.title}, texts...), func(s string) bool { return s == "" })
+	fmt.Fprintf(p.out, "%s (%s)\n", strings.Join(texts, ": "), p.Elapsed())
+}
+
+// unsaid is the message, unless a step says it.
+func (p *Printer) unsaid() string {
+	if slices.ContainsFunc(p.steps, func(s Step) bool { return s.Message != "" && strings.Contains(p.message, s.Message) }) {
+		return ""
+	}
+	return p.message
+}
+
+// Close takes the lines off a terminal again. What came of it is said by the
 // caller. The Printer is not used any more afterwards.
 func (p *Printer) Close() {
 	p.stop()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.drawn {
-		fmt.Fprint(p.out, clearLine)
+	if p.lines > 0 {
+		fmt.Fprint(p.out, p.erase())
+	}
+}
+
+// Leave is a Close that leaves the steps on a terminal, for a person to look at
+// what happened.
+func (p *Printer) Leave() {
+	p.Close()
+	if p.size == nil {
+		return
+	}
+	for _, line := range p.stepLines() {
+		fmt.Fprintln(p.out, line)
 	}
 }
 
@@ -103,21 +161,8 @@ func (p *Printer) Elapsed() time.Duration {
 	return p.clock.Since(p.start).Truncate(time.Second)
 }
 
-func (p *Printer) elapsed() string { return p.Elapsed().String() }
-
-// draw replaces the line. The time stands before the message, which is cut where
-// the terminal ends: a line that wraps could not be replaced.
-func (p *Printer) draw() {
-	line := fmt.Sprintf("%s  %s  %s", p.title, p.phase, p.elapsed())
-	if p.message != "" {
-		line += "  " + p.message
-	}
-	fmt.Fprint(p.out, clearLine+cut(line, p.width()-1))
-	p.drawn = true
-}
-
-// tick redraws the line as time goes by, until the function that it returns has
-// been called.
+// tick redraws as time goes by, until the function that it returns has been
+// called.
 func (p *Printer) tick() (stop func()) {
 	ticker := p.clock.NewTicker(interval)
 	quit, done := make(chan struct{}), make(chan struct{})
@@ -139,16 +184,7 @@ func (p *Printer) tick() (stop func()) {
 func (p *Printer) redraw() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.drawn {
+	if p.lines > 0 {
 		p.draw()
 	}
-}
-
-// cut shortens s to the given number of characters.
-func cut(s string, width int) string {
-	runes := []rune(s)
-	if width < 1 || len(runes) <= width {
-		return s
-	}
-	return string(runes[:width-1]) + "…"
 }

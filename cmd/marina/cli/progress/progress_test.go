@@ -3,7 +3,6 @@ package progress
 import (
 	"bytes"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -34,55 +33,44 @@ func TestPlain(t *testing.T) {
 	}
 }
 
-// screen is a terminal of one line, which tells when something is drawn.
-type screen struct {
-	mu    sync.Mutex
-	line  string
-	drawn chan string
-}
+func TestPlainSteps(t *testing.T) {
+	var out bytes.Buffer
+	clock := testingclock.NewFakeClock(time.Unix(100, 0))
+	p := newPrinter(&out, "demo", nil, clock)
+	p.Show("Running", "restart: 1 of 3", []Step{
+		{Name: "accept", State: Done},
+		{Name: "restart", State: Running, Message: "1 of 3"},
+		{Name: "check", State: Pending},
+	})
+	clock.Step(4 * time.Second)
+	p.Steps([]Step{
+		{Name: "accept", State: Done, Started: clock.Now()},
+		{Name: "restart", State: Running, Message: "2 of 3"},
+		{Name: "check", State: Pending},
+	})
+	p.Update("Running", "restart: 2 of 3")
+	p.Show("Failed", "it could not be done", []Step{
+		{Name: "accept", State: Done},
+		{Name: "restart", State: Failed, Message: "no answer"},
+		{Name: "check", State: Cancelled},
+	})
+	p.Leave()
 
-func (s *screen) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, s.line, _ = strings.Cut(string(p), clearLine)
-	s.drawn <- s.line
-	return len(p), nil
-}
-
-func TestTerminal(t *testing.T) {
-	out := &screen{drawn: make(chan string, 1)}
-	clock := testingclock.NewFakeClock(time.Unix(0, 0))
-	p := newPrinter(out, "demo", func() int { return 39 }, clock)
-	expect := func(want, why string) {
-		t.Helper()
-		select {
-		case got := <-out.drawn:
-			if got != want {
-				t.Errorf("%s: the line is %q, want %q", why, got, want)
-			}
-		case <-t.Context().Done():
-			t.Fatalf("%s: nothing was drawn", why)
-		}
-	}
-	p.Update("Creating", "etcd: waiting")
-	expect("demo  Creating  0s  etcd: waiting", "a change")
-
-	p.Update("Creating", "kube-apiserver: 2 of 3 are ready")
-	expect("demo  Creating  0s  kube-apiserver: 2…", "a line that would wrap could not be replaced")
-
-	clock.Step(2 * time.Second)
-	expect("demo  Creating  2s  kube-apiserver: 2…", "time moves on without a change")
-
-	p.Close()
-	expect("", "the line is taken off at the end")
-	if p.Elapsed() != 2*time.Second {
-		t.Errorf("elapsed %v, want 2s", p.Elapsed())
+	want := "demo: Running (0s)\n" + // what a step says is not said twice
+		"demo: accept: done (0s)\n" +
+		"demo: restart: running: 1 of 3 (0s)\n" +
+		"demo: restart: running: 2 of 3 (4s)\n" +
+		"demo: Failed: it could not be done (4s)\n" +
+		"demo: restart: failed: no answer (4s)\n" +
+		"demo: check: cancelled (4s)\n"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("a line for each change of a step (-want +got):\n%s", diff)
 	}
 }
 
 func TestNothingShownNothingCleared(t *testing.T) {
 	var out bytes.Buffer
-	p := newPrinter(&out, "demo", func() int { return 80 }, testingclock.NewFakeClock(time.Unix(0, 0)))
+	p := newPrinter(&out, "demo", func() (int, int) { return 80, 24 }, testingclock.NewFakeClock(time.Unix(0, 0)))
 	p.Close()
 	if out.Len() > 0 {
 		t.Errorf("wrote %q", out.String())

@@ -13,6 +13,10 @@ import (
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
+// FieldOwner differs from v1alpha1.FieldOwner, the controllers': kubectl shows who
+// set a field.
+const FieldOwner = client.FieldOwner("marina-cli")
+
 // Scheme holds the kinds that the CLI reads and writes.
 var Scheme = func() *runtime.Scheme {
 	s := runtime.NewScheme()
@@ -32,6 +36,7 @@ func mapper() meta.RESTMapper {
 	m.Add(corev1.SchemeGroupVersion.WithKind("Secret"), meta.RESTScopeNamespace)
 	m.Add(corev1.SchemeGroupVersion.WithKind("ConfigMap"), meta.RESTScopeNamespace)
 	m.Add(v1alpha1.GroupVersion.WithKind("Cluster"), meta.RESTScopeNamespace)
+	m.Add(v1alpha1.GroupVersion.WithKind("Operation"), meta.RESTScopeNamespace)
 	m.Add(v1alpha1.GroupVersion.WithKind("HostedControlPlane"), meta.RESTScopeNamespace)
 	m.Add(v1alpha1.GroupVersion.WithKind("KubernetesRelease"), meta.RESTScopeRoot)
 	return m

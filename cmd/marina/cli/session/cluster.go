@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
@@ -34,4 +35,12 @@ func NoCluster(key client.ObjectKey) *failure.Error {
 		Message: fmt.Sprintf("no cluster %q in namespace %q", key.Name, key.Namespace),
 		Do:      "'marina cluster list --all-namespaces' shows what there is",
 	}
+}
+
+// Ref is an object as it has to be named again, in a command in a message.
+func Ref(key client.ObjectKey) string {
+	if key.Namespace == metav1.NamespaceDefault {
+		return key.Name
+	}
+	return key.Name + " -n " + key.Namespace
 }

@@ -41,6 +41,23 @@ func CompleteClusters(open Opener, limit int) cobra.CompletionFunc {
 	}
 }
 
+// CompleteOperations completes the name of one of the operations that fit.
+func CompleteOperations(open Opener, fits func(*v1alpha1.Operation) bool) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		var list v1alpha1.OperationList
+		if len(args) > 0 || !complete(open, cmd, &list, true) {
+			return nil, noFiles
+		}
+		var names []cobra.Completion
+		for _, o := range list.Items {
+			if fits(&o) {
+				names = append(names, cobra.CompletionWithDesc(o.Name, strings.TrimSpace(string(o.Spec.Type)+" "+string(o.Status.Phase))))
+			}
+		}
+		return names, noFiles
+	}
+}
+
 // CompleteVersions completes the names of the releases on offer, newest first.
 func CompleteVersions(open Opener) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {

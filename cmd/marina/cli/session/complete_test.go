@@ -24,6 +24,14 @@ func TestComplete(t *testing.T) {
 	for _, name := range []string{"1.36.4-9", "1.36.4-10"} {
 		builder.WithObjects(&v1alpha1.KubernetesRelease{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	}
+	for name, phase := range map[string]v1alpha1.OperationPhase{"new": "", "runs": v1alpha1.OperationRunning, "failed": v1alpha1.OperationFailed} {
+		builder.WithObjects(&v1alpha1.Operation{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default"},
+			Spec:       v1alpha1.OperationSpec{Type: v1alpha1.OperationRestart},
+			Status:     v1alpha1.OperationStatus{Phase: phase},
+		})
+	}
+	unfinished := func(o *v1alpha1.Operation) bool { return !o.Status.Phase.Finished() }
 	c := builder.Build()
 	open := func(*cobra.Command) (*Session, error) { return &Session{Client: c, Namespace: "default"}, nil }
 	broken := func(*cobra.Command) (*Session, error) { return nil, errors.New("no server") }
@@ -37,6 +45,8 @@ func TestComplete(t *testing.T) {
 		"NoneAfterTheLast":       {complete: CompleteClusters(open, 1), args: []string{"a"}},
 		"NoneTwice":              {complete: CompleteClusters(open, 0), args: []string{"a"}, want: []cobra.Completion{"b\tActive 1.37.1-1"}},
 		"VersionsNewestFirst":    {complete: CompleteVersions(open), want: []cobra.Completion{"1.36.4-10", "1.36.4-9"}},
+		"OperationsThatFit":      {complete: CompleteOperations(open, unfinished), want: []cobra.Completion{"new\tRestart", "runs\tRestart Running"}},
+		"OneOperationOnly":       {complete: CompleteOperations(open, unfinished), args: []string{"runs"}},
 		"NothingWithoutAServer":  {complete: CompleteClusters(broken, 1)},
 	}
 	for name, tc := range cases {
@@ -46,7 +56,7 @@ func TestComplete(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			if directive&cobra.ShellCompDirectiveNoFileComp == 0 {
-				t.Error("names of files are no clusters")
+				t.Error("names of files are not offered")
 			}
 		})
 	}

@@ -1,28 +1,18 @@
-package clusters
+package waiting
 
 import (
 	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
+	"github.com/marina-dev/marina/cmd/marina/cli/clitest"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
-
-// instant is a clock on which nothing takes long.
-type instant struct{ clock.RealClock }
-
-func (instant) After(time.Duration) <-chan time.Time {
-	c := make(chan time.Time, 1)
-	c <- time.Time{}
-	return c
-}
 
 // recorder notes what it is told, and has seen enough at the phase until.
 type recorder struct {
@@ -30,7 +20,7 @@ type recorder struct {
 	notes []string
 }
 
-func (r *recorder) observe(c *v1alpha1.Cluster) bool {
+func (r *recorder) Observe(c *v1alpha1.Cluster) bool {
 	if c == nil {
 		r.notes = append(r.notes, "none")
 		return false
@@ -39,17 +29,22 @@ func (r *recorder) observe(c *v1alpha1.Cluster) bool {
 	return c.Status.Phase == r.until
 }
 
-func (r *recorder) lost(err error) { r.notes = append(r.notes, "lost: "+err.Error()) }
+func (r *recorder) Lost(err error) { r.notes = append(r.notes, "lost: "+err.Error()) }
 
 var demo = client.ObjectKey{Namespace: "default", Name: "demo"}
 
 func TestFollowSurvivesARestartOfTheManagementCluster(t *testing.T) {
-	creating := cluster("demo", v1alpha1.ClusterCreating, metav1.ConditionUnknown, "")
-	a := newAPI(t, []client.Object{creating},
+	creating := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "demo"}}
+	creating.Status.Phase = v1alpha1.ClusterCreating
+	a := clitest.NewAPI(t, []client.Object{creating},
 		func(client.Client) error { return errors.New("it restarts") },
-		becomes(t, cluster("demo", v1alpha1.ClusterActive, metav1.ConditionTrue, "")))
+		func(c client.Client) error {
+			active := creating.DeepCopy()
+			active.Status.Phase = v1alpha1.ClusterActive
+			return c.Status().Update(t.Context(), active)
+		})
 	r := &recorder{until: v1alpha1.ClusterActive}
-	if err := follow(t.Context(), a, demo, instant{}, r); err != nil {
+	if err := Follow(t.Context(), a, demo, &v1alpha1.ClusterList{}, clitest.Instant{}, r); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"Creating", "lost: it restarts", "Creating", "Active"}
@@ -60,10 +55,10 @@ func TestFollowSurvivesARestartOfTheManagementCluster(t *testing.T) {
 
 func TestFollowFailsIfTheFirstRequestDoes(t *testing.T) {
 	refused := errors.New("connection refused")
-	a := interceptor.NewClient(newAPI(t, nil), interceptor.Funcs{
+	a := interceptor.NewClient(clitest.NewAPI(t, nil), interceptor.Funcs{
 		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return refused },
 	})
-	if err := follow(t.Context(), a, demo, instant{}, &recorder{}); !errors.Is(err, refused) {
+	if err := Follow(t.Context(), a, demo, &v1alpha1.ClusterList{}, clitest.Instant{}, &recorder{}); !errors.Is(err, refused) {
 		t.Errorf("got %v, want %v: nobody shall wait ten minutes for a wrong address", err, refused)
 	}
 }
@@ -71,8 +66,8 @@ func TestFollowFailsIfTheFirstRequestDoes(t *testing.T) {
 func TestFollowEndsWithItsContext(t *testing.T) {
 	cause := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	a := newAPI(t, nil, func(client.Client) error { cancel(cause); return nil })
-	if err := follow(ctx, a, demo, instant{}, &recorder{}); !errors.Is(err, cause) {
+	a := clitest.NewAPI(t, nil, func(client.Client) error { cancel(cause); return nil })
+	if err := Follow(ctx, a, demo, &v1alpha1.ClusterList{}, clitest.Instant{}, &recorder{}); !errors.Is(err, cause) {
 		t.Errorf("got %v, want the cause, which tells a time limit from an interrupt", err)
 	}
 }

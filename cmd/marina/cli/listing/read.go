@@ -1,22 +1,21 @@
-package clusters
+package listing
 
 import (
 	"context"
 	"encoding/json"
 	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
 	"github.com/marina-dev/marina/cmd/marina/cli/session"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // What is asked of the server. Tables are what kubectl asks for too: with them,
@@ -26,16 +25,17 @@ const (
 	acceptObject = "application/json"
 )
 
-// reader reads clusters in the form that it is made for. Answers are kept as the
+// reader reads objects of a kind in the form that it is made for. Answers are kept as the
 // server sent them, so that fields that this version does not know are shown.
 type reader struct {
 	rest      rest.Interface
+	kind      Kind
 	accept    string
-	namespace string // empty for all
-	only      string // the one name that list and watch are limited to, or empty
+	namespace string          // empty for all
+	selector  fields.Selector // what list and watch are limited to, or nil
 }
 
-func newReader(s *session.Session, accept string, allNamespaces bool) (*reader, error) {
+func newReader(s *session.Session, kind Kind, accept string, allNamespaces bool) (*reader, error) {
 	config := rest.CopyConfig(s.Config)
 	config.APIPath = "/apis"
 	config.GroupVersion = &v1alpha1.GroupVersion
@@ -44,7 +44,7 @@ func newReader(s *session.Session, accept string, allNamespaces bool) (*reader, 
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{rest: c, accept: accept, namespace: s.Namespace}
+	r := &reader{rest: c, kind: kind, accept: accept, namespace: s.Namespace}
 	if allNamespaces {
 		r.namespace = ""
 	}
@@ -52,20 +52,20 @@ func newReader(s *session.Session, accept string, allNamespaces bool) (*reader, 
 }
 
 func (r *reader) request() *rest.Request {
-	return r.rest.Get().NamespaceIfScoped(r.namespace, r.namespace != "").Resource("clusters").
+	return r.rest.Get().NamespaceIfScoped(r.namespace, r.namespace != "").Resource(r.kind.Plural).
 		SetHeader("Accept", r.accept)
 }
 
-// get reads one cluster into a *metav1.Table or an *unstructured.Unstructured.
+// get reads one object into a *metav1.Table or an *unstructured.Unstructured.
 func (r *reader) get(ctx context.Context, name string, into any) error {
 	data, err := raw(r.request().Name(name).Do(ctx))
 	if apierrors.IsNotFound(err) && !failure.NotServed(err) {
-		return session.NoCluster(client.ObjectKey{Namespace: r.namespace, Name: name})
+		return r.kind.Missing(client.ObjectKey{Namespace: r.namespace, Name: name})
 	}
 	return decode(data, err, into)
 }
 
-// list reads the clusters. Unlike an object's, a list's resource version is that
+// list reads the objects. Unlike an object's, a list's resource version is that
 // of now, from which a watch can go on.
 func (r *reader) list(ctx context.Context, into any) error {
 	data, err := raw(r.selected().Do(ctx))
@@ -82,10 +82,10 @@ func raw(result rest.Result) ([]byte, error) {
 }
 
 func (r *reader) selected() *rest.Request {
-	if r.only == "" {
+	if r.selector == nil {
 		return r.request()
 	}
-	return r.request().Param("fieldSelector", fields.OneTermEqualSelector(metav1.ObjectNameField, r.only).String())
+	return r.request().Param("fieldSelector", r.selector.String())
 }
 
 func decode(data []byte, err error, into any) error {

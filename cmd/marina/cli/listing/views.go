@@ -1,4 +1,4 @@
-package clusters
+package listing
 
 import (
 	"cmp"
@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,6 +15,17 @@ import (
 
 	"github.com/marina-dev/marina/cmd/marina/cli/output"
 )
+
+// view is a form in which objects are read and printed.
+type view interface {
+	// accept is the form that the server is asked for.
+	accept() string
+	// show prints the objects named, or all, and returns how many there were and
+	// from which resource version on to watch.
+	show(ctx context.Context, r *reader, names []string) (count int, resourceVersion string, err error)
+	// event prints one change.
+	event(metav1.WatchEvent) error
+}
 
 // tableView prints the server's tables.
 type tableView struct {
@@ -24,12 +36,14 @@ type tableView struct {
 		io.Writer
 		Flush() error
 	}
+	newestLast bool
 }
 
-func newTableView(out io.Writer, wide, withNamespace, noHeaders bool) *tableView {
+func newTableView(out io.Writer, wide, withNamespace, noHeaders, newestLast bool) *tableView {
 	return &tableView{
-		printer: printers.NewTablePrinter(printers.PrintOptions{Wide: wide, WithNamespace: withNamespace, NoHeaders: noHeaders}),
-		out:     printers.GetNewTabWriter(out),
+		newestLast: newestLast,
+		printer:    printers.NewTablePrinter(printers.PrintOptions{Wide: wide, WithNamespace: withNamespace, NoHeaders: noHeaders}),
+		out:        printers.GetNewTabWriter(out),
 	}
 }
 
@@ -55,6 +69,11 @@ func (v *tableView) show(ctx context.Context, r *reader, names []string) (int, s
 	if len(table.Rows) == 0 && len(errs) > 0 {
 		return 0, "", errors.Join(errs...)
 	}
+	if v.newestLast {
+		slices.SortStableFunc(table.Rows, func(a, b metav1.TableRow) int {
+			return byAge(a.Object.Object.(*unstructured.Unstructured), b.Object.Object.(*unstructured.Unstructured))
+		})
+	}
 	err := v.print(table)
 	return len(table.Rows), table.ResourceVersion, errors.Join(append(errs, err)...)
 }
@@ -76,11 +95,13 @@ func (v *tableView) print(table *metav1.Table) error {
 
 // objectView prints whole objects, or their names.
 type objectView struct {
-	out    io.Writer
-	format string
+	out      io.Writer
+	format   string
+	resource string // what -o name prints before the slash
 	// single prints each object by itself, as a watch must: it has no end at which
 	// a list could be closed.
-	single bool
+	single     bool
+	newestLast bool
 }
 
 func (v *objectView) accept() string { return acceptObject }
@@ -104,16 +125,19 @@ func (v *objectView) show(ctx context.Context, r *reader, names []string) (int, 
 	if len(list.Items) == 0 && len(errs) > 0 {
 		return 0, "", errors.Join(errs...)
 	}
+	if v.newestLast {
+		slices.SortStableFunc(list.Items, func(a, b unstructured.Unstructured) int { return byAge(&a, &b) })
+	}
 	err := v.print(list.Items, len(names) == 1)
 	return len(list.Items), list.GetResourceVersion(), errors.Join(append(errs, err)...)
 }
 
 func (v *objectView) print(items []unstructured.Unstructured, one bool) error {
 	if !one && !v.single {
-		return output.List(v.out, v.format, resource, items)
+		return output.List(v.out, v.format, v.resource, items)
 	}
 	for i := range items {
-		if err := output.Object(v.out, v.format, resource, &items[i]); err != nil {
+		if err := output.Object(v.out, v.format, v.resource, &items[i]); err != nil {
 			return err
 		}
 	}
@@ -125,7 +149,11 @@ func (v *objectView) event(event metav1.WatchEvent) error {
 	if err := json.Unmarshal(event.Object.Raw, object); err != nil {
 		return err
 	}
-	return output.Object(v.out, v.format, resource, object)
+	return output.Object(v.out, v.format, v.resource, object)
+}
+
+func byAge(a, b *unstructured.Unstructured) int {
+	return a.GetCreationTimestamp().Compare(b.GetCreationTimestamp().Time)
 }
 
 // versionOf is the resource version of the object in an event, be it the object or

@@ -1,0 +1,94 @@
+package operations
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/cmd/marina/cli/dryrun"
+	"github.com/marina-dev/marina/cmd/marina/cli/failure"
+	"github.com/marina-dev/marina/cmd/marina/cli/output"
+	"github.com/marina-dev/marina/cmd/marina/cli/progress"
+	"github.com/marina-dev/marina/cmd/marina/cli/session"
+	"github.com/marina-dev/marina/cmd/marina/cli/waiting"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
+
+// request are the flags of a command that creates an operation.
+type request struct {
+	wait    bool
+	timeout time.Duration
+	dryRun  dryrun.Flag
+	output  string
+}
+
+func (r *request) addFlags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&r.wait, "wait", false, "show the steps and wait until the operation is finished")
+	waiting.TimeoutFlag(cmd, &r.timeout)
+	r.dryRun.AddTo(cmd, "none, or server (have it checked, create nothing)", dryrun.Server)
+	cmd.Flags().StringVarP(&r.output, "output", "o", "", "print the operation as yaml, json or name")
+	_ = cmd.RegisterFlagCompletionFunc("output", session.CompleteFixed(output.YAML, output.JSON, output.Name))
+}
+
+func (r *request) check(cmd *cobra.Command) error {
+	if err := r.dryRun.Check(cmd, r.wait); err != nil {
+		return err
+	}
+	if err := output.Check(r.output, output.YAML, output.JSON, output.Name); err != nil {
+		return failure.Usage(cmd.CommandPath(), "%v", err)
+	}
+	return waiting.CheckTimeout(cmd, r.timeout)
+}
+
+// create creates an operation and, if that is asked for, waits until it is
+// finished.
+func (r *request) create(cmd *cobra.Command, s *session.Session, spec v1alpha1.OperationSpec) error {
+	o := &v1alpha1.Operation{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:    s.Namespace,
+			GenerateName: strings.ToLower(fmt.Sprintf("%s-%s-", spec.TargetRef.Name, spec.Type)),
+		},
+		Spec: spec,
+	}
+	if err := s.Client.Create(cmd.Context(), o, r.dryRun.Create()...); err != nil {
+		return err
+	}
+	if !r.wait {
+		if err := r.print(cmd, o, fmt.Sprintf("operation %q created%s", o.Name, r.dryRun.Suffix())); err != nil {
+			return err
+		}
+		if r.output == "" && r.dryRun.Mode == dryrun.None {
+			progress.Advise(cmd.ErrOrStderr(), "Next: marina operation watch %s", session.Ref(client.ObjectKeyFromObject(o)))
+		}
+		return nil
+	}
+	if r.output == "" {
+		if err := r.print(cmd, o, fmt.Sprintf("operation %q created", o.Name)); err != nil {
+			return err
+		}
+	}
+	finished, err := awaitFinished(cmd, s, o.Name, r.timeout)
+	if err != nil {
+		return err
+	}
+	if err := failed(finished); err != nil {
+		return err
+	}
+	return r.print(cmd, finished, succeeded(finished))
+}
+
+func (r *request) print(cmd *cobra.Command, o *v1alpha1.Operation, sentence string) error {
+	if r.output == "" {
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), sentence)
+		return err
+	}
+	u, err := output.Manifest(o, session.Scheme)
+	if err != nil {
+		return err
+	}
+	return output.Object(cmd.OutOrStdout(), r.output, resource, u)
+}
