@@ -92,11 +92,8 @@ func (s situation) roll(is func(v1alpha1.ComponentStatus) bool) (steps []step) {
 	for _, name := range rolled {
 		c := componentOf(s.hcp, name)
 		result := step{name: name, done: is(c) && settled(c)}
-		switch {
-		case is(c):
+		if is(c) {
 			result.message = fmt.Sprintf("%d of %d replicas replaced, %d ready", c.Updated, c.Replicas, c.Ready)
-		default:
-			result.message = "left as it was"
 		}
 		steps = append(steps, result)
 	}
@@ -182,6 +179,8 @@ func report(op *v1alpha1.Operation, steps []step, now metav1.Time) {
 	status := &op.Status
 	before := status.Steps
 	status.Steps = nil
+	// They are done in this order: one that seems to be done before its turn was so
+	// from before.
 	done, current := 0, ""
 	for _, st := range steps {
 		written := v1alpha1.OperationStep{Name: st.name, Phase: v1alpha1.OperationPending}
@@ -189,7 +188,7 @@ func report(op *v1alpha1.Operation, steps []step, now metav1.Time) {
 			written.StartedAt, written.FinishedAt = before[i].StartedAt, before[i].FinishedAt
 		}
 		switch {
-		case st.done:
+		case st.done && current == "":
 			done++
 			written.Phase = v1alpha1.OperationSucceeded
 			if written.StartedAt == nil {
@@ -234,6 +233,9 @@ func conclude(op *v1alpha1.Operation, steps []step, v verdict, now metav1.Time) 
 			st.Phase = v1alpha1.OperationFailed
 		default:
 			st.Phase = v1alpha1.OperationCancelled
+			if st.StartedAt == nil {
+				st.Message = "left as it was"
+			}
 		}
 		marked = true
 	}

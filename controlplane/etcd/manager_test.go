@@ -11,6 +11,7 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -24,6 +25,13 @@ import (
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
+
+func conditionsOf(obj client.Object) *[]metav1.Condition {
+	if etcd, ok := obj.(*v1alpha1.EtcdCluster); ok {
+		return &etcd.Status.Conditions
+	}
+	return &obj.(*v1alpha1.EtcdTenant).Status.Conditions
+}
 
 // apiServerBinary is the API server of the test below.
 const apiServerBinary = "../../bin/kubernetes/v1.37.1/kube-apiserver"
@@ -76,6 +84,20 @@ func TestManager(t *testing.T) {
 		}
 		return want(etcd.Status.Conditions, "Available", "True", "AsExpected", "")
 	})
+	// As a pass leaves it that has taken an older status from the cache for what is.
+	for name, obj := range map[string]client.Object{"EtcdCluster": etcd, "EtcdTenant": one} {
+		before := obj.DeepCopyObject().(client.Object)
+		meta.SetStatusCondition(conditionsOf(obj), metav1.Condition{Type: "Ready", Status: metav1.ConditionFalse, Reason: "Outdated"})
+		if err := api.Status().Patch(ctx, obj, client.MergeFrom(before)); err != nil {
+			t.Fatal(err)
+		}
+		step("an outdated status is put right: "+name, func() error {
+			if err := api.Get(ctx, at(obj), obj); err != nil {
+				return err
+			}
+			return readyError(*conditionsOf(obj))
+		})
+	}
 	for _, key := range []types.NamespacedName{secretKey(cluster, "root"), {Namespace: "marina-one", Name: "etcd-client"}} {
 		secret := &corev1.Secret{}
 		if err := api.Get(ctx, key, secret); err != nil {

@@ -30,6 +30,8 @@ type goal struct {
 	uid     types.UID
 	// phase is the phase that is waited for; empty means the Ready condition.
 	phase v1alpha1.ClusterPhase
+	// condition is one that is to be True; empty, without a phase, means Ready.
+	condition string
 }
 
 var (
@@ -52,7 +54,10 @@ func parseGoal(s string) (goal, error) {
 		}
 		return goal{}, fmt.Errorf("--for: there is no phase %q: choose one of %s", name, join(phases))
 	}
-	return goal{}, fmt.Errorf("--for: %q is not something to wait for: choose ready, deleted or phase=PHASE", s)
+	if name, found := strings.CutPrefix(s, "condition="); found && name != "" {
+		return goal{text: name, condition: name}, nil
+	}
+	return goal{}, fmt.Errorf("--for: %q is not something to wait for: choose ready, deleted, phase=PHASE or condition=TYPE", s)
 }
 
 // verdict is what a cluster's state means for a goal.
@@ -84,7 +89,7 @@ func (g goal) judge(c *v1alpha1.Cluster) (v verdict, why string) {
 		return goOn, ""
 	case g.phase != "" && c.Status.Phase == g.phase:
 		return reached, ""
-	case g.phase == "" && isReady(c):
+	case g.phase == "" && isTrue(c, cmp.Or(g.condition, v1alpha1.ConditionReady)):
 		return reached, ""
 	case c.Status.Phase == v1alpha1.ClusterError || refusal(c) != "":
 		return hopeless, cmp.Or(refusal(c), describe(c))
@@ -103,10 +108,10 @@ func refusal(c *v1alpha1.Cluster) string {
 	return cmp.Or(accepted.Message, accepted.Reason)
 }
 
-// isReady asks for a Ready condition of the present spec too, as kubectl wait does.
-func isReady(c *v1alpha1.Cluster) bool {
-	ready := meta.FindStatusCondition(c.Status.Conditions, v1alpha1.ConditionReady)
-	return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration >= c.Generation
+// isTrue asks for a condition of the present spec, as kubectl wait does.
+func isTrue(c *v1alpha1.Cluster, conditionType string) bool {
+	found := meta.FindStatusCondition(c.Status.Conditions, conditionType)
+	return found != nil && found.Status == metav1.ConditionTrue && found.ObservedGeneration >= c.Generation
 }
 
 // phaseOf is the phase as it is now: no manager may have seen the cluster yet, or
@@ -121,6 +126,9 @@ func phaseOf(c *v1alpha1.Cluster) string {
 // describe is the sentence of the condition that tells most about where a cluster
 // is.
 func describe(c *v1alpha1.Cluster) string {
+	if c.DeletionTimestamp != nil && c.Status.Phase != v1alpha1.ClusterDeleting {
+		return "no manager has taken the deletion up yet"
+	}
 	if c.Status.Message != "" {
 		return c.Status.Message
 	}

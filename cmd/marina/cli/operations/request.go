@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -50,7 +51,7 @@ func (r *request) create(cmd *cobra.Command, s *session.Session, spec v1alpha1.O
 	o := &v1alpha1.Operation{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:    s.Namespace,
-			GenerateName: strings.ToLower(fmt.Sprintf("%s-%s-", spec.TargetRef.Name, spec.Type)),
+			GenerateName: spec.TargetRef.Name + "-" + words(spec.Type) + "-",
 		},
 		Spec: spec,
 	}
@@ -79,6 +80,18 @@ func (r *request) create(cmd *cobra.Command, s *session.Session, spec v1alpha1.O
 		return err
 	}
 	return r.print(cmd, finished, succeeded(finished))
+}
+
+// words are those of a type in lower case: rotate-certificates.
+func words(kind v1alpha1.OperationType) string {
+	var b strings.Builder
+	for i, r := range string(kind) {
+		if unicode.IsUpper(r) && i > 0 {
+			b.WriteByte('-')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
 }
 
 func (r *request) print(cmd *cobra.Command, o *v1alpha1.Operation, sentence string) error {

@@ -110,12 +110,23 @@ func (p *Printer) show(phase, message string, steps []Step) {
 		}
 		return
 	}
+	lines := changed(before, steps)
+	logSteps := func() {
+		for _, step := range lines {
+			p.log(step.Name, step.text())
+		}
+	}
+	// How the last steps ended comes before what came of them all.
+	over := len(before) > 0 && !slices.ContainsFunc(steps, func(s Step) bool { return s.State == Running || s.State == Pending })
+	if over {
+		logSteps()
+	}
 	// A message that is over is no news: the step that said it tells how it went on.
 	if unsaid := p.unsaid(); newPhase || newMessage && unsaid != "" {
 		p.log(phase, unsaid)
 	}
-	for _, step := range changed(before, steps) {
-		p.log(step.Name, step.text())
+	if !over {
+		logSteps()
 	}
 }
 
