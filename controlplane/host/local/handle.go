@@ -120,6 +120,9 @@ func (h *handle) waitPolling() {
 	}
 }
 
+// killedBy begins how a process ended that got a signal.
+const killedBy = "was killed by "
+
 // reap lets the kernel forget the ended process if it was our child, and tells how it
 // ended if that is known.
 func (h *handle) reap() string {
@@ -137,7 +140,7 @@ func (h *handle) reap() string {
 		case err != nil || pid != h.pid:
 			return "exited"
 		case status.Signaled():
-			return "was killed by " + unix.SignalName(status.Signal())
+			return killedBy + unix.SignalName(status.Signal())
 		default:
 			return fmt.Sprintf("exited with status %d", status.ExitStatus())
 		}

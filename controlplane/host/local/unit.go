@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -172,7 +173,12 @@ func (u *unit) watch(g *group, p *process) {
 			if !g.on || p.plan == nil {
 				return
 			}
-			p.failed(u.host.clock.Now(), how, lastWords(p.plan.log, h.logFrom))
+			// Who is killed does not say why in its log.
+			said := ""
+			if !strings.HasPrefix(how, killedBy) {
+				said = lastWords(p.plan.log, h.logFrom)
+			}
+			p.failed(u.host.clock.Now(), how, said)
 			u.host.log.Info("A process ended", "process", p.plan.id.String(), "pid", h.pid, "how", how, "restartIn", p.wait)
 		})
 	})

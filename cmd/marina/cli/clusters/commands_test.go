@@ -134,7 +134,7 @@ func TestWait(t *testing.T) {
 		},
 		"UnknownGoal": {
 			args:    []string{"--for=happiness"},
-			problem: "Error: --for: \"happiness\" is not something to wait for: choose ready, deleted or phase=PHASE\nWhat to do: see 'marina wait --help'\n",
+			problem: "Error: --for: \"happiness\" is not something to wait for: choose ready, deleted, phase=PHASE or condition=TYPE\nWhat to do: see 'marina wait --help'\n",
 			exit:    2,
 		},
 		"NegativeTimeout": {

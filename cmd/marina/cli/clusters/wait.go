@@ -58,7 +58,7 @@ or being deleted.`,
 		},
 		ValidArgsFunction: session.CompleteClusters(open, 1),
 	}
-	cmd.Flags().StringVar(&until, "for", "ready", "ready, deleted or phase=`PHASE`")
+	cmd.Flags().StringVar(&until, "for", "ready", "ready, deleted, phase=PHASE or condition=TYPE")
 	waiting.TimeoutFlag(cmd, &timeout)
 	words := []string{"ready", "deleted"}
 	for _, phase := range phases {

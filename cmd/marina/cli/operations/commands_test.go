@@ -50,7 +50,7 @@ func TestActions(t *testing.T) {
 			if diff := cmp.Diff(want, got.Spec); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			if prefix := "demo-" + strings.ToLower(string(kind)) + "-"; !strings.HasPrefix(got.Name, prefix) {
+			if prefix := "demo-" + name + "-"; !strings.HasPrefix(got.Name, prefix) {
 				t.Errorf("its name is %s, want %s and something random", got.Name, prefix)
 			}
 			if out != "operation \""+got.Name+"\" created\n" || errOut != "" {

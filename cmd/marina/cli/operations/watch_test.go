@@ -87,8 +87,8 @@ op: Running (0s)
 op: API server: running: 1 of 3 (0s)
 op: API server: done (0s)
 op: scheduler: running (0s)
-op: Succeeded (0s)
 op: scheduler: done (0s)
+op: Succeeded (0s)
 `
 	if diff := cmp.Diff(want, errOut); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

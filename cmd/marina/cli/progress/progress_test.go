@@ -60,9 +60,9 @@ func TestPlainSteps(t *testing.T) {
 		"demo: accept: done (0s)\n" +
 		"demo: restart: running: 1 of 3 (0s)\n" +
 		"demo: restart: running: 2 of 3 (4s)\n" +
-		"demo: Failed: it could not be done (4s)\n" +
 		"demo: restart: failed: no answer (4s)\n" +
-		"demo: check: cancelled (4s)\n"
+		"demo: check: cancelled (4s)\n" +
+		"demo: Failed: it could not be done (4s)\n"
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("a line for each change of a step (-want +got):\n%s", diff)
 	}
