@@ -106,7 +106,14 @@ func failed(d dataDir, err error) error {
 func (r *Running) summary() string {
 	d := r.management.dir
 	hint := ""
-	if home, err := os.UserHomeDir(); err != nil || session.DataDir(os.Getenv, home) != string(d) {
+	// Another terminal does not know what is set in this one.
+	elsewhere := func(name string) string {
+		if name == session.EnvDataDir {
+			return ""
+		}
+		return os.Getenv(name)
+	}
+	if home, err := os.UserHomeDir(); err != nil || session.DataDir(elsewhere, home) != string(d) {
 		hint = fmt.Sprintf("  export %s=%s\n", session.EnvDataDir, d)
 	}
 	return fmt.Sprintf(`Marina is ready.

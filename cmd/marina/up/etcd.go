@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
@@ -96,9 +97,16 @@ func (b *breakage) OnWrite(entry *zapcore.CheckedEntry, fields []zapcore.Field) 
 	select {}
 }
 
+// etcdReady is how long etcd may take to become ready once it has read its data: it
+// has nobody to agree with.
+const etcdReady = time.Minute
+
 // startEtcd starts the management etcd and waits until it serves.
 func startEtcd(ctx context.Context, d dataDir, port int) (*managementEtcd, error) {
 	if err := os.MkdirAll(filepath.Dir(d.etcdLog()), 0o700); err != nil {
+		return nil, err
+	}
+	if err := beginEtcdData(d); err != nil {
 		return nil, err
 	}
 	if err := checkDatabase(filepath.Join(d.etcd(), "member", "snap", "db")); err != nil {
@@ -121,9 +129,15 @@ func startEtcd(ctx context.Context, d dataDir, port int) (*managementEtcd, error
 		return nil, etcdFailed(d, err)
 	}
 	var err error
+	late := time.NewTimer(etcdReady)
+	defer late.Stop()
 	select {
 	case <-server.Server.ReadyNotify():
-		return &managementEtcd{server, b}, nil
+		if err = etcdHasBegun(d); err == nil {
+			return &managementEtcd{server, b}, nil
+		}
+	case <-late.C:
+		err = etcdFailed(d, fmt.Errorf("it is not ready after %s", etcdReady))
 	case err := <-b.broken:
 		return nil, etcdFailed(d, err)
 	case err = <-server.Err():

@@ -24,13 +24,50 @@ func checkEtcdData(d dataDir) error {
 			return nil
 		}
 	}
-	for _, namespace := range names(d.tenants()) {
-		if len(names(filepath.Join(d.tenants(), namespace))) > 0 {
-			return failure.New("restore "+d.etcd()+" from a backup of the data directory, or choose another --data-dir; to give up all clusters, stop their processes and move "+d.tenants()+" away",
-				"the data of the management etcd is missing in %s, but there is data of what it knew in %s", wal, d.tenants())
-		}
+	if d.hosts() {
+		return failure.New("restore "+d.etcd()+" from a backup of the data directory, or choose another --data-dir; to give up all clusters, stop their processes and move "+d.tenants()+" away",
+			"the data of the management etcd is missing in %s, but there is data of what it knew in %s", wal, d.tenants())
 	}
 	return nil
+}
+
+// hosts reports whether something of tenants is there.
+func (d dataDir) hosts() bool {
+	for _, namespace := range names(d.tenants()) {
+		if len(names(filepath.Join(d.tenants(), namespace))) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// unbegun is a file that is there until etcd has served for the first time.
+func (d dataDir) unbegun() string { return filepath.Join(d.etcd(), "unbegun") }
+
+// beginEtcdData makes sure that etcd finds all or nothing. One that is killed in the
+// middle of its first start leaves data with which it never becomes ready; nobody has
+// ever been told that something is stored there.
+func beginEtcdData(d dataDir) error {
+	member := filepath.Join(d.etcd(), "member")
+	if _, err := os.Stat(d.unbegun()); err == nil && !d.hosts() {
+		return os.RemoveAll(member)
+	}
+	if d.used() {
+		return nil
+	}
+	if err := os.MkdirAll(d.etcd(), 0o700); err != nil {
+		return err
+	}
+	return writeFile(d.unbegun(), nil)
+}
+
+// etcdHasBegun comes before anything is stored in etcd.
+func etcdHasBegun(d dataDir) error {
+	err := os.Remove(d.unbegun())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // checkDatabase refuses a database that ends too early. etcd would read it by several

@@ -108,6 +108,43 @@ func TestDamagedDataOfEtcd(t *testing.T) {
 	}
 }
 
+// What a first start leaves that is killed in the middle is no data.
+func TestDataOfEtcdIsBegunAnewUntilItHasServed(t *testing.T) {
+	whole := etcdData(t)
+	if _, err := os.Stat(whole.unbegun()); !os.IsNotExist(err) {
+		t.Fatalf("etcd has served and is not taken to have begun (%v)", err)
+	}
+	for name, tc := range map[string]struct {
+		unbegun, hosts, kept bool
+	}{
+		"it has served":             {kept: true},
+		"it has not served":         {unbegun: true},
+		"tenants have data":         {unbegun: true, hosts: true, kept: true},
+		"it has served, as tenants": {hosts: true, kept: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := dataDir(t.TempDir())
+			if err := os.CopyFS(string(d), os.DirFS(string(whole))); err != nil {
+				t.Fatal(err)
+			}
+			if tc.unbegun {
+				write(t, d.unbegun(), "", 0o600)
+			}
+			if !tc.hosts {
+				if err := os.RemoveAll(d.tenants()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := beginEtcdData(d); err != nil {
+				t.Fatal(err)
+			}
+			if got := d.used(); got != tc.kept {
+				t.Errorf("the data is there: %v, want %v", got, tc.kept)
+			}
+		})
+	}
+}
+
 // tearLog adds the first half of a record to a log, as a crash does in a write.
 func tearLog(dir string) error {
 	path := filepath.Join(dir, "0000000000000000-0000000000000000.wal")

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/marina-dev/marina/cmd/marina/cli/failure"
 	"github.com/marina-dev/marina/cmd/marina/cli/session"
 )
 
@@ -56,7 +57,7 @@ func defaults() (Options, error) {
 	if err != nil {
 		return Options{}, err
 	}
-	return Options{
+	o := Options{
 		DataDir:        session.DataDir(os.Getenv, home),
 		BinDir:         filepath.Dir(self),
 		Self:           self,
@@ -64,7 +65,33 @@ func defaults() (Options, error) {
 		Tenants:        defaultTenants,
 		MetricsAddress: "0",
 		Controllers:    true,
-	}, nil
+	}
+	err = o.portsFrom(os.Getenv)
+	return o, err
+}
+
+// Environment variables that stand for flags, so that a second Marina on a machine
+// needs no other commands.
+const (
+	envPort      = "MARINA_PORT"
+	envPortRange = "MARINA_PORT_RANGE"
+)
+
+// portsFrom takes ports from the environment, where they are given.
+func (o *Options) portsFrom(getenv func(string) string) error {
+	if value := getenv(envPort); value != "" {
+		port, err := strconv.Atoi(value)
+		if err != nil {
+			return failure.New("correct or unset the variable", "$%s: %q is not a port", envPort, value)
+		}
+		o.Port = port
+	}
+	if value := getenv(envPortRange); value != "" {
+		if err := o.Tenants.Set(value); err != nil {
+			return failure.New("correct or unset the variable", "$%s: %q: %v", envPortRange, value, err)
+		}
+	}
+	return nil
 }
 
 // complete fills in what may be left out, checks the rest and makes paths absolute:

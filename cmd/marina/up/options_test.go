@@ -2,6 +2,7 @@ package up
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -62,6 +63,34 @@ func TestPortRange(t *testing.T) {
 			}
 			if tc.ok && got.String() != text {
 				t.Errorf("prints as %q", got)
+			}
+		})
+	}
+}
+
+func TestPortsFromTheEnvironment(t *testing.T) {
+	cases := map[string]struct {
+		port, portRange string
+		want            Options
+		wantErr         string
+	}{
+		"nothing is set":        {"", "", Options{Port: 7443, Tenants: PortRange{21000, 30999}}, ""},
+		"both are":              {"8443", "9000-9099", Options{Port: 8443, Tenants: PortRange{9000, 9099}}, ""},
+		"the port is no port":   {"https", "", Options{}, "MARINA_PORT"},
+		"the range is no range": {"", "9000", Options{}, "MARINA_PORT_RANGE"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("MARINA_PORT", tc.port)
+			t.Setenv("MARINA_PORT_RANGE", tc.portRange)
+			o, err := defaults()
+			switch {
+			case tc.wantErr != "":
+				if err == nil || !strings.Contains(err.Error(), tc.wantErr) {
+					t.Errorf("error %v, want one that names %s", err, tc.wantErr)
+				}
+			case err != nil || o.Port != tc.want.Port || o.Tenants != tc.want.Tenants:
+				t.Errorf("port %d, range %s (%v), want %d and %s", o.Port, o.Tenants, err, tc.want.Port, tc.want.Tenants)
 			}
 		})
 	}
