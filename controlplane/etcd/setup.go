@@ -76,8 +76,8 @@ func (r *ClusterReconciler) SetupWithManager(mgr ctrl.Manager) error {
 }
 
 // SetupWithManager starts the controller. It is woken by specs, by its Secrets, and
-// by EtcdClusters that become ready, cease to be, or get room. Its own
-// writes wake it too, as above.
+// by EtcdClusters that become ready, cease to be, or get room. Its own writes wake it
+// too, as above.
 func (r *TenantReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.events = mgr.GetEventRecorder("marina")
 	return ctrl.NewControllerManagedBy(mgr).

@@ -94,9 +94,8 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// Start starts "marina up" and waits until clusters can be created.
-func (m *Marina) Start(ctx context.Context) error {
-	began := time.Now()
+// Begin starts "marina up" and does not wait for it.
+func (m *Marina) Begin() error {
 	m.output = &output{}
 	m.cmd = exec.Command(m.binary, "up", "--data-dir", m.Dir, "--port", fmt.Sprint(m.port),
 		"--port-range", fmt.Sprintf("%d-%d", m.portMin, m.portMin+portsEach-1))
@@ -110,7 +109,15 @@ func (m *Marina) Start(ctx context.Context) error {
 		_ = cmd.Wait()
 		close(exited)
 	}(m.cmd, m.exited)
+	return nil
+}
 
+// Start starts "marina up" and waits until clusters can be created.
+func (m *Marina) Start(ctx context.Context) error {
+	began := time.Now()
+	if err := m.Begin(); err != nil {
+		return err
+	}
 	err := Await(ctx, time.Minute, func(ctx context.Context) error {
 		select {
 		case <-m.exited:
@@ -189,6 +196,21 @@ func (m *Marina) Kill() error {
 	}
 	<-m.exited
 	return nil
+}
+
+// Signal sends a signal and does not wait for what it does.
+func (m *Marina) Signal(s syscall.Signal) error { return m.cmd.Process.Signal(s) }
+
+// ExitCode waits for the end of "marina up" and returns how it exited.
+func (m *Marina) ExitCode(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	select {
+	case <-m.exited:
+		return m.cmd.ProcessState.ExitCode(), nil
+	case <-ctx.Done():
+		return 0, fmt.Errorf("marina up still runs: %w: %s", ctx.Err(), m.Output())
+	}
 }
 
 // Stop sends SIGTERM and waits until "marina up" has stopped everything.

@@ -12,6 +12,27 @@ import (
 // "marina up" itself is not among them.
 func (m *Marina) Processes() map[string]int {
 	found := map[string]int{}
+	for name, pids := range m.AllProcesses() {
+		found[name] = pids[0]
+	}
+	return found
+}
+
+// TenantProcesses are those of tenants and of the shared etcd; they outlive "marina
+// up".
+func (m *Marina) TenantProcesses() map[string]int {
+	found := m.Processes()
+	for name := range found {
+		if !strings.HasPrefix(name, "marina-") {
+			delete(found, name)
+		}
+	}
+	return found
+}
+
+// AllProcesses are Processes, with every pid of a name: there must be one.
+func (m *Marina) AllProcesses() map[string][]int {
+	found := map[string][]int{}
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		panic(err)
@@ -35,7 +56,7 @@ func (m *Marina) Processes() map[string]int {
 			}
 		}
 		if name != "" && (dir == m.Dir || strings.HasPrefix(dir, m.Dir+"/")) {
-			found[name] = pid
+			found[name] = append(found[name], pid)
 		}
 	}
 	return found

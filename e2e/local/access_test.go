@@ -1,8 +1,6 @@
 package local
 
 import (
-	"context"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -98,9 +96,4 @@ users: [{name: mine, user: {token: secret}}]
 	if info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %o, want 600", info.Mode().Perm())
 	}
-}
-
-// dial is a dialer that no other configuration shares.
-func dial(ctx context.Context, network, address string) (net.Conn, error) {
-	return (&net.Dialer{}).DialContext(ctx, network, address)
 }

@@ -20,17 +20,6 @@ import (
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
-// tenantProcesses leaves out those of the management plane.
-func tenantProcesses(m *harness.Marina) map[string]int {
-	found := m.Processes()
-	for name := range found {
-		if !strings.HasPrefix(name, "marina-") {
-			delete(found, name)
-		}
-	}
-	return found
-}
-
 func TestRestarts(t *testing.T) {
 	m := start(t)
 	c := create(t, m, "lasting")

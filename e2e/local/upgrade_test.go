@@ -4,54 +4,16 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/e2e/harness"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
-
-// probe asks ten times a second, each time over a fresh connection, until stopped;
-// then it tells how often it asked and what failed. Nothing is tried again.
-func probe(ctx context.Context, config *rest.Config) (stop func() (asked int, failed []error)) {
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	var asked atomic.Int32
-	var failed []error
-	go func() {
-		defer close(done)
-		ticker := time.NewTicker(100 * time.Millisecond)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-			}
-			fresh := rest.CopyConfig(config)
-			fresh.Timeout = 10 * time.Second
-			// A dialer of its own keeps client-go from sharing a connection.
-			fresh.Dial = dial
-			_, err := kubernetes.NewForConfigOrDie(fresh).CoreV1().Namespaces().Get(ctx, "default", metav1.GetOptions{})
-			if err != nil && ctx.Err() == nil {
-				failed = append(failed, fmt.Errorf("request %d: %w", asked.Load(), err))
-			}
-			asked.Add(1)
-		}
-	}()
-	return func() (int, []error) {
-		cancel()
-		<-done
-		return int(asked.Load()), failed
-	}
-}
 
 func setVersion(t *testing.T, m *harness.Marina, name, version string) {
 	t.Helper()
@@ -80,16 +42,22 @@ func TestAnUpgradeIsNotNoticedByClients(t *testing.T) {
 	check(t, shared.Client.Create(t.Context(), c))
 	check(t, awaitAvailable(t.Context(), shared, name))
 	api, config := tenant(t, shared, name)
-	stop := probe(t.Context(), config)
+	prober := harness.StartProber(t, config)
 
 	setVersion(t, shared, name, clusters["new"])
 	awaitVersion(t, shared, name, clusters["new"])
-	asked, failed := stop()
-	if asked < 50 {
-		t.Errorf("asked %d times: the probe has not worked", asked)
+	report := prober.Stop()
+	t.Log(report)
+	if n := len(report.Requests); n < 50 {
+		t.Errorf("asked %d times: the prober has not worked", n)
 	}
-	for _, err := range failed {
-		t.Errorf("during the upgrade: %v", err)
+	for _, request := range report.Failed() {
+		t.Errorf("during the upgrade: %v", request.Err)
+	}
+	lost, err := report.Lost(t.Context(), api)
+	check(t, err)
+	if len(lost) > 0 {
+		t.Errorf("confirmed and not there after the upgrade: %v", lost)
 	}
 	version, err := api.Discovery().ServerVersion()
 	check(t, err)

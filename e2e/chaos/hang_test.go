@@ -1,0 +1,49 @@
+package chaos
+
+import (
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/marina-dev/marina/e2e/harness"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
+
+func TestAPIServerHangs(t *testing.T) {
+	s := begin(t)
+	victim := s.before[s.process("kube-apiserver/1/kube-apiserver")]
+	s.prober.Mark()
+	harness.Hold(t, victim)
+	s.awaitCluster(v1alpha1.ConditionAvailable, metav1.ConditionFalse, "kube-apiserver-1")
+	harness.Resume(t, victim)
+	s.end(known(3 * time.Second))
+}
+
+func TestEtcdFollowerHangs(t *testing.T) {
+	s := begin(t)
+	_, others := harness.EtcdLeader(t, shared)
+	s.holdMember(others[0])
+}
+
+func TestEtcdLeaderHangs(t *testing.T) {
+	s := begin(t)
+	leader, _ := harness.EtcdLeader(t, shared)
+	s.holdMember(leader)
+}
+
+// holdMember holds a member until that is noticed. Meanwhile each API server still
+// sends it a third of its requests to etcd: its client gives up a silent connection
+// after 40 s only, and has no flag for that. The other requests go on.
+func (s *scene) holdMember(member harness.EtcdMember) {
+	s.t.Helper()
+	s.prober.Mark()
+	harness.Hold(s.t, member.PID)
+	s.awaitEtcd(v1alpha1.ConditionAvailable, metav1.ConditionFalse, "MembersMissing", memberName(member))
+	s.awaitAnswers(10)
+	harness.Resume(s.t, member.PID)
+	s.end(begun(5 * time.Second))
+	if gap := s.prober.Report().LongestGap(); gap > 5*time.Second {
+		s.t.Errorf("no request succeeded for %s: want the two other members to serve", gap)
+	}
+}

@@ -1,0 +1,56 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+)
+
+// Suite runs the tests of a package, and returns the exit code: with one Marina for
+// all of them, which hosts clusters of the given releases by name.
+func Suite(tests *testing.M, clusters map[string]string, share func(*Marina)) (code int) {
+	code, err := suite(tests, clusters, share)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
+
+func suite(tests *testing.M, clusters map[string]string, share func(*Marina)) (code int, err error) {
+	dir, err := os.MkdirTemp("", "marina-e2e-")
+	if err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(dir)
+	ctx := context.Background()
+	m, err := New(dir)
+	if err != nil {
+		return 1, err
+	}
+	if err := m.Start(ctx); err != nil {
+		return 1, err
+	}
+	defer func() {
+		// A clean stop leaves no process, whatever the tests came to.
+		if stopErr := m.Stop(); stopErr != nil && err == nil {
+			err = stopErr
+		}
+		if left := m.Processes(); len(left) > 0 && err == nil {
+			err = fmt.Errorf("processes left after a clean stop: %v", left)
+		}
+	}()
+	for name, version := range clusters {
+		if err := m.Client.Create(ctx, NewCluster(name, version)); err != nil {
+			return 1, err
+		}
+	}
+	for name := range clusters {
+		if err := AwaitAvailable(ctx, m, name); err != nil {
+			return 1, err
+		}
+	}
+	share(m)
+	return tests.Run(), nil
+}
