@@ -22,7 +22,10 @@ func withActions(spec v1alpha1.HostedControlPlaneSpec, s situation, running *v1a
 	}
 	switch running.Spec.Type {
 	case v1alpha1.OperationUpgrade:
-		spec.Paused = running.Spec.Cancel
+		// When everything has the new version there is nothing left to stop.
+		spec.Paused = running.Spec.Cancel && slices.ContainsFunc(rolled, func(name string) bool {
+			return componentOf(s.hcp, name).Version != running.Spec.Version
+		})
 	case v1alpha1.OperationRestart:
 		spec.Restarts = restarts(s.hcp, string(running.UID), running.Spec.Cancel)
 	case v1alpha1.OperationResync:

@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
+	"errors"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -27,19 +29,22 @@ func (r *Reconciler) delete(ctx context.Context, s *scope, before *v1alpha1.Clus
 	if err := r.observe(ctx, r.Live, s); err != nil {
 		return ctrl.Result{}, err
 	}
-	if err := forgivable(r.operate(ctx, s)); err != nil {
-		return reconcile.Result(err)
-	}
+	// What cannot be recorded must not keep anybody from deleting.
+	recordErr := forgivable(r.operate(ctx, s))
 	err := reconcile.Run(ctx, s, []reconcile.Step[*scope]{
 		{Name: "delete control plane", Run: r.deleteControlPlane},
 		{Name: "delete namespace", Run: r.deleteNamespace},
 	})
+	if errors.Is(recordErr, errHistoryBehind) && err != nil {
+		// Status would tell of what is not known.
+		return reconcile.Result(recordErr)
+	}
 	if err != nil {
 		r.writeStatus(s, before, err)
 		if statusErr := reconcile.PatchStatus(ctx, r.Client, before, s.cluster); statusErr != nil {
 			return ctrl.Result{}, statusErr
 		}
-		return reconcile.Result(err)
+		return reconcile.Result(cmp.Or(recordErr, err))
 	}
 	controllerutil.RemoveFinalizer(s.cluster, v1alpha1.ClusterFinalizer)
 	return ctrl.Result{}, client.IgnoreNotFound(r.Client.Patch(ctx, s.cluster, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), client.FieldOwner(v1alpha1.FieldOwner)))

@@ -67,12 +67,20 @@ func isAbout(op *v1alpha1.Operation, cluster *v1alpha1.Cluster) bool {
 	if uid := op.Spec.TargetRef.UID; uid != "" {
 		return uid == cluster.UID
 	}
-	return !op.CreationTimestamp.Before(&cluster.CreationTimestamp)
+	// One that waits is about the one that there is now.
+	return !op.Status.Phase.Finished() || !op.CreationTimestamp.Before(&cluster.CreationTimestamp)
 }
+
+// verdictsPerPass is how many Operations end in one pass at most.
+const verdictsPerPass = 20
 
 // enact writes down what was decided: what ends, what begins, and how far that is.
 func (r *Reconciler) enact(ctx context.Context, s *scope, d decision) error {
 	now := metav1.NewTime(r.Now())
+	if len(d.verdicts) > verdictsPerPass {
+		// Somebody has made very many; others have their turn in between.
+		d.verdicts, s.again = d.verdicts[:verdictsPerPass], time.Second
+	}
 	for _, v := range d.verdicts {
 		before := v.operation.DeepCopy()
 		conclude(v.operation, stepsOf(v.operation, s.situation(now.Time)), v, now)
@@ -86,32 +94,54 @@ func (r *Reconciler) enact(ctx context.Context, s *scope, d decision) error {
 		return nil
 	}
 	if d.create {
-		if err := r.record(ctx, s, op); err != nil {
+		if err := r.record(ctx, op); err != nil {
+			return err
+		}
+	}
+	if d.begins {
+		history := s.history
+		if d.create {
+			history = append(slices.Clone(history), op)
+		}
+		if err := r.prune(ctx, history); err != nil {
 			return err
 		}
 	}
 	before := op.DeepCopy()
-	if d.begins {
+	if d.begins || op.Status.StartedAt.After(now.Add(time.Minute)) {
+		// A clock that was set back would let it run for ever.
 		op.Status.Phase, op.Status.StartedAt, op.Status.Generation = v1alpha1.OperationRunning, &now, s.cluster.Generation
 	}
 	report(op, stepsOf(op, s.situation(now.Time)), now)
 	op.Status.Message = ""
 	if op.Spec.Cancel {
-		op.Status.Message = "stopping at the next safe point"
+		op.Status.Message = "stopping at the next safe point, which is when all replicas of what has begun are ready"
+		if op.Spec.Type == v1alpha1.OperationUpgrade {
+			op.Status.Message += "; spec.version " + s.cluster.Status.Version + " goes back at once"
+		}
 	}
 	return r.patchOperation(ctx, before, op)
 }
 
 // record creates an Operation that follows from the spec.
-func (r *Reconciler) record(ctx context.Context, s *scope, op *v1alpha1.Operation) error {
+func (r *Reconciler) record(ctx context.Context, op *v1alpha1.Operation) error {
 	err := r.Client.Create(ctx, op, client.FieldOwner(v1alpha1.FieldOwner))
-	switch {
-	case apierrors.IsAlreadyExists(err):
-		return errHistoryBehind
-	case err != nil:
+	if apierrors.IsAlreadyExists(err) {
+		known := &v1alpha1.Operation{}
+		if err := r.Live.Get(ctx, client.ObjectKeyFromObject(op), known); err != nil {
+			return client.IgnoreNotFound(err)
+		}
+		if known.Spec.TargetRef == op.Spec.TargetRef && known.Spec.Type == op.Spec.Type && known.Spec.Version == op.Spec.Version {
+			return errHistoryBehind
+		}
+		// Somebody else has taken the name, which can be foreseen.
+		op.GenerateName, op.Name = op.Name+"-", ""
+		err = r.Client.Create(ctx, op, client.FieldOwner(v1alpha1.FieldOwner))
+	}
+	if err != nil {
 		return fmt.Errorf("recording the operation: %w", err)
 	}
-	return r.prune(ctx, s.operations)
+	return nil
 }
 
 // errHistoryBehind says that the cache does not know yet what an earlier pass wrote.
@@ -134,10 +164,10 @@ func (r *Reconciler) patchOperation(ctx context.Context, before, op *v1alpha1.Op
 	return nil
 }
 
-// prune deletes the oldest of those that have ended, so that with a new one no more
-// than v1alpha1.OperationsKept are left.
+// prune deletes the oldest of those that have ended, so that no more than
+// v1alpha1.OperationsKept are left.
 func (r *Reconciler) prune(ctx context.Context, operations []*v1alpha1.Operation) error {
-	surplus := len(operations) + 1 - v1alpha1.OperationsKept
+	surplus := len(operations) - v1alpha1.OperationsKept
 	for _, op := range operations {
 		if surplus <= 0 {
 			return nil
@@ -161,6 +191,21 @@ func (r *Reconciler) closeHistory(ctx context.Context, key types.NamespacedName)
 	if err != nil || len(operations) == 0 {
 		return err
 	}
+	// The cache may hear of an Operation before its Cluster.
+	if err := r.Live.Get(ctx, key, &v1alpha1.Cluster{}); err == nil {
+		return errHistoryBehind
+	} else if !apierrors.IsNotFound(err) {
+		return err
+	}
+	if err := r.close(ctx, operations, fmt.Sprintf("refused: there is no cluster %s in this namespace", key.Name)); err != nil {
+		return err
+	}
+	return r.pruneOrphans(ctx, key.Namespace)
+}
+
+// close ends Operations of Clusters that are gone; refusal is what those are told that
+// have not begun.
+func (r *Reconciler) close(ctx context.Context, operations []*v1alpha1.Operation, refusal string) error {
 	now := metav1.NewTime(r.Now())
 	for _, op := range operations {
 		if op.Status.Phase.Finished() {
@@ -168,10 +213,10 @@ func (r *Reconciler) closeHistory(ctx context.Context, key types.NamespacedName)
 		}
 		v := verdict{op, v1alpha1.OperationCancelled, "overtaken: the cluster has been deleted"}
 		switch {
-		case op.Spec.Type == v1alpha1.OperationDelete:
+		case op.Spec.Type == v1alpha1.OperationDelete && op.Status.Phase == v1alpha1.OperationRunning:
 			v.phase, v.message = v1alpha1.OperationSucceeded, success(op)
 		case op.Status.Phase != v1alpha1.OperationRunning:
-			v.phase, v.message = v1alpha1.OperationFailed, fmt.Sprintf("refused: there is no cluster %s in this namespace", key.Name)
+			v.phase, v.message = v1alpha1.OperationFailed, refusal
 		}
 		before := op.DeepCopy()
 		conclude(op, nil, v, now)
@@ -179,7 +224,7 @@ func (r *Reconciler) closeHistory(ctx context.Context, key types.NamespacedName)
 			return err
 		}
 	}
-	return r.pruneOrphans(ctx, key.Namespace)
+	return nil
 }
 
 // pruneOrphans deletes the oldest Operations of Clusters that are gone.
@@ -198,12 +243,8 @@ func (r *Reconciler) pruneOrphans(ctx context.Context, namespace string) error {
 			orphans = append(orphans, op)
 		}
 	}
-	if len(orphans) <= v1alpha1.OperationsKept {
-		return nil
-	}
 	slices.SortFunc(orphans, byAge)
-	// There is one more than is to be kept, as if another one were about to come.
-	return r.prune(ctx, orphans[:len(orphans)-1])
+	return r.prune(ctx, orphans)
 }
 
 // operationEvent tells people what became of an Operation, beside the Cluster.

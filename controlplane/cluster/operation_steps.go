@@ -142,10 +142,13 @@ func (s situation) takenUp(op *v1alpha1.Operation) bool {
 
 // rotated reports whether all certificates are younger than the Operation.
 func (s situation) rotated(op *v1alpha1.Operation) bool {
-	if s.hcp == nil || s.hcp.Status.Certificates == nil || s.hcp.Status.Certificates.NotBefore == nil || op.Status.StartedAt == nil {
+	if s.hcp == nil || s.hcp.Status.Certificates == nil || op.Status.StartedAt == nil {
 		return false
 	}
-	return !s.hcp.Status.Certificates.NotBefore.Before(op.Status.StartedAt)
+	// Both, since what was asked for before may lie in the future of a clock that was
+	// set back.
+	asked, satisfied := s.hcp.Spec.CertificatesNotBefore, s.hcp.Status.Certificates.NotBefore
+	return asked.Equal(op.Status.StartedAt) && satisfied.Equal(asked)
 }
 
 // atSafePoint reports whether a cancelled Operation may stop here: no component is

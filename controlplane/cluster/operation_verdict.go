@@ -9,12 +9,15 @@ import (
 )
 
 // judge tells whether an Operation that runs has come to an end, and how.
-func (s situation) judge(op *v1alpha1.Operation, want *wish) (v1alpha1.OperationPhase, string) {
+func (s situation) judge(op *v1alpha1.Operation) (v1alpha1.OperationPhase, string) {
 	left := leftOver(stepsOf(op, s))
 	switch c := s.cluster; {
 	case op.Spec.Type != v1alpha1.OperationDelete && c.DeletionTimestamp != nil:
 		return v1alpha1.OperationCancelled, "overtaken: the cluster is being deleted" + left
 	case s.done(op):
+		if s.stopped() {
+			return v1alpha1.OperationSucceeded, success(op) + ", but for its version, whose change has been stopped"
+		}
 		return v1alpha1.OperationSucceeded, success(op)
 	case op.Spec.Type == v1alpha1.OperationUpgrade && op.Spec.Version != c.Spec.Version:
 		return v1alpha1.OperationCancelled, fmt.Sprintf("overtaken: spec.version is now %s%s", c.Spec.Version, left)
@@ -30,9 +33,10 @@ func (s situation) judge(op *v1alpha1.Operation, want *wish) (v1alpha1.Operation
 	return v1alpha1.OperationRunning, ""
 }
 
-// limits are how long an action may take that a user asked for, and that keeps others
-// waiting. What it has begun goes on after that.
+// limits are how long an Operation may keep others waiting that cannot be cancelled, or
+// only between two components. What it has begun goes on after that.
 var limits = map[v1alpha1.OperationType]time.Duration{
+	v1alpha1.OperationUpdate:             10 * time.Minute,
 	v1alpha1.OperationResync:             10 * time.Minute,
 	v1alpha1.OperationRotateCertificates: 10 * time.Minute,
 	v1alpha1.OperationRestart:            30 * time.Minute,

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -59,7 +58,7 @@ func decide(s situation) (d decision) {
 		switch {
 		case op.Status.Phase.Finished():
 		case op.Status.Phase == v1alpha1.OperationRunning && d.running == nil:
-			if phase, message := s.judge(op, want); phase.Finished() {
+			if phase, message := s.judge(op); phase.Finished() {
 				end(op, phase, "%s", message)
 			} else {
 				d.running = op
@@ -68,24 +67,32 @@ func decide(s situation) (d decision) {
 			pending = append(pending, op)
 		}
 	}
+	withdrawn := false
 	for _, op := range pending {
 		switch reason := s.refuses(op, want); {
 		case op.Spec.Cancel:
+			withdrawn = withdrawn || want != nil && want.is(op)
 			end(op, v1alpha1.OperationCancelled, "cancelled before it had begun")
 		case reason != "":
 			end(op, v1alpha1.OperationFailed, "refused: %s", reason)
 		case d.running != nil:
 			end(op, v1alpha1.OperationFailed, "refused: operation %s (%s) runs: wait until it has ended, or cancel it, and ask again", d.running.Name, d.running.Spec.Type)
-		case want != nil && !want.is(op) && s.isNew(want):
+		case want != nil && !want.is(op) && !s.resumes(op) && s.isNew(want):
 			end(op, v1alpha1.OperationFailed, "refused: the spec has changed, which comes first (%s): ask again when that has ended", want.kind)
 		default:
 			d.running, d.begins = op, true
 		}
 	}
-	if d.running == nil && want != nil && s.isNew(want) {
+	if d.running == nil && want != nil && !withdrawn && s.isNew(want) {
 		d.running, d.begins, d.create = s.newOperation(want), true, true
 	}
 	return d
+}
+
+// resumes reports whether an Operation goes on with a change of version that has been
+// stopped.
+func (s situation) resumes(op *v1alpha1.Operation) bool {
+	return op.Spec.Type == v1alpha1.OperationUpgrade && s.stopped()
 }
 
 // wish is what the spec of a Cluster asks for.
@@ -133,23 +140,17 @@ func (s situation) changesVersion() bool {
 }
 
 // stopped reports whether the change to the version of the spec has been cancelled: it
-// stays so until somebody tries it again or changes the version.
+// stays so until somebody tries it again or changes the version. The newest Upgrade
+// tells, of those that began or that a user cancelled before they did.
 func (s situation) stopped() bool {
 	if !s.changesVersion() {
 		return false
 	}
 	for _, op := range slices.Backward(s.operations) {
-		if op.Spec.Type != v1alpha1.OperationUpgrade || op.Spec.Version != s.cluster.Spec.Version {
-			continue
+		cancelled := op.Status.Phase == v1alpha1.OperationCancelled && op.Spec.Cancel
+		if op.Spec.Type == v1alpha1.OperationUpgrade && (op.Status.StartedAt != nil || cancelled) {
+			return cancelled && op.Spec.Version == s.cluster.Spec.Version
 		}
-		if !op.Status.Phase.Finished() {
-			return false
-		}
-		if op.Status.Phase == v1alpha1.OperationFailed && op.Status.StartedAt == nil {
-			// It was refused and has changed nothing.
-			continue
-		}
-		return op.Status.Phase == v1alpha1.OperationCancelled && op.Spec.Cancel
 	}
 	// The history does not reach back so far.
 	return s.hcp.Spec.Paused && s.hcp.Spec.Version == s.cluster.Spec.Version
@@ -157,23 +158,25 @@ func (s situation) stopped() bool {
 
 // isNew reports whether something is to be begun for a wish: not if that has been
 // done and the cache does not know what came of it, nor if it has failed and nothing
-// has changed since.
+// has changed since. It does not go by times: clocks are set back.
 func (s situation) isNew(want *wish) bool {
-	for _, op := range slices.Backward(s.operations) {
+	failed := false
+	for _, op := range s.operations {
 		if !want.is(op) || op.Status.StartedAt == nil {
 			continue
 		}
-		sameSpec := op.Status.Generation == want.generation
-		switch op.Status.Phase {
-		case v1alpha1.OperationSucceeded:
-			return !sameSpec && want.kind != v1alpha1.OperationCreate
-		case v1alpha1.OperationFailed:
-			return !sameSpec || s.refused == nil
+		succeeded := op.Status.Phase == v1alpha1.OperationSucceeded
+		switch {
+		case succeeded && want.kind == v1alpha1.OperationCreate:
+			return false
+		case op.Status.Generation != want.generation:
+		case op.Status.Phase == v1alpha1.OperationFailed:
+			failed = true
 		default:
-			return !sameSpec
+			return false
 		}
 	}
-	return true
+	return !failed || s.refused == nil
 }
 
 // newOperation records a wish. Its name follows from what it is about, so that a
@@ -204,7 +207,7 @@ func (s situation) newOperation(want *wish) *v1alpha1.Operation {
 func operationName(cluster *v1alpha1.Cluster, want *wish, attempt int) string {
 	h := fnv.New32a()
 	fmt.Fprintf(h, "%s %s %d %d", cluster.UID, want.kind, want.generation, attempt)
-	return fmt.Sprintf("%s-%s-%s", cluster.Name, strings.ToLower(string(want.kind)), rand.SafeEncodeString(strconv.FormatUint(uint64(h.Sum32()), 36))[:5])
+	return fmt.Sprintf("%s-%s-%s", cluster.Name, strings.ToLower(string(want.kind)), rand.SafeEncodeString(fmt.Sprintf("%08x", h.Sum32())))
 }
 
 // refuses tells why an Operation that has not begun never will; empty if it may.

@@ -42,10 +42,13 @@ type scope struct {
 	hcp *v1alpha1.HostedControlPlane
 	// operations are those of the Cluster as they were found, the oldest first.
 	operations []*v1alpha1.Operation
+	// history is that with those of earlier Clusters of the name.
+	history []*v1alpha1.Operation
 
 	class   *v1alpha1.HostingClass // accept
 	refused error                  // accept: why a person has to change something
 	running *v1alpha1.Operation    // operate: the one that runs, nil for none
+	again   time.Duration          // look again after, at the latest
 }
 
 // situation is what Operations are decided by.
@@ -108,6 +111,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, statusErr
 	}
 	result, err := reconcile.Result(err)
+	result.RequeueAfter = reconcile.Earliest(result.RequeueAfter, s.again)
 	if s.running != nil && limits[s.running.Spec.Type] != 0 {
 		result.RequeueAfter = reconcile.Earliest(result.RequeueAfter, max(time.Second, deadline(s.running).Sub(r.Now())+time.Second))
 	}

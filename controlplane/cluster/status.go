@@ -87,11 +87,7 @@ func (r *Reconciler) writeStatus(s *scope, before *v1alpha1.Cluster, err error) 
 	}
 	deleting := cluster.DeletionTimestamp != nil
 	if !deleting {
-		accepted := s.refused
-		if accepted == nil && s.held() {
-			accepted = reconcile.Wait("Waiting", "the change of the spec is taken up when operation %s (%s) has ended", s.running.Name, s.running.Spec.Type)
-		}
-		reconcile.SetCondition(&status.Conditions, v1alpha1.ConditionSpecAccepted, generation, accepted, "the spec has been taken up")
+		meta.SetStatusCondition(&status.Conditions, s.specAccepted(err))
 	} else {
 		reconcile.SetCondition(&status.Conditions, v1alpha1.ConditionDeleting, generation, err, "")
 	}
@@ -111,6 +107,26 @@ func (r *Reconciler) writeStatus(s *scope, before *v1alpha1.Cluster, err error) 
 	}
 }
 
+// specAccepted tells whether the spec has been taken up. What may pass by itself is no
+// refusal.
+func (s *scope) specAccepted(err error) metav1.Condition {
+	c := metav1.Condition{Type: v1alpha1.ConditionSpecAccepted, ObservedGeneration: s.cluster.Generation}
+	switch {
+	case s.refused != nil:
+		e := reconcile.As(s.refused)
+		c.Status, c.Reason, c.Message = metav1.ConditionFalse, e.Reason, e.Message
+	case err != nil:
+		e := reconcile.As(err)
+		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, e.Reason, e.Message
+	case s.held():
+		c.Status, c.Reason = metav1.ConditionUnknown, "Waiting"
+		c.Message = fmt.Sprintf("the change of the spec is taken up when operation %s (%s) has ended", s.running.Name, s.running.Spec.Type)
+	default:
+		c.Status, c.Reason, c.Message = metav1.ConditionTrue, "AsExpected", "the spec has been taken up"
+	}
+	return c
+}
+
 // facts are those of a pass; ready is whether the control plane serves.
 func (s *scope) facts(ready bool) facts {
 	at, running := s.situation(time.Time{}), s.running
@@ -120,7 +136,7 @@ func (s *scope) facts(ready bool) facts {
 		HasControlPlane: s.hcp != nil,
 		BeenReady:       s.cluster.Status.ReadySince != nil,
 		Ready:           ready,
-		Changing:        at.changesVersion() || s.cluster.Status.Version != s.cluster.Spec.Version,
+		Changing:        at.changesVersion() || running != nil && running.Spec.Type == v1alpha1.OperationUpgrade || s.cluster.Status.Version != s.cluster.Spec.Version,
 		Stopped:         at.stopped() && (running == nil || running.Spec.Type != v1alpha1.OperationUpgrade),
 		Operating: running != nil && running.Spec.Type != v1alpha1.OperationCreate &&
 			running.Spec.Type != v1alpha1.OperationUpgrade,

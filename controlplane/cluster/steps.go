@@ -29,7 +29,12 @@ func (r *Reconciler) observe(ctx context.Context, from client.Reader, s *scope) 
 	if err != nil {
 		return err
 	}
-	s.operations = slices.DeleteFunc(operations, func(op *v1alpha1.Operation) bool { return !isAbout(op, s.cluster) })
+	s.history = operations
+	for _, op := range operations {
+		if isAbout(op, s.cluster) {
+			s.operations = append(s.operations, op)
+		}
+	}
 	hcp := &v1alpha1.HostedControlPlane{}
 	err = from.Get(ctx, client.ObjectKey{Namespace: NamespaceName(s.cluster), Name: v1alpha1.NameHostedControlPlane}, hcp)
 	if err == nil {
@@ -42,11 +47,9 @@ func (r *Reconciler) observe(ctx context.Context, from client.Reader, s *scope) 
 // nothing else: what runs is looked after as it was.
 func (r *Reconciler) accept(ctx context.Context, s *scope) error {
 	err := r.checkSpec(ctx, s)
-	if refused := userError(err); refused != nil {
-		s.refused = refused
-		return nil
-	}
-	if err == nil && s.hcp != nil && sameControlPlane(desiredControlPlane(s.cluster, s.class), s.hcp) {
+	if s.refused = userError(err); s.refused != nil {
+		err = nil
+	} else if err == nil && s.hcp != nil && sameControlPlane(desiredControlPlane(s.cluster, s.class), s.hcp) {
 		s.refused = refusedBy(s.hcp)
 	}
 	return err
@@ -113,6 +116,10 @@ func (r *Reconciler) checkSpec(ctx context.Context, s *scope) error {
 // operate decides which Operation runs and writes down how far it is, before anything
 // is done for it. Then the spec is taken up, unless it has to wait.
 func (r *Reconciler) operate(ctx context.Context, s *scope) error {
+	others := slices.DeleteFunc(slices.Clone(s.history), func(op *v1alpha1.Operation) bool { return isAbout(op, s.cluster) })
+	if err := r.close(ctx, others, "refused: it is about another cluster of this name, which is gone"); err != nil {
+		return err
+	}
 	d := decide(s.situation(r.Now()))
 	if !d.create {
 		s.running = d.running
@@ -129,12 +136,22 @@ func (r *Reconciler) operate(ctx context.Context, s *scope) error {
 
 // held reports whether a change of the spec waits for the Operation that runs.
 func (s *scope) held() bool {
-	return s.running != nil && s.running.Status.Generation != s.cluster.Generation && !carriesOutAnySpec(s.running)
+	switch accepted := s.cluster.Status.Accepted; {
+	case s.running == nil || carriesOutAnySpec(s.running):
+		return false
+	case s.running.Spec.Type == v1alpha1.OperationUpgrade:
+		return s.running.Status.Generation != s.cluster.Generation
+	default:
+		return accepted == nil || accepted.Generation != s.cluster.Generation
+	}
 }
+
+// nothingToKeep reports whether the spec is refused before anything was made.
+func (s *scope) nothingToKeep() bool { return s.hcp == nil && s.refused != nil }
 
 // ensureNamespace makes the management namespace, in which users have no rights.
 func (r *Reconciler) ensureNamespace(ctx context.Context, s *scope) error {
-	if s.hcp == nil && s.refused != nil {
+	if s.nothingToKeep() {
 		return nil
 	}
 	want := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: NamespaceName(s.cluster), Labels: labelsOf(s.cluster)}}
@@ -158,7 +175,7 @@ func (r *Reconciler) ensureNamespace(ctx context.Context, s *scope) error {
 // as the Operation that runs asks. A spec that is refused or has to wait changes
 // nothing of it.
 func (r *Reconciler) ensureControlPlane(ctx context.Context, s *scope) error {
-	if s.hcp == nil && s.refused != nil {
+	if s.nothingToKeep() {
 		return nil
 	}
 	want := desiredControlPlane(s.cluster, s.class)

@@ -1,6 +1,7 @@
 package hosted
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -17,22 +18,32 @@ import (
 )
 
 // runAPIServer runs the API servers and waits for the first one: that is enough
-// for everything that follows. A change of version waits for all of them, because
-// no controller may be newer than an API server that it talks to; until then the
-// controllers go on with the old version.
+// for everything that follows.
+//
+// No controller may be newer than an API server that it talks to. A newer version
+// therefore goes to all API servers first, and an older one to the controllers. What
+// has to wait stays at what it was given last, so that a replica that is not ready for
+// a moment turns nothing round.
 func (r *Reconciler) runAPIServer(ctx context.Context, s *scope) error {
 	if err := r.computeInputs(ctx, s); err != nil {
 		return err
 	}
+	if older, err := s.goesBack(); err != nil {
+		return err
+	} else if older {
+		if err := r.lowerControllers(ctx, s); err != nil {
+			return errors.Join(err, r.stay(ctx, s, component.NameAPIServer))
+		}
+	}
 	if err := r.apply(ctx, s, s.target(component.NameAPIServer), component.NameAPIServer); err != nil {
-		return errors.Join(err, r.goOn(ctx, s, components...))
+		return errors.Join(err, r.stay(ctx, s, components...))
 	}
 	status, err := r.Host.Status(ctx, s.hcp.Namespace, component.NameAPIServer)
 	if err != nil {
 		return err
 	}
 	if s.changesVersion() && !s.paused() && !status.Done() {
-		if err := r.goOn(ctx, s, component.NameControllerManager, component.NameScheduler); err != nil {
+		if err := r.stay(ctx, s, controllers...); err != nil {
 			return err
 		}
 		return reconcile.Wait("UpdatingAPIServer", "%d of %d API servers run %s and %d are ready%s",
@@ -44,11 +55,35 @@ func (r *Reconciler) runAPIServer(ctx context.Context, s *scope) error {
 	return nil
 }
 
+// controllers are the components that talk to the API servers.
+var controllers = []string{component.NameControllerManager, component.NameScheduler}
+
+// lowerControllers takes the controllers to the older version, and waits until all of
+// them run it.
+func (r *Reconciler) lowerControllers(ctx context.Context, s *scope) error {
+	for _, name := range controllers {
+		if err := r.apply(ctx, s, s.target(name), name); err != nil {
+			return err
+		}
+	}
+	for _, name := range controllers {
+		status, err := r.Host.Status(ctx, s.hcp.Namespace, name)
+		if err != nil {
+			return err
+		}
+		if !status.Done() {
+			return reconcile.Wait("GoingBack", "%d of %d replicas of %s run %s and %d are ready; the API servers follow%s",
+				status.Updated, status.Replicas, name, s.target(name), status.Ready, because(status.Message))
+		}
+	}
+	return nil
+}
+
 // runControllers runs the controller-managers and the schedulers.
 func (r *Reconciler) runControllers(ctx context.Context, s *scope) error {
-	for _, name := range []string{component.NameControllerManager, component.NameScheduler} {
+	for _, name := range controllers {
 		if err := r.apply(ctx, s, s.target(name), name); err != nil {
-			return errors.Join(err, r.goOn(ctx, s, component.NameControllerManager, component.NameScheduler))
+			return errors.Join(err, r.stay(ctx, s, controllers...))
 		}
 	}
 	return nil
@@ -57,13 +92,33 @@ func (r *Reconciler) runControllers(ctx context.Context, s *scope) error {
 // target is the version that a component is to run. While a change of version is
 // paused each one stays at what it was given last.
 func (s *scope) target(name string) string {
-	if !s.paused() {
-		return s.hcp.Spec.Version
+	if s.paused() {
+		return s.given(name)
 	}
-	if given := componentStatus(s.hcp, name).Version; given != "" {
-		return given
+	return s.hcp.Spec.Version
+}
+
+// given is the version that a component was given last.
+func (s *scope) given(name string) string {
+	return cmp.Or(componentStatus(s.hcp, name).Version, s.hcp.Status.Version)
+}
+
+// goesBack reports whether the API servers have been given a newer version than they
+// are to run.
+func (s *scope) goesBack() (bool, error) {
+	given, target := s.given(component.NameAPIServer), s.target(component.NameAPIServer)
+	if given == "" || given == target {
+		return false, nil
 	}
-	return s.hcp.Status.Version
+	from, err := release.Parse(given)
+	if err != nil {
+		return false, err
+	}
+	to, err := release.Parse(target)
+	if err != nil {
+		return false, reconcile.UserError("InvalidRelease", "%v", err)
+	}
+	return to.Compare(from) < 0, nil
 }
 
 // paused reports whether a change of version has been stopped halfway.
@@ -77,13 +132,17 @@ func (s *scope) version() string {
 	return s.hcp.Spec.Version
 }
 
-// goOn runs components at the version that the control plane runs while it is to
-// change and cannot; otherwise it does nothing.
-func (r *Reconciler) goOn(ctx context.Context, s *scope, names ...string) error {
-	if !s.changesVersion() {
-		return nil
+// stay runs components at the version that they were given last, if they were given
+// any.
+func (r *Reconciler) stay(ctx context.Context, s *scope, names ...string) error {
+	for _, name := range names {
+		if given := s.given(name); given != "" {
+			if err := r.apply(ctx, s, given, name); err != nil {
+				return err
+			}
+		}
 	}
-	return r.apply(ctx, s, s.hcp.Status.Version, names...)
+	return nil
 }
 
 // apply runs components at the version of a release.

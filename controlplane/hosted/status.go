@@ -65,12 +65,16 @@ func writeStatus(hcp *v1alpha1.HostedControlPlane, s *scope, err error) {
 	set(v1alpha1.ConditionAvailable, availableError(s.status), "all replicas are ready")
 	set(v1alpha1.ConditionAddonsReady, addonsError(s, status.AppliedAddons), "nodes can join and administrators have their rights")
 
-	set(v1alpha1.ConditionSpecAccepted, userError(err), "the spec has been taken up")
+	if refused := userError(err); refused != nil || !failed(err) || !meta.IsStatusConditionFalse(status.Conditions, v1alpha1.ConditionSpecAccepted) {
+		// A pass that failed otherwise did not come to know better.
+		set(v1alpha1.ConditionSpecAccepted, refused, "the spec has been taken up")
+	}
 
 	// A control plane that has come up is ready as long as it serves: a pass that
 	// has something to do, or that failed at something else, does not change that.
 	ready := firstUntrue(status.Conditions, v1alpha1.ConditionEtcdReady, v1alpha1.ConditionControlPlaneReady, v1alpha1.ConditionAddonsReady)
-	if err != nil && (ready != nil || status.Version == "") {
+	outage := etcdError(s.etcd) != nil && status.Version != ""
+	if err != nil && !outage && (ready != nil || status.Version == "") {
 		ready = err
 	}
 	set(v1alpha1.ConditionReady, ready, "the control plane serves and nodes can join")
@@ -93,6 +97,12 @@ func componentStatus(hcp *v1alpha1.HostedControlPlane, name string) v1alpha1.Com
 		}
 	}
 	return v1alpha1.ComponentStatus{Name: name}
+}
+
+// failed reports whether err is a fault that may pass by itself.
+func failed(err error) bool {
+	e := reconcile.As(err)
+	return e != nil && e.Kind == reconcile.KindRetry
 }
 
 // userError is err if a person has to change something, else nil.

@@ -100,3 +100,20 @@ func TestWriteStatus(t *testing.T) {
 		})
 	}
 }
+
+// In an outage of etcd the API servers are not ready either: what is said first is the
+// cause.
+func TestAnOutageIsToldByItsCause(t *testing.T) {
+	s := testScope()
+	s.hcp.Status.Version = "1.37.1-1"
+	s.etcd = &v1alpha1.EtcdTenant{Status: v1alpha1.EtcdTenantStatus{Conditions: []metav1.Condition{
+		{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: "WaitingForEtcdCluster", Message: "no quorum"},
+	}}}
+	none := component.Status{Replicas: 3}
+	s.status = map[string]component.Status{component.NameAPIServer: none, component.NameControllerManager: none, component.NameScheduler: none}
+	writeStatus(s.hcp, s, reconcile.Wait("WaitingForAPIServer", "no API server is ready yet"))
+	ready := meta.FindStatusCondition(s.hcp.Status.Conditions, v1alpha1.ConditionReady)
+	if ready == nil || ready.Status == metav1.ConditionTrue || ready.Message != "no quorum" {
+		t.Errorf("Ready = %+v, want the outage for a reason", ready)
+	}
+}

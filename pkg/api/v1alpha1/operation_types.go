@@ -101,7 +101,8 @@ type OperationTarget struct {
 	Kind string `json:"kind,omitempty"`
 	// +required
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:MaxLength=30
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="there can be no cluster of that name: it starts with a letter and holds only lower-case letters, digits and '-'"
 	Name string `json:"name"`
 	// UID keeps two of one name apart. Empty is the one that there is.
 	// +optional
