@@ -33,6 +33,8 @@ func TestAKilledMarinaLosesAndRepeatsNoAction(t *testing.T) {
 			[]string{"1 Create Succeeded 4/4", "1 Resync Succeeded 1/1"}, false},
 		"rotate": {func(w *world) { w.ask(v1alpha1.OperationRotateCertificates) },
 			[]string{"1 Create Succeeded 4/4", "1 RotateCertificates Succeeded 2/2"}, false},
+		"renewal": {func(w *world) { at := metav1.NewTime(w.now); w.due = &at },
+			[]string{"1 Create Succeeded 4/4", "1 RenewCertificates Succeeded "}, false},
 		"delete": {func(w *world) {
 			c := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: shop.Namespace, Name: shop.Name}}
 			w.must(w.api.Delete(context.Background(), c))

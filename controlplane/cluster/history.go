@@ -83,6 +83,10 @@ func (r *Reconciler) enact(ctx context.Context, s *scope, d decision) error {
 	}
 	for _, v := range d.verdicts {
 		before := v.operation.DeepCopy()
+		if v.phase == v1alpha1.OperationSucceeded && v.operation.Status.StartedAt == nil {
+			// A record whose maker was killed before it had said so.
+			v.operation.Status.StartedAt = &now
+		}
 		conclude(v.operation, stepsOf(v.operation, s.situation(now.Time)), v, now)
 		if err := r.patchOperation(ctx, before, v.operation); err != nil {
 			return err

@@ -52,6 +52,8 @@ func stepsOf(op *v1alpha1.Operation, s situation) []step {
 	case v1alpha1.OperationResync:
 		resynced := s.hcp != nil && s.hcp.Status.Resynced == string(op.UID)
 		return []step{{name: "Control plane", done: resynced, message: "not everything has been written again"}}
+	case v1alpha1.OperationRenewCertificates:
+		return nil
 	default: // Delete
 		return []step{
 			{name: "Control plane", done: s.hcp == nil, message: "the control plane is there"},

@@ -70,6 +70,8 @@ func decide(s situation) (d decision) {
 	withdrawn := false
 	for _, op := range pending {
 		switch reason := s.refuses(op, want); {
+		case op.Spec.Type == v1alpha1.OperationRenewCertificates && op.Spec.RetryOf == "":
+			end(op, v1alpha1.OperationSucceeded, "%s", s.renewed())
 		case op.Spec.Cancel:
 			withdrawn = withdrawn || want != nil && want.is(op)
 			end(op, v1alpha1.OperationCancelled, "cancelled before it had begun")

@@ -110,3 +110,78 @@ func TestAClusterIsNotReadyBeforeItsControlPlaneIs(t *testing.T) {
 		})
 	}
 }
+
+// Everything that can happen to a Cluster changes one fact. From each combination of
+// facts that can come about, each such change is made; what follows from that is every
+// transition of phases that there is, and these are all.
+func TestEveryTransition(t *testing.T) {
+	want := map[v1alpha1.ClusterPhase][]v1alpha1.ClusterPhase{
+		"Pending":  {"Creating", "Deleting"},
+		"Creating": {"Pending", "Error", "Active", "Deleting"},
+		// It may have come up with what it had been given before its spec was refused.
+		"Error":     {"Pending", "Creating", "Degraded", "Deleting"},
+		"Active":    {"Updating", "Upgrading", "Degraded", "Deleting"},
+		"Updating":  {"Active", "Upgrading", "Degraded", "Deleting"},
+		"Upgrading": {"Active", "Updating", "Degraded", "Deleting"},
+		"Degraded":  {"Active", "Updating", "Upgrading", "Deleting"},
+		// The end: the object goes.
+		"Deleting": nil,
+	}
+	type pair struct{ from, to v1alpha1.ClusterPhase }
+	found := map[pair]bool{}
+	start := facts{Changing: true}
+	seen := map[facts]bool{start: true}
+	for todo := []facts{start}; len(todo) > 0; {
+		from := todo[0]
+		todo = todo[1:]
+		for _, to := range happenings(from) {
+			found[pair{phase(from), phase(to)}] = true
+			if !seen[to] {
+				seen[to] = true
+				todo = append(todo, to)
+			}
+		}
+	}
+	if len(seen) < 50 {
+		t.Fatalf("only %d combinations of facts: the walk does not go far", len(seen))
+	}
+	allowed := map[pair]bool{}
+	for from, tos := range want {
+		for _, to := range tos {
+			allowed[pair{from, to}] = true
+			if !found[pair{from, to}] {
+				t.Errorf("%s never becomes %s", from, to)
+			}
+		}
+	}
+	for p := range found {
+		if p.from != p.to && !allowed[p] {
+			t.Errorf("%s becomes %s, which must not be", p.from, p.to)
+		}
+	}
+}
+
+// happenings are what facts can become by one thing that happens.
+func happenings(f facts) (all []facts) {
+	happens := func(can bool, change func(*facts)) {
+		if can {
+			next := f
+			change(&next)
+			all = append(all, next)
+		}
+	}
+	// What is deleted stays so, and what has been ready has been.
+	happens(!f.Deleting, func(f *facts) { f.Deleting = true })
+	happens(true, func(f *facts) { f.Refused = !f.Refused })
+	happens(!f.HasControlPlane && !f.Refused, func(f *facts) { f.HasControlPlane = true })
+	happens(f.HasControlPlane, func(f *facts) { f.HasControlPlane, f.Ready = false, false })
+	happens(f.HasControlPlane && !f.Ready, func(f *facts) {
+		f.Changing = f.Changing && f.BeenReady
+		f.Ready, f.BeenReady = true, true
+	})
+	happens(f.Ready, func(f *facts) { f.Ready = false })
+	happens(f.BeenReady, func(f *facts) { f.Changing, f.Stopped = !f.Changing, false })
+	happens(f.BeenReady && f.Changing, func(f *facts) { f.Stopped = !f.Stopped })
+	happens(f.BeenReady, func(f *facts) { f.Operating = !f.Operating })
+	return all
+}

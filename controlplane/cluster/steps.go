@@ -128,6 +128,9 @@ func (r *Reconciler) operate(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.running = d.running
+	if err := r.recordRenewal(ctx, s); err != nil {
+		return err
+	}
 	if s.refused == nil && !s.held() {
 		s.cluster.Status.Accepted = &v1alpha1.AcceptedSpec{Version: s.cluster.Spec.Version, Generation: s.cluster.Generation}
 	}

@@ -33,6 +33,8 @@ type world struct {
 	writes, crashAt int
 	lost            bool
 	now             time.Time
+	// due is when certificates fell due and were renewed.
+	due *metav1.Time
 
 	// behind makes reads as late as those of a cache: the first one after a write finds
 	// what the one before it did.
@@ -189,7 +191,10 @@ func (w *world) controlPlane() (busy bool) {
 		hcp.Status.Version = hcp.Spec.Version
 		hcp.Status.ObservedGeneration = hcp.Generation
 		hcp.Status.Resynced = hcp.Spec.Resync
-		hcp.Status.Certificates = &v1alpha1.CertificatesStatus{NotBefore: hcp.Spec.CertificatesNotBefore}
+		hcp.Status.Certificates = &v1alpha1.CertificatesStatus{NotBefore: hcp.Spec.CertificatesNotBefore, RenewedAt: hcp.Spec.CertificatesNotBefore}
+		if w.due != nil {
+			hcp.Status.Certificates.RenewedAt, hcp.Status.Certificates.Renewed = w.due, "serving: ExpiresSoon"
+		}
 		hcp.Status.Components = threeTimes(hcp.Spec.Version, "", 3)
 		for i := range hcp.Status.Components {
 			hcp.Status.Components[i].Restart = hcp.Spec.Restarts[hcp.Status.Components[i].Name]
@@ -252,7 +257,7 @@ func (w *world) history() (found []string) {
 			w.Errorf("operation %s has the times %v and %v", o.Name, o.Status.StartedAt, o.Status.FinishedAt)
 		}
 	}
-	for _, what := range []string{"Create Succeeded 4/4", "Update Succeeded 2/2", "Upgrade Succeeded 3/3", "Restart Succeeded 3/3", "Resync Succeeded 1/1", "RotateCertificates Succeeded 2/2", "Delete Succeeded 2/2"} {
+	for _, what := range []string{"Create Succeeded 4/4", "Update Succeeded 2/2", "Upgrade Succeeded 3/3", "Restart Succeeded 3/3", "Resync Succeeded 1/1", "RotateCertificates Succeeded 2/2", "RenewCertificates Succeeded ", "Delete Succeeded 2/2"} {
 		if all[what] > 0 {
 			found = append(found, fmt.Sprintf("%d %s", all[what], what))
 			delete(all, what)

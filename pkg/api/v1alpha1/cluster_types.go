@@ -191,6 +191,10 @@ type ClusterStatus struct {
 	// ReadySince is when the control plane became ready for the first time.
 	// +optional
 	ReadySince *metav1.Time `json:"readySince,omitempty"`
+	// CertificatesRenewedAt is when certificates of the control plane were last
+	// replaced; an Operation tells of each time.
+	// +optional
+	CertificatesRenewedAt *metav1.Time `json:"certificatesRenewedAt,omitempty"`
 	// ObservedGeneration is the generation of the spec that this status is of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`

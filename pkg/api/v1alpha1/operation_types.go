@@ -39,7 +39,7 @@ type Operation struct {
 const OperationsKept = 50
 
 // OperationType is a kind of action.
-// +kubebuilder:validation:Enum=Create;Update;Upgrade;Delete;Resync;Restart;RotateCertificates
+// +kubebuilder:validation:Enum=Create;Update;Upgrade;Delete;RenewCertificates;Resync;Restart;RotateCertificates
 type OperationType string
 
 const (
@@ -52,6 +52,9 @@ const (
 	OperationUpgrade OperationType = "Upgrade"
 	// OperationDelete lasts until nothing of a Cluster is left.
 	OperationDelete OperationType = "Delete"
+	// OperationRenewCertificates tells of certificates that Marina has renewed by
+	// itself. It is recorded when that is done.
+	OperationRenewCertificates OperationType = "RenewCertificates"
 	// OperationResync writes everything again that a Cluster consists of, also inside
 	// the tenant, whether or not it seems to be in place.
 	OperationResync OperationType = "Resync"

@@ -176,6 +176,10 @@ func (in *ClusterStatus) DeepCopyInto(out *ClusterStatus) {
 		in, out := &in.ReadySince, &out.ReadySince
 		*out = (*in).DeepCopy()
 	}
+	if in.CertificatesRenewedAt != nil {
+		in, out := &in.CertificatesRenewedAt, &out.CertificatesRenewedAt
+		*out = (*in).DeepCopy()
+	}
 	if in.Conditions != nil {
 		in, out := &in.Conditions, &out.Conditions
 		*out = make([]v1.Condition, len(*in))
