@@ -48,13 +48,20 @@ func (t *tenants) setup(ctx context.Context, mgr ctrl.Manager) (err error) {
 	return controllers(ctx, mgr, t.host)
 }
 
-// collectGarbage ends what belongs to a control plane or an etcd that was deleted
-// while nobody was there to see it.
+// collectGarbage ends what belongs to a control plane that is gone.
 func (t *tenants) collectGarbage(ctx context.Context, api client.Reader) error {
 	controlPlanes, etcds := &v1alpha1.HostedControlPlaneList{}, &v1alpha1.EtcdClusterList{}
 	if err := errors.Join(api.List(ctx, controlPlanes), api.List(ctx, etcds)); err != nil {
 		return fmt.Errorf("looking for what is hosted here: %w", err)
 	}
+	_, err := t.host.CollectGarbage(ctx, t.keeps(controlPlanes, etcds))
+	return err
+}
+
+// keeps tells what is no garbage. An EtcdCluster goes only after its members: members
+// without one mean that the management API knows less than the disk, as after the
+// restore of an old backup, and theirs is the data of tenants.
+func (t *tenants) keeps(controlPlanes *v1alpha1.HostedControlPlaneList, etcds *v1alpha1.EtcdClusterList) func(namespace, name string) bool {
 	namespaces, members := map[string]bool{}, map[string]bool{}
 	for i := range controlPlanes.Items {
 		namespaces[controlPlanes.Items[i].Namespace] = true
@@ -62,13 +69,12 @@ func (t *tenants) collectGarbage(ctx context.Context, api client.Reader) error {
 	for i := range etcds.Items {
 		members[component.EtcdName(etcds.Items[i].Name)] = true
 	}
-	_, err := t.host.CollectGarbage(ctx, func(namespace, name string) bool {
-		if namespace == v1alpha1.SystemNamespace {
-			return members[name]
+	return func(namespace, name string) bool {
+		if namespace == v1alpha1.SystemNamespace && !members[name] {
+			t.options.Log.Warn("There is data of an etcd that no EtcdCluster tells of: it is left alone", "namespace", namespace, "component", name)
 		}
-		return namespaces[namespace]
-	})
-	return err
+		return namespace == v1alpha1.SystemNamespace || namespaces[namespace]
+	}
 }
 
 // stop stops all processes: first what uses API servers, then those, then etcd.
