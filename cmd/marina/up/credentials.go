@@ -188,16 +188,6 @@ func (s keyStore) logRenewal(name, reason, message string) {
 func (s keyStore) certFile(name string) string { return filepath.Join(s.dir, name+".crt") }
 func (s keyStore) keyFile(name string) string  { return filepath.Join(s.dir, name+".key") }
 
-func (s keyStore) readPair(name string) (pki.KeyPair, error) {
-	cert, certErr := s.read(name + ".crt")
-	key, keyErr := s.read(name + ".key")
-	return pki.KeyPair{CertPEM: cert, KeyPEM: key}, errors.Join(certErr, keyErr)
-}
-
-func (s keyStore) writePair(name string, pair pki.KeyPair) error {
-	return errors.Join(s.write(name+".key", pair.KeyPEM), s.write(name+".crt", pair.CertPEM))
-}
-
 // read returns nil if there is no such file.
 func (s keyStore) read(name string) ([]byte, error) {
 	data, err := os.ReadFile(filepath.Join(s.dir, name))

@@ -6,7 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -19,12 +21,18 @@ import (
 // nobody, and be removed.
 func checkEtcdData(d dataDir) error {
 	wal := filepath.Join(d.etcd(), "member", "wal")
-	for _, name := range names(wal) {
-		if strings.HasSuffix(name, ".wal") {
-			return nil
-		}
+	logs, err := names(wal)
+	if err != nil {
+		return err
 	}
-	if d.hosts() {
+	if slices.ContainsFunc(logs, func(name string) bool { return strings.HasSuffix(name, ".wal") }) {
+		return nil
+	}
+	hosts, err := d.hosts()
+	if err != nil {
+		return err
+	}
+	if hosts {
 		return failure.New("restore "+d.etcd()+" from a backup of the data directory, or choose another --data-dir; to give up all clusters, stop their processes and move "+d.tenants()+" away",
 			"the data of the management etcd is missing in %s, but there is data of what it knew in %s", wal, d.tenants())
 	}
@@ -32,13 +40,18 @@ func checkEtcdData(d dataDir) error {
 }
 
 // hosts reports whether something of tenants is there.
-func (d dataDir) hosts() bool {
-	for _, namespace := range names(d.tenants()) {
-		if len(names(filepath.Join(d.tenants(), namespace))) > 0 {
-			return true
+func (d dataDir) hosts() (bool, error) {
+	namespaces, err := names(d.tenants())
+	if err != nil {
+		return false, err
+	}
+	for _, namespace := range namespaces {
+		components, err := names(filepath.Join(d.tenants(), namespace))
+		if err != nil || len(components) > 0 {
+			return true, err
 		}
 	}
-	return false
+	return false, nil
 }
 
 // unbegun is a file that is there until etcd has served for the first time.
@@ -46,11 +59,15 @@ func (d dataDir) unbegun() string { return filepath.Join(d.etcd(), "unbegun") }
 
 // beginEtcdData makes sure that etcd finds all or nothing. One that is killed in the
 // middle of its first start leaves data with which it never becomes ready; nobody has
-// ever been told that something is stored there.
+// ever been told that something is stored there. Even so it is only put aside.
 func beginEtcdData(d dataDir) error {
-	member := filepath.Join(d.etcd(), "member")
-	if _, err := os.Stat(d.unbegun()); err == nil && !d.hosts() {
-		return os.RemoveAll(member)
+	hosts, err := d.hosts()
+	if err != nil {
+		return err
+	}
+	_, err = os.Stat(d.unbegun())
+	if unbegun := err == nil; unbegun && d.used() && !hosts {
+		return putAside(filepath.Join(d.etcd(), "member"))
 	}
 	if d.used() {
 		return nil
@@ -95,14 +112,23 @@ func checkDatabase(path string) error {
 }
 
 // names are those of what is in a folder; none if it is not there, or no folder.
-func names(dir string) []string {
+func names(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, nil
 	}
 	var all []string
 	for _, entry := range entries {
 		all = append(all, entry.Name())
 	}
-	return all
+	return all, err
+}
+
+// putAside makes room for something new, in the place of what was put aside before.
+func putAside(path string) error {
+	aside := path + ".old"
+	if err := os.RemoveAll(aside); err != nil {
+		return err
+	}
+	return os.Rename(path, aside)
 }

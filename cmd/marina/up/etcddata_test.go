@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -141,7 +142,23 @@ func TestDataOfEtcdIsBegunAnewUntilItHasServed(t *testing.T) {
 			if got := d.used(); got != tc.kept {
 				t.Errorf("the data is there: %v, want %v", got, tc.kept)
 			}
+			if _, err := os.Stat(filepath.Join(d.etcd(), "member.old", "snap", "db")); (err == nil) == tc.kept {
+				t.Errorf("what was there is put aside: %v, want %v", err == nil, !tc.kept)
+			}
 		})
+	}
+}
+
+func TestAFolderThatCannotBeReadIsNotTakenForAnEmptyOne(t *testing.T) {
+	d := used(t)
+	// Longer than a name may be; root may read everything else.
+	if _, err := names(filepath.Join(string(d), strings.Repeat("x", 300))); err == nil {
+		t.Error("want an error")
+	}
+	for name, path := range map[string]string{"a folder that is not there": filepath.Join(string(d), "none"), "a file": d.version()} {
+		if found, err := names(path); err != nil || len(found) > 0 {
+			t.Errorf("%s: %v, %v: want nothing", name, found, err)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package up
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -171,8 +172,11 @@ func TestCommand(t *testing.T) {
 		if diff := cmp.Diff(before, members(t, o)); diff != "" {
 			t.Fatalf("without marina up:\n%s", diff)
 		}
-		orphan := filepath.Join(dataDir(o.DataDir).tenants(), "marina-deleted-0d8ec3f1")
+		tenants := dataDir(o.DataDir).tenants()
+		orphan, somebodys := filepath.Join(tenants, "marina-deleted-0d8ec3f1"), filepath.Join(tenants, "backups", "monday", "file")
 		write(t, filepath.Join(orphan, "kube-apiserver", "kube-apiserver-0", "file"), "", 0o600)
+		write(t, somebodys, "", 0o600)
+		addToBook(t, filepath.Join(tenants, "addresses.json"), "marina-deleted-0d8ec3f1/kube-apiserver")
 		second := launch(t, o)
 		second.ready(t)
 		awaitMembers(t, o)
@@ -180,6 +184,9 @@ func TestCommand(t *testing.T) {
 			_, err := os.Stat(orphan)
 			return os.IsNotExist(err), nil
 		})
+		if _, err := os.Stat(somebodys); err != nil {
+			t.Errorf("what Marina has not made: %v", err)
+		}
 		if diff := cmp.Diff(before, members(t, o)); diff != "" {
 			t.Errorf("with the next marina up:\n%s", diff)
 		}
@@ -195,4 +202,51 @@ func TestCommand(t *testing.T) {
 			}
 		})
 	})
+	t.Run("without the tenants' data nothing is begun", func(t *testing.T) {
+		tenants := dataDir(o.DataDir).tenants()
+		if err := os.Rename(tenants, tenants+".away"); err != nil {
+			t.Fatal(err)
+		}
+		third := launch(t, o)
+		if code := third.end(t, 0); code != 1 {
+			t.Errorf("exit code %d, want 1", code)
+		}
+		want := "the data of the clusters is missing in " + tenants
+		if log := read(t, third.log); !strings.Contains(log, want) {
+			t.Errorf("it says %q, want %q", log, want)
+		}
+		if made, err := names(tenants); err != nil || len(made) > 0 {
+			t.Errorf("it has made %v (%v)", made, err)
+		}
+		// As what is there, but of an API that has never stored anything there.
+		if err := os.Rename(tenants+".away", tenants); err != nil {
+			t.Fatal(err)
+		}
+		write(t, dataDir(o.DataDir).owner(), "another\n", 0o600)
+		fourth := launch(t, o)
+		if code := fourth.end(t, 0); code != 1 {
+			t.Errorf("exit code %d, want 1", code)
+		}
+		if log := read(t, fourth.log); !strings.Contains(log, "holds clusters of another management API") {
+			t.Errorf("it says %q", log)
+		}
+		if left := processes(t, o.DataDir); len(left) > 0 {
+			t.Errorf("processes left: %v", left)
+		}
+	})
+}
+
+// addToBook makes a Component own an address.
+func addToBook(t *testing.T, path, name string) {
+	t.Helper()
+	held := map[string]any{}
+	if err := json.Unmarshal([]byte(read(t, path)), &held); err != nil {
+		t.Fatal(err)
+	}
+	held[name] = map[string]any{}
+	text, err := json.Marshal(held)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, string(text), 0o600)
 }

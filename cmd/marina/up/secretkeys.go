@@ -56,6 +56,12 @@ func (s keyStore) signingKey() (private, public []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if len(public) > 0 {
+		// Keys that somebody has added may be found in it.
+		if err := putAside(filepath.Join(s.dir, fileVerifying)); err != nil {
+			return nil, nil, err
+		}
+	}
 	public = pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 	return private, public, s.write(fileVerifying, public)
 }

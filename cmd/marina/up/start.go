@@ -266,9 +266,10 @@ func (r *Running) watch() {
 	}
 }
 
-// renewEvery is how often certificates are looked at. They are renewed months
-// before they expire.
-const renewEvery = 24 * time.Hour
+// renewEvery is how often certificates are looked at. They are renewed months before
+// they expire; but a machine that was suspended, or whose clock was set, may find that
+// one has expired meanwhile.
+const renewEvery = time.Hour
 
 // renew keeps a Marina that runs for years from ending with its certificates.
 func (r *Running) renew() {

@@ -29,6 +29,9 @@ type tenants struct {
 // setup adopts what runs, ends what belongs to nobody any more, and adds the
 // controllers. It comes before they start: they must not meet what is about to go.
 func (t *tenants) setup(ctx context.Context, mgr ctrl.Manager) (err error) {
+	if err := checkOwner(ctx, mgr.GetAPIReader(), dataDir(t.options.DataDir)); err != nil {
+		return err
+	}
 	t.host, err = local.New(local.Options{
 		Dir:       dataDir(t.options.DataDir).tenants(),
 		BinDir:    t.options.BinDir,

@@ -3,6 +3,7 @@ package local
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -111,6 +112,8 @@ func TestGarbageIsCollected(t *testing.T) {
 	reserve(t, h, reservedOnly)
 	before := f.pids(t)
 	abandon(t, h)
+	somebodys := filepath.Join(f.dir, "backups", "monday")
+	check(t, os.MkdirAll(somebodys, 0o700))
 
 	h = f.host(t)
 	collected, err := h.CollectGarbage(t.Context(), func(_, name string) bool { return name == kept.Name })
@@ -121,17 +124,20 @@ func TestGarbageIsCollected(t *testing.T) {
 		t.Errorf("collected %v, want orphan and reserved-only", collected)
 	}
 	waitStatus(t, h, orphan, "the orphan is gone", func(s component.Status) bool { return s.Gone })
-	orphans, err := h.Orphans()
-	if err != nil || len(orphans) != 1 || orphans[0].Name != kept.Name {
-		t.Errorf("orphans %v, %v: want the one that is kept, until it is applied", orphans, err)
+	orphans := h.Orphans()
+	if len(orphans) != 1 || orphans[0].Name != kept.Name {
+		t.Errorf("orphans %v: want the one that is kept, until it is applied", orphans)
 	}
 	applied(t, h, kept)
 	const id = testNamespace + "/kube-apiserver/0/kube-apiserver"
 	if diff := cmp.Diff(map[string]int{id: before[id]}, f.pids(t)); diff != "" {
 		t.Errorf("processes (-want +got):\n%s", diff)
 	}
-	if orphans, err := h.Orphans(); err != nil || len(orphans) != 0 {
-		t.Errorf("orphans %v, %v: want none", orphans, err)
+	if orphans := h.Orphans(); len(orphans) != 0 {
+		t.Errorf("orphans %v: want none", orphans)
+	}
+	if _, err := os.Stat(somebodys); err != nil {
+		t.Errorf("a folder that is of no Component: %v", err)
 	}
 }
 

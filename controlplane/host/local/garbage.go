@@ -11,46 +11,34 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Orphans lists the Components of which something is here, a process, a folder or an
-// address, and nothing was asked since the Host began.
-func (h *Host) Orphans() ([]types.NamespacedName, error) {
-	left, err := h.left()
-	if err != nil {
-		return nil, err
-	}
+// Orphans lists the Components of which something is here, a process or an address,
+// and nothing was asked since the Host began. A Component has its address before a
+// folder, and for longer: another folder is somebody else's.
+func (h *Host) Orphans() []types.NamespacedName {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var orphans []types.NamespacedName
-	for k := range left {
+	for k := range h.left() {
 		if h.units[k] == nil {
 			orphans = append(orphans, types.NamespacedName{Namespace: k.namespace, Name: k.name})
 		}
 	}
 	slices.SortFunc(orphans, func(a, b types.NamespacedName) int { return strings.Compare(a.String(), b.String()) })
-	return orphans, nil
+	return orphans
 }
 
 // left is whatever there is something of.
-func (h *Host) left() (map[key]bool, error) {
+func (h *Host) left() map[key]bool {
 	left := map[key]bool{}
 	for _, name := range h.book.keys() {
 		if namespace, component, ok := strings.Cut(name, "/"); ok {
 			left[key{namespace, component}] = true
 		}
 	}
-	folders, err := componentDirs(h.dir)
-	if err != nil {
-		return nil, err
-	}
-	for _, folder := range folders {
-		left[key{filepath.Base(filepath.Dir(folder)), filepath.Base(folder)}] = true
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	for k := range h.found {
 		left[k] = true
 	}
-	return left, nil
+	return left
 }
 
 // componentDirs lists the folders that Components have in a Host's.
@@ -74,11 +62,7 @@ func globEscape(path string) string {
 // them. It is called once it is known what there should be; before that everything
 // looks like an orphan. An orphan that is kept waits for its Apply or Delete.
 func (h *Host) CollectGarbage(ctx context.Context, keep func(namespace, name string) bool) ([]types.NamespacedName, error) {
-	orphans, err := h.Orphans()
-	if err != nil {
-		return nil, err
-	}
-	orphans = slices.DeleteFunc(orphans, func(o types.NamespacedName) bool { return keep(o.Namespace, o.Name) })
+	orphans := slices.DeleteFunc(h.Orphans(), func(o types.NamespacedName) bool { return keep(o.Namespace, o.Name) })
 	var errs []error
 	for _, o := range orphans {
 		h.log.Info("Removing what nobody owns", "component", o.String())

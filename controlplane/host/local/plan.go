@@ -103,7 +103,7 @@ func (p planner) replica(c component.Component, ordinal int, ports map[string]co
 
 	vars := map[string]string{"FILES": r.files(), "ADDRESS": p.address, "REPLICA": name}
 	if c.Data {
-		vars["DATA"] = filepath.Join(r.dir, "data")
+		vars["DATA"] = filepath.Join(r.dir, dataFolder)
 	}
 	for port, address := range ports {
 		vars["PORT_"+port] = strconv.Itoa(address.Port)

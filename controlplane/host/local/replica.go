@@ -41,9 +41,11 @@ type replica struct {
 	since time.Time
 
 	// written is the digest of the files as they were last written, and filesProblem
-	// why they could not be.
+	// why they could not be, or what else is wrong on the disk.
 	written      [sha256.Size]byte
 	filesProblem string
+	// marked is true once it is remembered that there is data.
+	marked bool
 }
 
 func newReplica(p *replicaPlan, now time.Time) *replica {

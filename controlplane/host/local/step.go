@@ -122,8 +122,8 @@ func (u *unit) states() []replicaState {
 
 // stepReplica brings one replica's files, processes and probe up to date.
 func (u *unit) stepReplica(r *replica, now time.Time) (next time.Time) {
-	if err := u.writeFiles(r); err != nil {
-		r.filesProblem = "cannot write its files: " + err.Error()
+	if err := u.prepare(r); err != nil {
+		r.filesProblem = err.Error()
 		next = now.Add(retryFiles)
 	} else {
 		r.filesProblem = ""
@@ -131,6 +131,17 @@ func (u *unit) stepReplica(r *replica, now time.Time) (next time.Time) {
 	}
 	u.probe(r)
 	return earliest(next, r.note(now))
+}
+
+// prepare makes sure that a replica finds on the disk what it needs.
+func (u *unit) prepare(r *replica) error {
+	if err := u.checkData(r); err != nil {
+		return err
+	}
+	if err := u.writeFiles(r); err != nil {
+		return fmt.Errorf("cannot write its files: %w", err)
+	}
+	return nil
 }
 
 // writeFiles writes what is mounted: all of it for a replica that runs, or is about
@@ -154,11 +165,6 @@ func (u *unit) writeFiles(r *replica) error {
 	}
 	if err := write(want.files()); err != nil {
 		return err
-	}
-	if want.data {
-		if err := os.MkdirAll(filepath.Join(want.dir, "data"), 0o700); err != nil {
-			return err
-		}
 	}
 	r.written = digest
 	return nil
