@@ -35,14 +35,14 @@ func run(ctx context.Context, runs int, idle time.Duration, version string) erro
 	if err != nil {
 		return err
 	}
-	if err := m.Start(ctx); err != nil {
-		return err
-	}
 	defer func() {
-		if err := m.Stop(); err != nil {
+		if err := m.End(); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
 		}
 	}()
+	if err := m.Start(ctx); err != nil {
+		return err
+	}
 	fmt.Fprintf(os.Stderr, "marina up: ready after %.1f s\n", m.Ready.Seconds())
 	if err := awaitEtcd(ctx, m); err != nil {
 		return err

@@ -36,7 +36,7 @@ func (s *scene) killMember(member harness.EtcdMember) {
 	s.t.Helper()
 	s.prober.Mark()
 	harness.Kill(s.t, member.PID)
-	s.awaitMemberMissed()
+	s.awaitFalse(s.ofEtcd, v1alpha1.ConditionAvailable, memberName(member))
 	s.end(begun(5*time.Second), member.Process)
 }
 
@@ -67,13 +67,24 @@ func TestEtcdQuorumKilled(t *testing.T) {
 	s := begin(t)
 	leader, others := harness.EtcdLeader(t, shared)
 	lost := []harness.EtcdMember{leader, others[0]}
-	s.prober.Mark()
-	var squatters []net.Listener
+	var addresses, refused []string
 	for _, member := range lost {
 		address := peerAddress(t, member)
-		harness.Kill(t, member.PID)
-		squatters = append(squatters, squat(t, address))
+		addresses = append(addresses, address)
+		_, port, err := net.SplitHostPort(address)
+		check(t, err)
+		refused = append(refused, "port "+port+" (peer) is in use by another program")
 	}
+	s.prober.Mark()
+	// Marina starts members again at once: it stands still until they cannot.
+	harness.Hold(t, shared.PID())
+	var squatters []net.Listener
+	for i, member := range lost {
+		harness.Kill(t, member.PID)
+		squatters = append(squatters, squat(t, addresses[i]))
+	}
+	harness.Resume(t, shared.PID())
+	s.awaitEtcd(v1alpha1.ConditionAvailable, metav1.ConditionFalse, refused...)
 	s.withoutQuorum(lost)
 	for _, squatter := range squatters {
 		check(t, squatter.Close())
@@ -141,7 +152,8 @@ func peerAddress(t *testing.T, member harness.EtcdMember) string {
 	return ""
 }
 
-// squat takes an address as soon as it is free, and hangs up on whoever comes.
+// squat takes an address as soon as its owner has let go of it, and hangs up on
+// whoever comes.
 func squat(t *testing.T, address string) net.Listener {
 	t.Helper()
 	var listener net.Listener

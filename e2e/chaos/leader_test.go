@@ -15,14 +15,14 @@ import (
 	"github.com/marina-dev/marina/e2e/harness"
 )
 
-// holder is the identity in the Lease of a component of the tenant; empty when it
-// cannot be told.
-func (s *scene) holder(ctx context.Context, component string) string {
+// leaderChanges is how often another process has taken over the Lease of a component
+// of the tenant.
+func (s *scene) leaderChanges(ctx context.Context, component string) (int32, error) {
 	lease, err := s.api.CoordinationV1().Leases("kube-system").Get(ctx, component, metav1.GetOptions{})
 	if err != nil {
-		return ""
+		return 0, err
 	}
-	return ptr.Deref(lease.Spec.HolderIdentity, "")
+	return ptr.Deref(lease.Spec.LeaseTransitions, 0), nil
 }
 
 // leader is the process that leads. The Lease names the machine, which is the same

@@ -20,7 +20,7 @@ func TestAPIServerTerminated(t *testing.T) {
 	victim := s.process("kube-apiserver/1/kube-apiserver")
 	s.prober.Mark()
 	check(t, syscall.Kill(s.before[victim], syscall.SIGTERM))
-	s.awaitCluster(v1alpha1.ConditionAvailable, metav1.ConditionFalse, "kube-apiserver")
+	s.awaitFalse(s.ofCluster, v1alpha1.ConditionAvailable, "kube-apiserver")
 	s.end(none, victim)
 }
 

@@ -28,6 +28,8 @@ type scene struct {
 	api       kubernetes.Interface
 	config    *rest.Config
 	prober    *harness.Prober
+	// ofCluster and ofEtcd are what the conditions have said since the scene began.
+	ofCluster, ofEtcd *history
 	// before are the processes before the harm.
 	before map[string]int
 	// management is true when the processes of the management plane, which has its
@@ -43,6 +45,9 @@ func begin(t *testing.T) *scene {
 	c, err := harness.GetCluster(t.Context(), shared, steady)
 	check(t, err)
 	s.namespace = cluster.NamespaceName(c)
+	etcd := &v1alpha1.EtcdCluster{}
+	check(t, shared.Client.Get(t.Context(), client.ObjectKey{Name: "default"}, etcd))
+	s.ofCluster, s.ofEtcd = s.follow(c, &v1alpha1.ClusterList{}), s.follow(etcd, &v1alpha1.EtcdClusterList{})
 	s.api, s.config = harness.TenantClient(t, shared, steady)
 	s.before = shared.Processes()
 	s.prober = harness.StartProber(t, s.config)
@@ -82,7 +87,7 @@ func (s *scene) process(name string) string {
 }
 
 // awaitCluster waits for a condition of the steady cluster whose reason and message
-// say all the words.
+// say all the words. It is for what stays so: what may pass is in the history.
 func (s *scene) awaitCluster(conditionType string, want metav1.ConditionStatus, words ...string) {
 	s.t.Helper()
 	check(s.t, harness.Await(s.t.Context(), time.Minute, func(ctx context.Context) error {
@@ -98,25 +103,6 @@ func (s *scene) awaitEtcd(conditionType string, want metav1.ConditionStatus, wor
 		etcd := &v1alpha1.EtcdCluster{}
 		err := shared.Client.Get(ctx, client.ObjectKey{Name: "default"}, etcd)
 		return errors.Join(err, says(etcd.Status.Conditions, conditionType, want, words))
-	}))
-}
-
-// awaitMemberMissed waits until the EtcdCluster has noticed that a member was lost
-// after the mark. One that is killed is back within a second: what is looked for is
-// that the condition changed, not what it says at the moment.
-func (s *scene) awaitMemberMissed() {
-	s.t.Helper()
-	marked := s.prober.Report().Marked.Truncate(time.Second)
-	check(s.t, harness.Await(s.t.Context(), time.Minute, func(ctx context.Context) error {
-		etcd := &v1alpha1.EtcdCluster{}
-		if err := shared.Client.Get(ctx, client.ObjectKey{Name: "default"}, etcd); err != nil {
-			return err
-		}
-		c := meta.FindStatusCondition(etcd.Status.Conditions, v1alpha1.ConditionAvailable)
-		if c == nil || c.LastTransitionTime.Time.Before(marked) {
-			return fmt.Errorf("condition %v has not changed since %s", c, marked)
-		}
-		return nil
 	}))
 }
 

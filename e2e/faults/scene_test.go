@@ -53,22 +53,12 @@ func begin(t *testing.T) *scene {
 	s := &scene{t: t, tenants: filepath.Join(dir, "tenants"), management: filepath.Join(dir, "etcd")}
 	mountDisk(t, s.tenants, tenantsDisk)
 	mountDisk(t, s.management, managementDisk)
-	m, err := harness.New(dir)
-	check(t, err)
-	s.Marina = m
-	check(t, m.Start(t.Context()))
-	t.Cleanup(func() {
-		if err := m.Stop(); err != nil {
-			t.Error(err)
-		}
-		if left := m.Processes(); len(left) > 0 {
-			t.Errorf("processes left after a clean stop: %v", left)
-		}
-	})
-	c := harness.CreateCluster(t, m, steady)
+	s.Marina = harness.Prepare(t, dir)
+	check(t, s.Start(t.Context()))
+	c := harness.CreateCluster(t, s.Marina, steady)
 	s.namespace = cluster.NamespaceName(c)
 	s.awaitWell()
-	s.api, s.config = harness.TenantClient(t, m, steady)
+	s.api, s.config = harness.TenantClient(t, s.Marina, steady)
 	check(t, s.write(1))
 	return s
 }

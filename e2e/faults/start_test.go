@@ -33,20 +33,6 @@ var points = []point{
 	{"the tenants' etcd starts", func(m *harness.Marina) error { return runs(m, "marina-system/etcd-default/0/etcd") }},
 }
 
-// prepare makes a Marina in an empty folder. Nothing of it outlives the test.
-func prepare(t *testing.T) *harness.Marina {
-	t.Helper()
-	m, err := harness.New(t.TempDir())
-	check(t, err)
-	t.Cleanup(func() {
-		_ = m.Kill()
-		for _, pid := range m.Processes() {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-		}
-	})
-	return m
-}
-
 // beginUntil begins a start and waits for a point of it.
 func beginUntil(t *testing.T, m *harness.Marina, p point) {
 	t.Helper()
@@ -69,7 +55,7 @@ func TestASignalEndsAStart(t *testing.T) {
 			if i%2 == 1 {
 				signal, want = syscall.SIGTERM, 0
 			}
-			m := prepare(t)
+			m := harness.Prepare(t, t.TempDir())
 			beginUntil(t, m, p)
 			check(t, m.Signal(signal))
 			code, err := m.ExitCode(t.Context())
@@ -90,7 +76,7 @@ func TestASignalEndsAStart(t *testing.T) {
 
 // A start that is killed goes on with the next one, wherever that was.
 func TestAFirstStartThatIsKilled(t *testing.T) {
-	m := prepare(t)
+	m := harness.Prepare(t, t.TempDir())
 	for _, p := range points {
 		beginUntil(t, m, p)
 		check(t, m.Kill())

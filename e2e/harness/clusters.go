@@ -29,17 +29,8 @@ func Check(t testing.TB, err error) {
 // Launch runs a Marina of the test's own, for what would harm a shared one.
 func Launch(t testing.TB) *Marina {
 	t.Helper()
-	m, err := New(t.TempDir())
-	Check(t, err)
+	m := Prepare(t, t.TempDir())
 	Check(t, m.Start(t.Context()))
-	t.Cleanup(func() {
-		if err := m.Stop(); err != nil {
-			t.Error(err)
-		}
-		if left := m.Processes(); len(left) > 0 {
-			t.Errorf("processes left after a clean stop: %v", left)
-		}
-	})
 	return m
 }
 

@@ -62,7 +62,8 @@ type Marina struct {
 	output  *output
 }
 
-// New prepares a Marina in an empty folder, with free ports; Start starts it.
+// New makes a Marina in an empty folder, with free ports; Start starts it, and End
+// comes last, also after a Start that failed. Prepare sees to that for a test.
 func New(dir string) (*Marina, error) {
 	binary, err := Binary("marina")
 	if err != nil {
@@ -97,18 +98,19 @@ func freePort() (int, error) {
 // Begin starts "marina up" and does not wait for it.
 func (m *Marina) Begin() error {
 	m.output = &output{}
-	m.cmd = exec.Command(m.binary, "up", "--data-dir", m.Dir, "--port", fmt.Sprint(m.port),
+	cmd := exec.Command(m.binary, "up", "--data-dir", m.Dir, "--port", fmt.Sprint(m.port),
 		"--port-range", fmt.Sprintf("%d-%d", m.portMin, m.portMin+portsEach-1))
-	m.cmd.Stdout, m.cmd.Stderr = m.output, m.output
-	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := m.cmd.Start(); err != nil {
+	cmd.Stdout, cmd.Stderr = m.output, m.output
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
 		return err
 	}
-	m.exited = make(chan struct{})
-	go func(cmd *exec.Cmd, exited chan struct{}) {
+	exited := make(chan struct{})
+	m.cmd, m.exited = cmd, exited
+	go func() {
 		_ = cmd.Wait()
 		close(exited)
-	}(m.cmd, m.exited)
+	}()
 	return nil
 }
 
@@ -191,7 +193,7 @@ func (m *Marina) PID() int { return m.cmd.Process.Pid }
 
 // Kill sends SIGKILL and waits for the end: tenants live on.
 func (m *Marina) Kill() error {
-	if err := m.cmd.Process.Kill(); err != nil {
+	if err := m.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	<-m.exited
@@ -215,12 +217,7 @@ func (m *Marina) ExitCode(ctx context.Context) (int, error) {
 
 // Stop sends SIGTERM and waits until "marina up" has stopped everything.
 func (m *Marina) Stop() error {
-	if m.cmd == nil {
-		return nil
-	}
-	select {
-	case <-m.exited:
-	default:
+	if m.runs() {
 		if err := m.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			return err
 		}

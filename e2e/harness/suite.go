@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -29,18 +30,10 @@ func suite(tests *testing.M, clusters map[string]string, share func(*Marina)) (c
 	if err != nil {
 		return 1, err
 	}
+	defer func() { err = errors.Join(err, m.End()) }()
 	if err := m.Start(ctx); err != nil {
 		return 1, err
 	}
-	defer func() {
-		// A clean stop leaves no process, whatever the tests came to.
-		if stopErr := m.Stop(); stopErr != nil && err == nil {
-			err = stopErr
-		}
-		if left := m.Processes(); len(left) > 0 && err == nil {
-			err = fmt.Errorf("processes left after a clean stop: %v", left)
-		}
-	}()
 	for name, version := range clusters {
 		if err := m.Client.Create(ctx, NewCluster(name, version)); err != nil {
 			return 1, err

@@ -3,7 +3,6 @@ package local
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -45,7 +44,7 @@ func keepData(dir string) error {
 	_, err = os.Stat(mark)
 	switch {
 	case err == nil && empty:
-		return fmt.Errorf("its data in %s is gone and it is not started without: restore it (a disk that is not mounted?), or remove %s to begin with nothing", data, mark)
+		return fmt.Errorf("its data in %s is gone and it is not started without: mount its disk, or see docs/how-to/recover.md", data)
 	case errors.Is(err, fs.ErrNotExist) && !empty:
 		return writeDurably(mark, nil)
 	case errors.Is(err, fs.ErrNotExist):
@@ -54,16 +53,15 @@ func keepData(dir string) error {
 	return err
 }
 
-// isEmpty reports whether there is nothing in a folder.
+// isEmpty reports whether there is no file in a folder, however deep.
 func isEmpty(dir string) (bool, error) {
-	f, err := os.Open(dir)
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	_, err = f.ReadDir(1)
-	if errors.Is(err, io.EOF) {
-		return true, nil
-	}
-	return false, err
+	found := false
+	err := filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			err = fs.SkipAll
+			found = true
+		}
+		return err
+	})
+	return !found, err
 }

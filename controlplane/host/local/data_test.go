@@ -38,7 +38,8 @@ func TestAReplicaThatHasLostItsDataIsNotStarted(t *testing.T) {
 			h := f.host(t)
 			apply(t, h, c)
 			waitFor(t, is("it runs"), func() bool { return f.count(t, "start kube-apiserver-0") == 1 })
-			check(t, os.WriteFile(filepath.Join(data, "file"), []byte("of a tenant"), 0o600))
+			check(t, os.Mkdir(filepath.Join(data, "member"), 0o700))
+			check(t, os.WriteFile(filepath.Join(data, "member", "file"), []byte("of a tenant"), 0o600))
 			f.setReady(t, "kube-apiserver-0", true)
 			waitDone(t, h, c)
 			before := f.pids(t)[process]
@@ -77,7 +78,8 @@ func moveBack(data string) error {
 	return os.Rename(data+".away", data)
 }
 
-func emptyOut(data string) error { return os.Remove(filepath.Join(data, "file")) }
+// emptyOut leaves the folders.
+func emptyOut(data string) error { return os.Remove(filepath.Join(data, "member", "file")) }
 
 func TestAComponentWithoutDataMayBeginEmpty(t *testing.T) {
 	t.Parallel()

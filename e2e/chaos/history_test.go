@@ -1,0 +1,87 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/e2e/harness"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
+
+// history is all that the conditions of an object have said since it was begun, also
+// what they said for a moment only: what is killed may be back before anybody looks.
+type history struct {
+	mu   sync.Mutex
+	said []metav1.Condition
+	// over tells why nothing more comes; empty as long as something may.
+	over string
+}
+
+// follow begins the history of an object after the version of it that is given. A
+// watch tells every later one.
+func (s *scene) follow(after client.Object, list client.ObjectList) *history {
+	s.t.Helper()
+	c, err := client.NewWithWatch(shared.Config, client.Options{Scheme: shared.Client.Scheme()})
+	check(s.t, err)
+	changes, err := c.Watch(s.t.Context(), list, &client.ListOptions{
+		Namespace:     after.GetNamespace(),
+		FieldSelector: fields.OneTermEqualSelector("metadata.name", after.GetName()),
+		Raw:           &metav1.ListOptions{ResourceVersion: after.GetResourceVersion()},
+	})
+	check(s.t, err)
+	h := &history{}
+	go h.record(changes)
+	return h
+}
+
+func (h *history) record(changes watch.Interface) {
+	for change := range changes.ResultChan() {
+		h.mu.Lock()
+		switch o := change.Object.(type) {
+		case *v1alpha1.Cluster:
+			h.said = append(h.said, o.Status.Conditions...)
+		case *v1alpha1.EtcdCluster:
+			h.said = append(h.said, o.Status.Conditions...)
+		default:
+			h.over = fmt.Sprintf("the watch has failed: %v", o)
+		}
+		h.mu.Unlock()
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.over == "" {
+		h.over = "the watch has ended"
+	}
+}
+
+// awaitFalse waits until a condition is false and says all the words, or has done so
+// since the history began.
+func (s *scene) awaitFalse(h *history, conditionType string, words ...string) {
+	s.t.Helper()
+	check(s.t, harness.Await(s.t.Context(), time.Minute, func(context.Context) error {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		var told []string
+		for _, c := range h.said {
+			if says([]metav1.Condition{c}, conditionType, metav1.ConditionFalse, words) == nil {
+				return nil
+			}
+			if c.Type == conditionType {
+				told = append(told, fmt.Sprintf("%s because %q (%s)", c.Status, c.Message, c.Reason))
+			}
+		}
+		err := fmt.Errorf("condition %s was never False and said %q; it was %v", conditionType, words, slices.Compact(told))
+		if h.over != "" {
+			return harness.Fatal(fmt.Errorf("%s: %w", h.over, err))
+		}
+		return err
+	}))
+}
