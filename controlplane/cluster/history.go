@@ -93,23 +93,20 @@ func (r *Reconciler) enact(ctx context.Context, s *scope, d decision) error {
 		}
 		r.operationEvent(s.cluster, v)
 	}
-	op := d.running
-	if op == nil {
-		return nil
-	}
+	op, history := d.running, s.history
 	if d.create {
 		if err := r.record(ctx, op); err != nil {
 			return err
 		}
+		history = append(slices.Clone(history), op)
 	}
-	if d.begins {
-		history := s.history
-		if d.create {
-			history = append(slices.Clone(history), op)
-		}
+	if d.begins || len(d.verdicts) > 0 {
 		if err := r.prune(ctx, history); err != nil {
 			return err
 		}
+	}
+	if op == nil {
+		return nil
 	}
 	before := op.DeepCopy()
 	if d.begins || op.Status.StartedAt.After(now.Add(time.Minute)) {
@@ -168,21 +165,43 @@ func (r *Reconciler) patchOperation(ctx context.Context, before, op *v1alpha1.Op
 	return nil
 }
 
-// prune deletes the oldest of those that have ended, so that no more than
-// v1alpha1.OperationsKept are left.
-func (r *Reconciler) prune(ctx context.Context, operations []*v1alpha1.Operation) error {
-	surplus := len(operations) - v1alpha1.OperationsKept
-	for _, op := range operations {
-		if surplus <= 0 {
-			return nil
-		}
+// refusalsKept is how many are kept at most of those that have ended without having
+// begun: who asks again and again must not push out what has been done.
+const refusalsKept = 10
+
+// surplus are those to be deleted, so that no more than v1alpha1.OperationsKept are
+// left: of those that have ended, refusals beyond refusalsKept, and then the oldest.
+// operations come the oldest first.
+func surplus(operations []*v1alpha1.Operation) []*v1alpha1.Operation {
+	var delete, rest []*v1alpha1.Operation
+	refusals, unfinished := 0, 0
+	for _, op := range slices.Backward(operations) {
 		if !op.Status.Phase.Finished() {
+			if op.Status.StartedAt != nil {
+				unfinished++
+			}
+			// One that waits may be refused, and must not push out anything before that.
 			continue
 		}
+		if op.Status.StartedAt == nil {
+			if refusals++; refusals > refusalsKept {
+				delete = append(delete, op)
+				continue
+			}
+		}
+		rest = append(rest, op)
+	}
+	over := len(rest) + unfinished - v1alpha1.OperationsKept
+	over = min(max(over, 0), len(rest))
+	return append(delete, rest[len(rest)-over:]...)
+}
+
+// prune deletes the surplus.
+func (r *Reconciler) prune(ctx context.Context, operations []*v1alpha1.Operation) error {
+	for _, op := range surplus(operations) {
 		if err := client.IgnoreNotFound(r.Client.Delete(ctx, op)); err != nil {
 			return fmt.Errorf("deleting old operations: %w", err)
 		}
-		surplus--
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -71,6 +72,82 @@ func TestTheLastFiftyAreKept(t *testing.T) {
 	}
 	if n := len(w.all()); n != 50 || deleted != 1 {
 		t.Errorf("%d operations are kept and %d tell of the deletion, want 50 and 1", n, deleted)
+	}
+}
+
+// Whoever asks in a loop for what is refused does not push out what has been done.
+func TestRefusalsDoNotPushOutTheHistory(t *testing.T) {
+	for name, running := range map[string]bool{"while one runs": true, "while none does": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.create()
+			w.settle()
+			if running {
+				w.must(w.api.Create(context.Background(), op(v1alpha1.OperationRestart, "restart")))
+				_, _ = w.controller().Reconcile(context.Background(), ctrl.Request{NamespacedName: shop})
+			}
+			for i := range 60 {
+				o := op(v1alpha1.OperationResync, fmt.Sprintf("refused-%02d", i))
+				o.Spec.RetryOf = "nothing"
+				o.CreationTimestamp = metav1.NewTime(noon.Add(time.Duration(i) * time.Minute))
+				w.must(w.api.Create(context.Background(), o))
+				_, _ = w.controller().Reconcile(context.Background(), ctrl.Request{NamespacedName: shop})
+			}
+			w.settle()
+			kept := map[v1alpha1.OperationType]int{}
+			for _, o := range w.all() {
+				kept[o.Spec.Type]++
+			}
+			want := map[v1alpha1.OperationType]int{v1alpha1.OperationCreate: 1, v1alpha1.OperationResync: 10}
+			if running {
+				want[v1alpha1.OperationRestart] = 1
+			}
+			if diff := cmp.Diff(want, kept); diff != "" {
+				t.Errorf("kept (-want +got):\n%s", diff)
+			}
+			if last := w.operation("refused-59"); last.Status.Phase != v1alpha1.OperationFailed {
+				t.Errorf("the last one is %q", last.Status.Phase)
+			}
+		})
+	}
+}
+
+func TestSurplus(t *testing.T) {
+	finished := func(n int, name string, began bool) (all []*v1alpha1.Operation) {
+		for i := range n {
+			o := op(v1alpha1.OperationResync, fmt.Sprintf("%s-%02d", name, i))
+			o.Status.Phase = v1alpha1.OperationFailed
+			if began {
+				o.Status.StartedAt = &metav1.Time{Time: noon}
+			}
+			all = append(all, o)
+		}
+		return all
+	}
+	runs := running(op(v1alpha1.OperationRestart, "runs"), 1)
+	cases := map[string]struct {
+		operations []*v1alpha1.Operation
+		want       []string
+	}{
+		"none":                      {nil, nil},
+		"as many as may be":         {finished(50, "done", true), nil},
+		"one more":                  {finished(51, "done", true), []string{"done-00"}},
+		"one that runs stays":       {append([]*v1alpha1.Operation{runs}, finished(50, "done", true)...), []string{"done-00"}},
+		"what waits does not count": {append(finished(50, "done", true), op(v1alpha1.OperationResync, "waits")), nil},
+		"refusals beyond ten":       {finished(12, "refused", false), []string{"refused-01", "refused-00"}},
+		"refusals go first":         {append(finished(45, "done", true), finished(15, "refused", false)...), []string{"refused-04", "refused-03", "refused-02", "refused-01", "refused-00", "done-04", "done-03", "done-02", "done-01", "done-00"}},
+		"only those that have not":  {finished(10, "refused", false), nil},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, o := range surplus(tc.operations) {
+				got = append(got, o.Name)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("surplus (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

@@ -56,8 +56,8 @@ func stepsOf(op *v1alpha1.Operation, s situation) []step {
 		return nil
 	default: // Delete
 		return []step{
-			{name: "Control plane", done: s.hcp == nil, message: "the control plane is there"},
-			{name: "Namespace", message: "the management namespace is there"},
+			{name: "Control plane", done: s.hcp == nil, message: "the control plane is still there"},
+			{name: "Namespace", message: "the management namespace is still there"},
 		}
 	}
 }
@@ -218,12 +218,19 @@ func report(op *v1alpha1.Operation, steps []step, now metav1.Time) {
 // is marked as what stopped it, or as left.
 func conclude(op *v1alpha1.Operation, steps []step, v verdict, now metav1.Time) {
 	status := &op.Status
+	begun := map[string]bool{}
+	for _, st := range status.Steps {
+		begun[st.Name] = st.StartedAt != nil
+	}
 	if status.StartedAt != nil && steps != nil {
 		report(op, steps, now)
 	}
 	marked := false
 	for i := range status.Steps {
 		st := &status.Steps[i]
+		if st.Phase != v1alpha1.OperationSucceeded && v.phase == v1alpha1.OperationCancelled && !begun[st.Name] {
+			st.StartedAt = nil
+		}
 		if st.Phase == v1alpha1.OperationSucceeded {
 			continue
 		}

@@ -1,11 +1,14 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -91,6 +94,84 @@ func TestOperationCannotBeChanged(t *testing.T) {
 	})
 }
 
+var finishedPhases = []string{"Succeeded", "Failed", "Cancelled"}
+
+// History is not written anew, not even by an administrator.
+func TestAResultStays(t *testing.T) {
+	want := says("status.phase: Invalid value: ", "this operation has finished: its result does not change any more")
+	onEach(t, func(t *testing.T, s *server) {
+		for _, from := range finishedPhases {
+			for _, to := range append([]string{"Pending", "Running"}, finishedPhases...) {
+				t.Run(from+"/"+to, func(t *testing.T) {
+					o := made(t, s, object("Operation", newName(), operationSpec("Restart", "")))
+					setStatus(t, s, o, fmt.Sprintf(`{"phase": %q}`, from))
+					patch := client.RawPatch(types.MergePatchType, []byte(fmt.Sprintf(`{"status": {"phase": %q, "message": "m"}}`, to)))
+					expected := want
+					if from == to {
+						expected = nil
+					}
+					judge(t, s.client.Status().Patch(t.Context(), o, patch), expected)
+				})
+			}
+		}
+	})
+}
+
+// What has begun would go on without a record.
+func TestARunningOperationIsNotDeleted(t *testing.T) {
+	advice := map[string]string{"Restart": ", or cancel it first ('marina operation cancel ", "Upgrade": ", or cancel it first ('marina operation cancel "}
+	onEach(t, func(t *testing.T, s *server) {
+		for _, kind := range operationTypes {
+			o := made(t, s, object("Operation", newName(), operationSpec(kind, "")))
+			if kind == operationTypes[0] {
+				setStatus(t, s, o, `{"phase": "Running"}`)
+				// A policy is enforced a moment after it has been created.
+				await(t, func() error {
+					if err := s.client.Delete(t.Context(), o, client.DryRunAll); err == nil {
+						return errors.New("the policy is not enforced")
+					}
+					return nil
+				})
+			}
+			for _, phase := range []string{"Pending", "Running", "Succeeded"} {
+				t.Run(kind+"/"+phase, func(t *testing.T) {
+					setStatus(t, s, o, fmt.Sprintf(`{"phase": %q}`, phase))
+					var want []string
+					if phase == "Running" {
+						want = says("this operation runs (" + kind + "): wait until it has ended" + advice[kind])
+					}
+					judge(t, s.client.Delete(t.Context(), o, client.DryRunAll), want)
+					judge(t, s.client.DeleteAllOf(t.Context(), o.DeepCopy(), client.InNamespace(o.GetNamespace()), client.MatchingFields{"metadata.name": o.GetName()}, &client.DeleteAllOfOptions{DeleteOptions: client.DeleteOptions{DryRun: []string{"All"}}}), want)
+				})
+			}
+		}
+	})
+}
+
+// Whoever deletes a project does not wait for what runs in it.
+func TestANamespaceTakesItsOperationsAlong(t *testing.T) {
+	onEach(t, func(t *testing.T, s *server) {
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: newName()}}
+		if err := s.client.Create(t.Context(), namespace); err != nil {
+			t.Fatal(err)
+		}
+		o := object("Operation", newName(), operationSpec("Restart", ""))
+		o.SetNamespace(namespace.Name)
+		if err := s.client.Create(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		setStatus(t, s, o, `{"phase": "Running"}`)
+		if err := s.client.Delete(t.Context(), namespace); err != nil {
+			t.Fatal(err)
+		}
+		// The policy learns of it a moment later.
+		await(t, func() error { return s.client.Delete(t.Context(), o, client.DryRunAll) })
+		if err := s.client.Delete(t.Context(), o); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestCancel has who may be cancelled, and when.
 func TestCancel(t *testing.T) {
 	verdict := func(kind, phase string) []string {
@@ -150,13 +231,12 @@ func TestCancellationCannotBeTakenBack(t *testing.T) {
 
 // No rule about what users may change may stand in the way of the controller.
 func TestControllerCanAlwaysWriteOperations(t *testing.T) {
-	phases := []string{"Pending", "Running", "Succeeded", "Failed", "Cancelled"}
 	onEach(t, func(t *testing.T, s *server) {
-		for _, kind := range operationTypes {
+		for i, kind := range operationTypes {
 			for _, more := range []string{"", ", cancel: true"} {
 				t.Run(kind+more, func(t *testing.T) {
 					o := made(t, s, object("Operation", newName(), operationSpec(kind, more)))
-					for _, phase := range phases {
+					for _, phase := range []string{"Pending", "Running", finishedPhases[i%len(finishedPhases)]} {
 						setStatus(t, s, o, fmt.Sprintf(`{"phase": %q, "steps": [{"name": "a b", "phase": %q, "message": "m"}]}`, phase, phase))
 						patch := client.RawPatch(types.MergePatchType, []byte(fmt.Sprintf(`{"metadata": {"labels": {"phase": %q}}}`, phase)))
 						if err := s.client.Patch(t.Context(), o, patch); err != nil {
