@@ -105,12 +105,15 @@ start() {
 		The cluster was ready $active after kubectl apply; all this took $(elapsed "$began").
 
 		  export MARINA_DATA_DIR=$MARINA_DATA_DIR
-		  $marina cluster list                 your clusters
-		  $marina kubeconfig get $cluster          get in: adds it to your kubeconfig
-		  $kubectl get nodes
-		  make demo-stop                         stop all of it
+		$(hint "$marina cluster list" "your clusters")
+		$(hint "$marina kubeconfig get $cluster" "get in: adds it to your kubeconfig")
+		$(hint "$kubectl get nodes" "its nodes, after that")
+		$(hint "make demo-stop" "stop all of it")
 	END
 }
+
+# hint COMMAND WORDS is a line that says what a command is for.
+hint() { printf '  %-42s %s\n' "$1" "$2"; }
 
 ready() { "$marina" cluster list; }
 

@@ -139,6 +139,10 @@ func (r *Reconciler) record(ctx context.Context, op *v1alpha1.Operation) error {
 		op.GenerateName, op.Name = op.Name+"-", ""
 		err = r.Client.Create(ctx, op, client.FieldOwner(v1alpha1.FieldOwner))
 	}
+	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+		return &reconcile.Error{Kind: reconcile.KindWait, Reason: "NamespaceDeleted", After: time.Second, Err: err,
+			Message: fmt.Sprintf("the namespace %s is being deleted, and the cluster with it", op.Namespace)}
+	}
 	if err != nil {
 		return fmt.Errorf("recording the operation: %w", err)
 	}

@@ -27,6 +27,14 @@ func TestBalancerKilled(t *testing.T) {
 	s.end(known(3*time.Second), victim)
 }
 
+func TestManagementAPIServerKilled(t *testing.T) {
+	begin(t).killManagement("kube-apiserver")
+}
+
+func TestManagementControllerManagerKilled(t *testing.T) {
+	begin(t).killManagement("kube-controller-manager")
+}
+
 // Both at once, since each takes a quarter of a minute to be missed.
 func TestLeadersKilled(t *testing.T) {
 	s := begin(t)

@@ -16,13 +16,12 @@ import (
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
-// rounds are how many clusters are created and deleted, and killsEach how often
-// "marina up" is killed during each creation and each deletion.
-const rounds, killsEach = 2, 5
+// killsEach is how often "marina up" is killed while it creates clusters, and how often
+// while it deletes them; clustersAtMost is how many that may take.
+const killsEach, clustersAtMost = 10, 30
 
 // TestMarinaKilledAtRandomPoints kills "marina up" at twenty points of creations and
-// deletions. Points are drawn evenly over the time that these take undisturbed, in
-// the time that Marina runs.
+// deletions.
 func TestMarinaKilledAtRandomPoints(t *testing.T) {
 	s := begin(t)
 	s.management = true
@@ -34,34 +33,25 @@ func TestMarinaKilledAtRandomPoints(t *testing.T) {
 	began := time.Now()
 	c := harness.CreateCluster(t, shared, "undisturbed")
 	check(t, harness.AwaitPhase(t.Context(), shared, c.Name, v1alpha1.ClusterActive))
-	creation := time.Since(began)
+	creation := &work{name: "creation", random: random, takes: time.Since(began)}
 	began = time.Now()
 	check(t, shared.Client.Delete(t.Context(), c))
 	check(t, harness.Await(t.Context(), time.Minute, func(ctx context.Context) error { return isGone(ctx, c.Name) }))
-	deletion := time.Since(began)
+	deletion := &work{name: "deletion", random: random, takes: time.Since(began)}
 	harness.Gone(t, shared, c)
-	t.Logf("undisturbed: created in %.1f s, deleted in %.1f s", creation.Seconds(), deletion.Seconds())
+	t.Logf("undisturbed: created in %.1f s, deleted in %.1f s", creation.takes.Seconds(), deletion.takes.Seconds())
 
 	s.prober.Mark()
-	inCreation, inDeletion := 0, 0
-	for round := range rounds {
-		c := harness.CreateCluster(t, shared, fmt.Sprintf("unlucky-%d", round))
-		inCreation += killAt(t, points(random, creation), func(ctx context.Context) error {
-			now, err := harness.GetCluster(ctx, shared, c.Name)
-			if err == nil && now.Status.Phase != v1alpha1.ClusterActive {
-				err = errUnderWay
-			}
-			return err
-		})
+	for n := 0; creation.kills < killsEach || deletion.kills < killsEach; n++ {
+		if n == clustersAtMost {
+			t.Fatalf("with %d clusters, %d kills came before the end of a creation, and %d before that of a deletion: want %d each", n, creation.kills, deletion.kills, killsEach)
+		}
+		c := harness.CreateCluster(t, shared, fmt.Sprintf("unlucky-%d", n))
+		creation.disturb(t, func(ctx context.Context) error { return isActive(ctx, c.Name) })
 		check(t, harness.AwaitPhase(t.Context(), shared, c.Name, v1alpha1.ClusterActive))
 		check(t, shared.Client.Delete(t.Context(), c))
-		inDeletion += killAt(t, points(random, deletion), func(ctx context.Context) error { return isGone(ctx, c.Name) })
+		deletion.disturb(t, func(ctx context.Context) error { return isGone(ctx, c.Name) })
 		harness.Gone(t, shared, c)
-	}
-	t.Logf("killed %d times in creations, %d of them before the end; %d times in deletions, %d of them before the end",
-		rounds*killsEach, inCreation, rounds*killsEach, inDeletion)
-	if inCreation < rounds || inDeletion < rounds {
-		t.Errorf("only %d and %d kills came before the end: that proves little", inCreation, inDeletion)
 	}
 	if diff := cmp.Diff([]string(nil), twins()); diff != "" {
 		t.Errorf("processes ran twice at a time:\n%s", diff)
@@ -69,16 +59,56 @@ func TestMarinaKilledAtRandomPoints(t *testing.T) {
 	s.end(none)
 }
 
-// points are sorted times of the given length.
-func points(random *rand.Rand, length time.Duration) (at []time.Duration) {
-	for range killsEach {
-		at = append(at, time.Duration(random.Int64N(int64(length))))
+// work is what Marina is killed at: the creation of clusters, or their deletion.
+type work struct {
+	name   string
+	random *rand.Rand
+	// takes is how long it took when it was last left alone.
+	takes time.Duration
+	// kills came before its end.
+	kills int
+}
+
+// disturb kills "marina up" at random points of work that begins now, until that is
+// done: look is errUnderWay before. Points are drawn evenly from most of what is left,
+// in the time that Marina runs. One that comes when all is done does not count.
+func (w *work) disturb(t *testing.T, look func(context.Context) error) {
+	t.Helper()
+	for ran := time.Duration(0); w.kills < killsEach; {
+		wait := time.Duration(w.random.Int64N(max(1, int64(w.takes-ran)*4/5)))
+		began := time.Now()
+		err := harness.Await(t.Context(), wait, look)
+		if err != nil {
+			err = look(t.Context())
+		}
+		if err == nil {
+			t.Logf("%s: done, a kill after %.2f s was too late", w.name, (ran + wait).Seconds())
+			if ran == 0 {
+				w.takes = time.Since(began)
+			}
+			return
+		}
+		if !errors.Is(err, errUnderWay) {
+			t.Fatal(err)
+		}
+		check(t, shared.Kill())
+		w.kills++
+		ran += wait
+		t.Logf("%s: kill %d after %.2f s", w.name, w.kills, ran.Seconds())
+		check(t, shared.Start(t.Context()))
 	}
-	slices.Sort(at)
-	return at
 }
 
 var errUnderWay = errors.New("it is under way")
+
+// isActive is errUnderWay until a cluster is.
+func isActive(ctx context.Context, name string) error {
+	now, err := harness.GetCluster(ctx, shared, name)
+	if err == nil && now.Status.Phase != v1alpha1.ClusterActive {
+		err = errUnderWay
+	}
+	return err
+}
 
 // isGone is errUnderWay while there is such a cluster.
 func isGone(ctx context.Context, name string) error {
@@ -91,30 +121,6 @@ func isGone(ctx context.Context, name string) error {
 	default:
 		return err
 	}
-}
-
-// killAt kills "marina up" when it has run for each of the given times from now on,
-// and starts it again; it returns how often what it did was under way just before.
-func killAt(t *testing.T, at []time.Duration, look func(context.Context) error) (before int) {
-	t.Helper()
-	ran := time.Duration(0)
-	for _, point := range at {
-		timer := time.NewTimer(point - ran)
-		select {
-		case <-timer.C:
-		case <-t.Context().Done():
-			t.Fatal(t.Context().Err())
-		}
-		ran = point
-		if err := look(t.Context()); errors.Is(err, errUnderWay) {
-			before++
-		} else {
-			check(t, err)
-		}
-		check(t, shared.Kill())
-		check(t, shared.Start(t.Context()))
-	}
-	return before
 }
 
 // watchForTwins looks all the time for processes that run twice; the function that

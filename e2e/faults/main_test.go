@@ -3,8 +3,8 @@
 // test proves that the harm was done, that it was told clearly, that nothing which was
 // acknowledged is lost, and that all comes back by itself once the cause is gone.
 //
-// It mounts file systems of its own below the tests' folders, and therefore runs as
-// root.
+// It mounts file systems of its own below the tests' folders. Who may not do so runs it
+// in namespaces of its own.
 package faults
 
 import (
@@ -36,7 +36,11 @@ func mountDisk(t *testing.T, dir, size string) {
 func readOnly(t *testing.T, dir string) (undo func()) {
 	t.Helper()
 	mount(t, dir, dir, "", unix.MS_BIND, "")
-	if err := unix.Mount("", dir, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+	// In a user namespace nobody may take back what the system's own mount forbids.
+	var is unix.Statfs_t
+	check(t, unix.Statfs(dir, &is))
+	kept := uintptr(is.Flags) & (unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC)
+	if err := unix.Mount("", dir, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY|kept, ""); err != nil {
 		t.Fatalf("making %s read-only: %v", dir, err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "proof"), nil, 0o600); !errors.Is(err, unix.EROFS) {
@@ -48,7 +52,7 @@ func readOnly(t *testing.T, dir string) (undo func()) {
 func mount(t *testing.T, source, target, kind string, flags uintptr, data string) {
 	t.Helper()
 	if err := unix.Mount(source, target, kind, flags, data); err != nil {
-		t.Fatalf("mounting %s: %v: these tests need the right to mount (root, CAP_SYS_ADMIN)", target, err)
+		t.Fatalf("mounting %s: %v: %s", target, err, toMount)
 	}
 	t.Cleanup(func() {
 		if err := unix.Unmount(target, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {

@@ -66,6 +66,26 @@ func TestMistakesOfUsage(t *testing.T) {
 			args: "op ls a b",
 			want: "Error: unexpected argument \"b\" after CLUSTER\nWhat to do: see 'marina operation list --help'\n",
 		},
+		"ArgumentsOfUp": {
+			args: "up extra",
+			want: "Error: unexpected argument \"extra\"\nWhat to do: see 'marina up --help'\n",
+		},
+		"APortOfUpThatIsNone": {
+			args: "up --port 70000",
+			want: "Error: --port 70000: it and the 9 ports after it must be from 1 to 65535\nWhat to do: choose a --port from 1 to 65526\n",
+		},
+		"PortsOfUpThatOverlap": {
+			args: "up --port-range 7000-8000",
+			want: "Error: --port-range 7000-8000 contains ports of the management plane, which uses 7443-7452\nWhat to do: choose another --port or --port-range\n",
+		},
+		"DeleteAndWaitForADryRun": {
+			args: "cluster delete a --dry-run=server --wait",
+			want: "Error: --wait and --dry-run=server exclude each other: nothing is done that could be waited for\nWhat to do: see 'marina cluster delete --help'\n",
+		},
+		"DeleteInAnUnknownFormat": {
+			args: "cluster delete a -o yaml",
+			want: "Error: -o: unknown format \"yaml\": choose name\nWhat to do: see 'marina cluster delete --help'\n",
+		},
 		"ArgumentsOfABalancer": {
 			args: "balancer x",
 			want: "Error: unexpected argument \"x\"\nWhat to do: see 'marina balancer --help'\n",

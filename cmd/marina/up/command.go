@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/marina-dev/marina/cmd/marina/cli/arguments"
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
 	"github.com/marina-dev/marina/cmd/marina/cli/session"
 )
@@ -31,7 +32,7 @@ func NewCommand() *cobra.Command {
 		Long:  description,
 		Example: `  marina up
   marina up --data-dir /srv/marina --port 8443`,
-		Args: cobra.NoArgs,
+		Args: arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err != nil {
 				return err

@@ -17,6 +17,10 @@ type limits struct {
 	// inotifyInstances and inotifyWatches are for all processes of the user
 	// together. Each component watches its certificates and its configuration.
 	inotifyInstances, inotifyWatches uint64
+	// outgoing are the ports that the kernel gives to outgoing connections, unless
+	// they are among those that are reserved, as the kernel writes these.
+	outgoing PortRange
+	reserved string
 }
 
 const (
@@ -68,17 +72,25 @@ func readLimits() (l limits, err error) {
 	}
 	l.inotifyInstances = readSysctl(sysctlInstances)
 	l.inotifyWatches = readSysctl(sysctlWatches)
+	// The kernel writes a tab between the two.
+	_ = l.outgoing.Set(strings.Join(strings.Fields(readSysctlText(sysctlOutgoing)), "-"))
+	l.reserved = readSysctlText(sysctlReserved)
 	return l, nil
 }
 
 // readSysctl is zero if the kernel does not tell.
 func readSysctl(name string) uint64 {
+	n, _ := strconv.ParseUint(readSysctlText(name), 10, 64)
+	return n
+}
+
+// readSysctlText is empty if the kernel does not tell.
+func readSysctlText(name string) string {
 	data, err := os.ReadFile("/proc/sys/" + strings.ReplaceAll(name, ".", "/"))
 	if err != nil {
-		return 0
+		return ""
 	}
-	n, _ := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
-	return n
+	return strings.TrimSpace(string(data))
 }
 
 // check returns one error for each limit with which Marina would not work.
@@ -116,11 +128,44 @@ func (l limits) warn() string {
 		sysctlInstances, l.inotifyInstances, tenants, setSysctl(sysctlInstances, goodInotifyInstances))
 }
 
+// warnPorts says that the kernel may give a port of the clusters to an outgoing
+// connection while its process is being restarted; empty if it does not.
+func (l limits) warnPorts(ports PortRange) string {
+	if l.outgoing == (PortRange{}) || !ports.overlaps(l.outgoing) || l.reserves(ports) {
+		return ""
+	}
+	reserved := ports.String()
+	if l.reserved != "" {
+		reserved = l.reserved + "," + reserved
+	}
+	return fmt.Sprintf("--port-range %s overlaps %s (%s): an outgoing connection of any program may take the port of a process that is being restarted: choose another range, such as %s, or run %s",
+		ports, l.outgoing, sysctlOutgoing, defaultTenants, setSysctl(sysctlReserved, reserved))
+}
+
+// reserves reports whether all ports that the kernel could give away are reserved.
+func (l limits) reserves(ports PortRange) bool {
+	first, last := max(ports.First, l.outgoing.First), min(ports.Last, l.outgoing.Last)
+	for _, text := range strings.Split(l.reserved, ",") {
+		from, to, isRange := strings.Cut(text, "-")
+		if !isRange {
+			to = from
+		}
+		a, errA := strconv.Atoi(from)
+		b, errB := strconv.Atoi(to)
+		if errA == nil && errB == nil && a <= first && last <= b {
+			return true
+		}
+	}
+	return false
+}
+
 const (
 	sysctlInstances = "fs.inotify.max_user_instances"
 	sysctlWatches   = "fs.inotify.max_user_watches"
+	sysctlOutgoing  = "net.ipv4.ip_local_port_range"
+	sysctlReserved  = "net.ipv4.ip_local_reserved_ports"
 )
 
-func setSysctl(name string, value uint64) string {
-	return fmt.Sprintf("'sudo sysctl -w %s=%d'", name, value)
+func setSysctl(name string, value any) string {
+	return fmt.Sprintf("'sudo sysctl -w %s=%v'", name, value)
 }

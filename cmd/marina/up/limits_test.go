@@ -59,6 +59,42 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+func TestPortsOfOutgoingConnections(t *testing.T) {
+	usual := PortRange{First: 32768, Last: 60999}
+	cases := map[string]struct {
+		outgoing PortRange
+		reserved string
+		ports    PortRange
+		says     []string // nothing is no warning
+	}{
+		"Below":      {outgoing: usual, ports: defaultTenants},
+		"JustBelow":  {outgoing: usual, ports: PortRange{First: 32000, Last: 32767}},
+		"JustAbove":  {outgoing: usual, ports: PortRange{First: 61000, Last: 61999}},
+		"NotKnown":   {ports: PortRange{First: 45000, Last: 45999}},
+		"Reserved":   {outgoing: usual, reserved: "8080,45000-45999", ports: PortRange{First: 45000, Last: 45999}},
+		"RestIsFree": {outgoing: usual, reserved: "32768-32999", ports: PortRange{First: 32000, Last: 32999}},
+		"Within": {outgoing: usual, ports: PortRange{First: 45000, Last: 45999},
+			says: []string{"--port-range 45000-45999", "32768-60999", "such as 21000-30999", "'sudo sysctl -w net.ipv4.ip_local_reserved_ports=45000-45999'"}},
+		"OnePort": {outgoing: usual, ports: PortRange{First: 32000, Last: 32768},
+			says: []string{"--port-range 32000-32768"}},
+		"OthersAreReserved": {outgoing: usual, reserved: "8080,45000-45998", ports: PortRange{First: 45000, Last: 45999},
+			says: []string{"ip_local_reserved_ports=8080,45000-45998,45000-45999'"}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := limits{outgoing: tc.outgoing, reserved: tc.reserved}.warnPorts(tc.ports)
+			if len(tc.says) == 0 && got != "" {
+				t.Errorf("warned %q, want nothing", got)
+			}
+			for _, part := range tc.says {
+				if !strings.Contains(got, part) {
+					t.Errorf("warned %q, want %q in it", got, part)
+				}
+			}
+		})
+	}
+}
+
 // What the processes get that we start is what matters.
 func TestOpenFilesAreRaised(t *testing.T) {
 	var before syscall.Rlimit
@@ -73,8 +109,8 @@ func TestOpenFilesAreRaised(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l.openFiles != before.Max || l.inotifyInstances == 0 || l.inotifyWatches == 0 {
-		t.Errorf("read %+v, want %d open files, and what the kernel says of inotify", l, before.Max)
+	if l.openFiles != before.Max || l.inotifyInstances == 0 || l.inotifyWatches == 0 || l.outgoing.Last == 0 {
+		t.Errorf("read %+v, want %d open files, and what the kernel says of inotify and ports", l, before.Max)
 	}
 	child, err := exec.Command("sh", "-c", "ulimit -n").Output()
 	if got, want := strings.TrimSpace(string(child)), fmt.Sprint(before.Max); err != nil || got != want {

@@ -12,6 +12,8 @@ import (
 	"sync"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 )
@@ -47,22 +49,28 @@ func routeLibraryLogs(log *slog.Logger) {
 }
 
 // quietHandler takes some of what libraries say as detail: which worker they start,
-// and what failed just because Marina is being stopped.
+// and what failed just because something ends: Marina, or a namespace.
 type quietHandler struct{ slog.Handler }
 
 func (h quietHandler) Handle(ctx context.Context, r slog.Record) error {
-	detail := !own(r.PC) && (r.Level == slog.LevelInfo || cancelled(r))
+	detail := !own(r.PC) && (r.Level == slog.LevelInfo || ends(r))
 	if detail && !h.Enabled(ctx, slog.LevelDebug) {
 		return nil
 	}
 	return h.Handler.Handle(ctx, r)
 }
 
-// cancelled reports whether a record is of an error that a stop brings about.
-func cancelled(r slog.Record) (found bool) {
+// rejected is how client-go begins when it could not write an event, which it then
+// shows as a Go value.
+const rejected = "Server rejected event"
+
+// ends reports whether a record is of an error that a stop brings about, or of an event
+// in a namespace that is being deleted or gone.
+func ends(r slog.Record) (found bool) {
 	r.Attrs(func(a slog.Attr) bool {
 		err, ok := a.Value.Any().(error)
-		found = ok && errors.Is(err, context.Canceled)
+		found = ok && (errors.Is(err, context.Canceled) || strings.HasPrefix(r.Message, rejected) &&
+			(apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) || apierrors.IsNotFound(err)))
 		return !found
 	})
 	return found

@@ -12,6 +12,10 @@ import (
 	"testing"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/klog/v2"
 )
 
@@ -72,15 +76,25 @@ func TestTextLog(t *testing.T) {
 }
 
 func TestLibrariesAreQuiet(t *testing.T) {
+	namespaceTerminates := apierrors.NewForbidden(schema.GroupResource{Resource: "events"}, "shop", errors.New("it is being terminated"))
+	namespaceTerminates.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}
+	namespaceGone := apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "shop")
+	notAllowed := apierrors.NewForbidden(schema.GroupResource{Resource: "events"}, "shop", errors.New("no rights"))
+	const rejectedEvent = "Server rejected event (will not retry!)"
 	cases := map[string]struct {
 		verbosity int
 		log       func(logr.Logger)
 		logged    bool
 	}{
-		"Information":         {log: func(l logr.Logger) { l.Info("Starting workers") }},
-		"InformationIsWanted": {verbosity: 4, log: func(l logr.Logger) { l.Info("Starting workers") }, logged: true},
-		"AnError":             {log: func(l logr.Logger) { l.Error(errors.New("broken"), "Reconciler error") }, logged: true},
-		"AnErrorOfAStop":      {log: func(l logr.Logger) { l.Error(fmt.Errorf("writing: %w", context.Canceled), "Reconciler error") }},
+		"Information":                 {log: func(l logr.Logger) { l.Info("Starting workers") }},
+		"InformationIsWanted":         {verbosity: 4, log: func(l logr.Logger) { l.Info("Starting workers") }, logged: true},
+		"AnError":                     {log: func(l logr.Logger) { l.Error(errors.New("broken"), "Reconciler error") }, logged: true},
+		"AnErrorOfAStop":              {log: func(l logr.Logger) { l.Error(fmt.Errorf("writing: %w", context.Canceled), "Reconciler error") }},
+		"AnEventAtTheEndOfANamespace": {log: func(l logr.Logger) { l.Error(namespaceTerminates, rejectedEvent, "event", struct{}{}) }},
+		"AnEventAfterIt":              {log: func(l logr.Logger) { l.Error(namespaceGone, rejectedEvent, "event", struct{}{}) }},
+		"AnEventIsWanted":             {verbosity: 4, log: func(l logr.Logger) { l.Error(namespaceGone, rejectedEvent) }, logged: true},
+		"AnEventThatIsNotAllowed":     {log: func(l logr.Logger) { l.Error(notAllowed, rejectedEvent, "event", struct{}{}) }, logged: true},
+		"AnErrorInANamespaceThatEnds": {log: func(l logr.Logger) { l.Error(namespaceTerminates, "Reconciler error") }, logged: true},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

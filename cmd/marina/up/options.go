@@ -1,7 +1,6 @@
 package up
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -118,14 +117,15 @@ func (o *Options) complete() error {
 		*path = absolute
 	}
 	if o.DataDir == "" {
-		return errors.New("no data directory: give --data-dir")
+		return misused("give --data-dir, or set $"+session.EnvDataDir, "no data directory")
 	}
 	own := PortRange{First: o.Port, Last: o.Port + managementPorts - 1}
+	allowed := PortRange{First: 1, Last: maxPort - managementPorts + 1}
 	if own.First < 1 || own.Last > maxPort {
-		return fmt.Errorf("--port %d: it must be from 1 to %d", o.Port, maxPort-managementPorts+1)
+		return misused(fmt.Sprintf("choose a --port from %d to %d", allowed.First, allowed.Last), "--port %d: it and the %d ports after it must be from 1 to %d", o.Port, managementPorts-1, maxPort)
 	}
 	if own.overlaps(o.Tenants) {
-		return fmt.Errorf("--port-range %s contains ports of the management plane, which uses %s: choose another --port or --port-range", o.Tenants, own)
+		return misused("choose another --port or --port-range", "--port-range %s contains ports of the management plane, which uses %s", o.Tenants, own)
 	}
 	if o.MetricsAddress == "" {
 		o.MetricsAddress = "0"
@@ -134,6 +134,11 @@ func (o *Options) complete() error {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return nil
+}
+
+// misused is options with which nothing can be tried.
+func misused(do, format string, args ...any) error {
+	return &failure.Error{Exit: failure.ExitUsage, Message: fmt.Sprintf(format, args...), Do: do}
 }
 
 const maxPort = 65535

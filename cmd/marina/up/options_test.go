@@ -1,9 +1,12 @@
 package up
 
 import (
+	"io"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/marina-dev/marina/cmd/marina/cli/failure"
 )
 
 func TestOptions(t *testing.T) {
@@ -28,7 +31,10 @@ func TestOptions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			err := tc.options.complete()
 			if tc.errors != nil {
-				assertError(t, err, tc.errors...)
+				assertError(t, err, append(tc.errors, "What to do: ")...)
+				if code := failure.Print(io.Discard, err); code != failure.ExitUsage {
+					t.Errorf("exit code %d, want 2: nothing has been tried", code)
+				}
 				return
 			}
 			if err != nil || !filepath.IsAbs(tc.options.DataDir) || tc.options.Log == nil {

@@ -21,8 +21,10 @@ func preflight(o Options) (kubernetes string, err error) {
 		return "", err
 	}
 	errs := l.check()
-	if warning := l.warn(); warning != "" && o.Controllers {
-		o.Log.Warn(warning)
+	for _, warning := range []string{l.warn(), l.warnPorts(o.Tenants)} {
+		if warning != "" && o.Controllers {
+			o.Log.Warn(warning)
+		}
 	}
 	kubernetes, err = findPrograms(o.BinDir)
 	d := dataDir(o.DataDir)

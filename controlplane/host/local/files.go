@@ -8,6 +8,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -16,6 +17,9 @@ import (
 	"github.com/marina-dev/marina/controlplane/component"
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
+
+// lookAgain is when to look again for a Mount that is not there.
+const lookAgain = 100 * time.Millisecond
 
 // Files gives the content of Mounts.
 type Files interface {
@@ -50,10 +54,11 @@ func (f APIFiles) Read(ctx context.Context, namespace string, m component.Mount)
 	return data, nil
 }
 
-// missing makes NotFound a Retry: a cache may be a moment late.
+// missing makes NotFound a Wait: what has just been written is not in the cache for a
+// moment, and nothing tells when it is.
 func missing(err error, kind, namespace, name string) error {
 	if apierrors.IsNotFound(err) {
-		return reconcile.Retry(err, "MountMissing", "%s %s/%s is not there yet", kind, namespace, name)
+		return reconcile.WaitFor(lookAgain, "MountMissing", "%s %s/%s is not there yet", kind, namespace, name)
 	}
 	return fmt.Errorf("reading %s %s/%s: %w", kind, namespace, name, err)
 }

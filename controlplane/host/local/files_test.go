@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -67,9 +68,25 @@ func TestAPIFiles(t *testing.T) {
 			}
 		})
 	}
-	_, err := files.Read(t.Context(), testNamespace, component.Mount{Secret: "other"})
-	if e := reconcile.As(err); e == nil || e.Kind != reconcile.KindRetry || e.Reason != "MountMissing" {
-		t.Errorf("a Secret that is not there: %v, want a Retry with MountMissing", err)
+}
+
+// The cache is behind when it has just been written, which is nobody's fault.
+func TestAMountThatIsNotThereIsWaitedFor(t *testing.T) {
+	files := APIFiles{fakeReader{secret: &corev1.Secret{}, configMap: &corev1.ConfigMap{}}}
+	for name, m := range map[string]component.Mount{
+		"Secret":    {Path: "x", Secret: "other"},
+		"ConfigMap": {Path: "x", ConfigMap: "other"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := readFiles(t.Context(), files, testNamespace, []component.Mount{m})
+			e := reconcile.As(err)
+			if e == nil || e.Kind != reconcile.KindWait || e.Reason != "MountMissing" || e.After != 100*time.Millisecond {
+				t.Errorf("%#v, want to wait 100 ms because of MountMissing", e)
+			}
+			if result, err := reconcile.Result(err); err != nil || result.RequeueAfter == 0 {
+				t.Errorf("%v and error %v for the controller: want it to look again, without an error to log", result, err)
+			}
+		})
 	}
 }
 

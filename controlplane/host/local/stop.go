@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Stop ends the Host. With processes it stops them all at once; without, they live on
@@ -25,6 +26,9 @@ func (h *Host) Stop(ctx context.Context, withProcesses bool) error {
 func (h *Host) StopAll(ctx context.Context, order func(namespace, name string) int) error {
 	keys := h.end()
 	defer h.shut()
+	stopped := make(chan struct{})
+	defer close(stopped)
+	h.wg.Go(func() { h.tellLeft(stopped) })
 	orderOf := func(k key) int { return order(k.namespace, k.name) }
 	slices.SortStableFunc(keys, func(a, b key) int { return cmp.Compare(orderOf(a), orderOf(b)) })
 	for len(keys) > 0 {
@@ -68,6 +72,25 @@ func (h *Host) halt(ctx context.Context, keys []key) error {
 		}
 	}
 	return nil
+}
+
+// tellEvery is how often a stop tells that it goes on.
+const tellEvery = 3 * time.Second
+
+// tellLeft tells how many processes are left until all are stopped.
+func (h *Host) tellLeft(stopped <-chan struct{}) {
+	for {
+		timer := h.clock.NewTimer(tellEvery)
+		select {
+		case <-timer.C():
+		case <-stopped:
+			timer.Stop()
+			return
+		}
+		if left, err := scan(h.dir); err == nil {
+			h.log.Info("Waiting for processes to stop", "left", len(left))
+		}
+	}
 }
 
 // end lets nothing more begin, and returns all Components that have processes.

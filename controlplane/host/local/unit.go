@@ -2,11 +2,14 @@ package local
 
 import (
 	"context"
+	"log/slog"
 	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/go-logr/logr"
 
 	"github.com/marina-dev/marina/controlplane/component"
 )
@@ -179,7 +182,8 @@ func (u *unit) watch(g *group, p *process) {
 				said = lastWords(p.plan.log, h.logFrom)
 			}
 			p.failed(u.host.clock.Now(), how, said)
-			u.host.log.Info("A process ended", "process", p.plan.id.String(), "pid", h.pid, "how", how, "restartIn", p.wait)
+			// Nobody has asked for it.
+			slog.New(logr.ToSlogHandler(u.host.log)).Warn("A process ended", "process", p.plan.id.String(), "pid", h.pid, "how", how, "restartIn", p.wait)
 		})
 	})
 }

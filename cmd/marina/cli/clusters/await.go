@@ -85,6 +85,9 @@ func await(ctx context.Context, c client.WithWatch, key client.ObjectKey, wish w
 		return w.last, nil
 	case w.hopeless != "":
 		return w.last, w.fail(key)
+	case errors.Is(err, waiting.ErrTimedOut) && errors.Is(err, waiting.ErrSilent):
+		return w.last, failure.Timeout(failure.StartAgain, "cluster %q is not %s after %s: %v",
+			key.Name, wish.goal.text, ttl.Format(wish.timeout), waiting.ErrSilent)
 	case errors.Is(err, waiting.ErrTimedOut):
 		return w.last, failure.Timeout(wish.followUp, "cluster %q is not %s after %s%s",
 			key.Name, wish.goal.text, ttl.Format(wish.timeout), w.state())

@@ -2,10 +2,8 @@ package clusters
 
 import (
 	"context"
-	"io"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,8 +11,6 @@ import (
 
 	"github.com/marina-dev/marina/cmd/marina/cli/clitest"
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
-	"github.com/marina-dev/marina/cmd/marina/cli/progress"
-	"github.com/marina-dev/marina/cmd/marina/cli/waiting"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
@@ -114,7 +110,7 @@ func TestWait(t *testing.T) {
 		},
 		"GoneAlready": {
 			args: []string{"--for=deleted"},
-			out:  "cluster \"demo\" is deleted\n",
+			out:  "cluster \"demo\" was deleted\n",
 		},
 		"ErrorFailsWithTheConditionsMessage": {
 			objects: []client.Object{creating},
@@ -165,14 +161,15 @@ func TestWait(t *testing.T) {
 
 var demo = client.ObjectKey{Namespace: "default", Name: "demo"}
 
-func TestTimeIsOver(t *testing.T) {
-	ctx, expire := context.WithCancelCause(t.Context())
-	a := clitest.NewAPI(t, []client.Object{cluster("demo", v1alpha1.ClusterCreating, metav1.ConditionUnknown, "etcd: waiting")},
-		func(client.Client) error { expire(waiting.ErrTimedOut); return nil })
-	_, err := await(ctx, a, demo, wish{goal: untilReady, timeout: 10 * time.Minute, followUp: "wait on"}, progress.New(io.Discard, "demo"))
-	want := "Error: cluster \"demo\" is not ready after 10m: it is Creating: etcd: waiting\nWhat to do: wait on\n"
-	if diff := cmp.Diff(want, clitest.Explained(err)); diff != "" || failure.Explain(err).Exit != failure.ExitTimeout {
-		t.Errorf("exit code %d (-want +got):\n%s", failure.Explain(err).Exit, diff)
+func TestCreateAndWaitPrintsTheObjectThatFailed(t *testing.T) {
+	a := clitest.NewAPI(t, []client.Object{release("1.37.1-1")}, becomes(t,
+		cluster("demo", v1alpha1.ClusterError, metav1.ConditionFalse, "no room in etcd")))
+	out, _, err := run(t, t.Context(), a, "create", "demo", "--wait", "-o", "yaml")
+	if !strings.Contains(out, "phase: Error") {
+		t.Errorf("standard output must be the object as it was when the waiting was over:\n%s", out)
+	}
+	if problem := clitest.Explained(err); !strings.HasPrefix(problem, "Error: cluster \"demo\" is in phase Error: no room in etcd\n") {
+		t.Errorf("got %q", problem)
 	}
 }
 
@@ -231,6 +228,15 @@ func TestDelete(t *testing.T) {
 			args: []string{"a", "b", "--dry-run=server"},
 			out:  "cluster \"a\" deleted (server dry run)\ncluster \"b\" deleted (server dry run)\n",
 		},
+		"ADryRunWaitsForNothingWhenAskedTo": {
+			args:    []string{"a", "--dry-run=server", "--wait"},
+			problem: "Error: --wait and --dry-run=server exclude each other: nothing is done that could be waited for\nWhat to do: see 'marina delete --help'\n",
+		},
+		"TheirNames": {
+			args:    []string{"a", "b", "-o", "name"},
+			onWatch: []clitest.Change{release("a"), release("b")},
+			out:     "cluster.marina.dev/a\ncluster.marina.dev/b\n",
+		},
 		"AnUnknownDryRun": {
 			args:    []string{"a", "--dry-run=client"},
 			problem: "Error: --dry-run: \"client\" is not known: choose none or server\nWhat to do: see 'marina delete --help'\n",
@@ -250,18 +256,5 @@ func TestDelete(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-func TestStepsOfTheOperationThatRunsAreShown(t *testing.T) {
-	var tracked []string
-	w := &watcher{goal: untilReady, progress: progress.New(io.Discard, "demo"), track: func(name string) { tracked = append(tracked, name) }}
-	creating := cluster("demo", v1alpha1.ClusterCreating, metav1.ConditionUnknown, "etcd: waiting")
-	w.Observe(creating)
-	creating.Status.Operation = "demo-create-1"
-	w.Observe(creating)
-	w.Observe(cluster("demo", v1alpha1.ClusterActive, metav1.ConditionTrue, "it serves"))
-	if diff := cmp.Diff([]string{"", "demo-create-1"}, tracked); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -2,6 +2,7 @@ package clusters
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -52,7 +53,9 @@ out works and nodes can join.`,
 			if err != nil {
 				return err
 			}
-			return o.run(cmd.Context(), cmd, s, args[0])
+			ctx, cancel := waiting.Limit(cmd.Context(), o.timeout)
+			defer cancel()
+			return o.run(ctx, cmd, s, args[0])
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
@@ -121,8 +124,8 @@ func (o *createOptions) run(ctx context.Context, cmd *cobra.Command, s *session.
 	return o.awaitReady(ctx, cmd, s, cluster)
 }
 
-// awaitReady prints the object, if it is asked for, once it is ready: its address
-// stands in it only then.
+// awaitReady prints the object, if it is asked for, as it is when the waiting is over:
+// its address stands in it only once it is ready.
 func (o *createOptions) awaitReady(ctx context.Context, cmd *cobra.Command, s *session.Session, cluster *v1alpha1.Cluster) error {
 	if o.output == "" {
 		if err := o.print(cmd, cluster, "created"); err != nil {
@@ -131,17 +134,18 @@ func (o *createOptions) awaitReady(ctx context.Context, cmd *cobra.Command, s *s
 	}
 	key := client.ObjectKeyFromObject(cluster)
 	p := progress.New(cmd.ErrOrStderr(), cluster.Name)
-	ctx, cancel := waiting.Limit(ctx, o.timeout)
-	defer cancel()
-	ready, err := await(ctx, s.Client, key, wish{
+	last, err := await(ctx, s.Client, key, wish{
 		goal:     untilReady,
 		timeout:  o.timeout,
 		followUp: fmt.Sprintf("it goes on being created: 'marina cluster wait %s' waits on", session.Ref(key)),
 	}, p)
 	if err != nil {
+		if o.output != "" && last != nil {
+			err = errors.Join(o.print(cmd, last, ""), err)
+		}
 		return err
 	}
-	if err := o.print(cmd, ready, "is ready"+waiting.After(p.Elapsed())); err != nil {
+	if err := o.print(cmd, last, "is ready"+waiting.After(p.Elapsed())); err != nil {
 		return err
 	}
 	progress.Advise(cmd.ErrOrStderr(), "Next: marina kubeconfig get %s", session.Ref(key))

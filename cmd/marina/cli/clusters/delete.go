@@ -12,6 +12,8 @@ import (
 
 	"github.com/marina-dev/marina/cmd/marina/cli/arguments"
 	"github.com/marina-dev/marina/cmd/marina/cli/dryrun"
+	"github.com/marina-dev/marina/cmd/marina/cli/failure"
+	"github.com/marina-dev/marina/cmd/marina/cli/output"
 	"github.com/marina-dev/marina/cmd/marina/cli/progress"
 	"github.com/marina-dev/marina/cmd/marina/cli/session"
 	"github.com/marina-dev/marina/cmd/marina/cli/waiting"
@@ -23,6 +25,7 @@ type deleteOptions struct {
 	ignoreNotFound bool
 	timeout        time.Duration
 	dryRun         dryrun.Flag
+	output         string
 }
 
 func newDelete(open session.Opener) *cobra.Command {
@@ -39,9 +42,12 @@ left; an interrupt ends the waiting, not the deletion.`,
   marina cluster delete demo --dry-run=server`,
 		Args: arguments.AtLeastOne("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			// --wait is the default: a dry run takes it as not said.
-			if err := o.dryRun.Check(cmd, false); err != nil {
+			// --wait is the default: a dry run minds it only if somebody has said it.
+			if err := o.dryRun.Check(cmd, o.wait && cmd.Flags().Changed("wait")); err != nil {
 				return err
+			}
+			if err := output.Check(o.output, output.Name); err != nil {
+				return failure.Usage(cmd.CommandPath(), "%v", err)
 			}
 			if err := waiting.CheckTimeout(cmd, o.timeout); err != nil {
 				return err
@@ -50,7 +56,10 @@ left; an interrupt ends the waiting, not the deletion.`,
 			if err != nil {
 				return err
 			}
-			return o.run(cmd.Context(), cmd, s, args)
+			// One limit for all of them together.
+			ctx, cancel := waiting.Limit(cmd.Context(), o.timeout)
+			defer cancel()
+			return o.run(ctx, cmd, s, args)
 		},
 		ValidArgsFunction: session.CompleteClusters(open, 0),
 	}
@@ -58,6 +67,8 @@ left; an interrupt ends the waiting, not the deletion.`,
 	cmd.Flags().BoolVar(&o.ignoreNotFound, "ignore-not-found", false, "a cluster that does not exist is no failure")
 	waiting.TimeoutFlag(cmd, &o.timeout)
 	o.dryRun.AddTo(cmd, "none, or server (have it checked, delete nothing)", dryrun.Server)
+	cmd.Flags().StringVarP(&o.output, "output", "o", "", "print the names of the clusters only: name")
+	_ = cmd.RegisterFlagCompletionFunc("output", session.CompleteFixed(output.Name))
 	return cmd
 }
 
@@ -73,24 +84,29 @@ func (o *deleteOptions) run(ctx context.Context, cmd *cobra.Command, s *session.
 			errs = append(errs, err)
 		case cluster == nil: // and that is allowed
 		case o.dryRun.Mode == dryrun.Server:
-			fmt.Fprintf(cmd.OutOrStdout(), "cluster %q deleted%s\n", name, o.dryRun.Suffix())
+			o.print(cmd, name, "deleted"+o.dryRun.Suffix())
 		case !o.wait:
-			fmt.Fprintf(cmd.OutOrStdout(), "cluster %q is being deleted\n", name)
+			o.print(cmd, name, "is being deleted")
 		default:
 			deleting = append(deleting, cluster)
 		}
 	}
-	// One limit for all of them together.
-	ctx, cancel := waiting.Limit(ctx, o.timeout)
-	defer cancel()
 	for _, cluster := range deleting {
 		if err := o.awaitGone(ctx, cmd, s, cluster); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "cluster %q deleted\n", cluster.Name)
+		o.print(cmd, cluster.Name, "deleted")
 	}
 	return errors.Join(errs...)
+}
+
+func (o *deleteOptions) print(cmd *cobra.Command, name, what string) {
+	if o.output == output.Name {
+		fmt.Fprintf(cmd.OutOrStdout(), "%s/%s\n", resource, name)
+		return
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "cluster %q %s\n", name, what)
 }
 
 // request deletes a cluster and returns it, or nil if there is none and that is

@@ -20,6 +20,12 @@ var phases = []v1alpha1.ClusterPhase{
 	v1alpha1.ClusterUpgrading, v1alpha1.ClusterDegraded, v1alpha1.ClusterDeleting, v1alpha1.ClusterError,
 }
 
+// conditions are the words that --for=condition= is most useful with.
+var conditions = []string{
+	v1alpha1.ConditionReady, v1alpha1.ConditionSpecAccepted, v1alpha1.ConditionControlPlaneReady, v1alpha1.ConditionEtcdReady,
+	v1alpha1.ConditionAddonsReady, v1alpha1.ConditionCertificatesValid, v1alpha1.ConditionAvailable, v1alpha1.ConditionUpToDate,
+}
+
 // goal is what a cluster is waited for to be.
 type goal struct {
 	// text completes the sentence 'cluster "x" is ...'.
@@ -68,6 +74,15 @@ const (
 	reached
 	hopeless
 )
+
+// sentence says of a cluster that the goal is reached.
+func (g goal) sentence(name string) string {
+	verb := "is"
+	if g.deleted {
+		verb = "was"
+	}
+	return fmt.Sprintf("cluster %q %s %s", name, verb, g.text)
+}
 
 // judge compares a cluster's state, nil for none, with the goal. Why tells, when
 // the goal is hopeless, the reason.

@@ -19,14 +19,15 @@ func newWait(open session.Opener) *cobra.Command {
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "wait NAME",
-		Short: "Wait until a cluster is ready, deleted or in a phase",
-		Long: `Wait until a cluster is ready, deleted or in a phase.
+		Short: "Wait until a cluster is ready, deleted, in a phase or has a condition",
+		Long: `Wait until a cluster is ready, deleted, in a phase or has a condition.
 
 Progress goes to standard error. The command fails with exit code 3 when the time
 is over, and with 1 as soon as the cluster cannot get there: it is in phase Error,
 or being deleted.`,
 		Example: `  marina cluster wait demo
   marina cluster wait demo --for=phase=Active --timeout=2m
+  marina cluster wait demo --for=condition=UpToDate
   marina cluster wait demo --for=deleted`,
 		Args: arguments.Named("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -53,7 +54,7 @@ or being deleted.`,
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "cluster %q is %s%s\n", key.Name, g.text, waiting.After(p.Elapsed()))
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), g.sentence(key.Name)+waiting.After(p.Elapsed()))
 			return err
 		},
 		ValidArgsFunction: session.CompleteClusters(open, 1),
@@ -63,6 +64,9 @@ or being deleted.`,
 	words := []string{"ready", "deleted"}
 	for _, phase := range phases {
 		words = append(words, "phase="+string(phase))
+	}
+	for _, condition := range conditions {
+		words = append(words, "condition="+condition)
 	}
 	_ = cmd.RegisterFlagCompletionFunc("for", session.CompleteFixed(words...))
 	return cmd

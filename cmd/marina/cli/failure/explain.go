@@ -1,6 +1,7 @@
 package failure
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ func Explain(err error) *Error {
 	case errors.Is(err, context.Canceled):
 		return Interrupted("")
 	case errors.Is(err, context.DeadlineExceeded):
-		return Timeout("try again, or allow more time with --timeout", "no answer in time")
+		return Timeout(StartAgain+"; or allow more time with --timeout", "the management cluster does not answer in time")
 	}
 	var step *reconcile.Error
 	if errors.As(err, &step) {
@@ -61,8 +62,10 @@ type Unreachable struct {
 	// empty.
 	Server, Kubeconfig string
 	// Do is what to do about it.
-	Do  string
-	Err error
+	Do string
+	// DoIfSilent is what to do when it is there and gives no answer in time; Do if empty.
+	DoIfSilent string
+	Err        error
 }
 
 func (e *Unreachable) Error() string { return e.explain().Message }
@@ -74,7 +77,11 @@ func (e *Unreachable) explain() *Error {
 	if e.Kubeconfig != "" {
 		where += fmt.Sprintf(" (kubeconfig %s)", e.Kubeconfig)
 	}
-	return &Error{Message: fmt.Sprintf("%s does not answer at %s: %s", e.What, where, networkReason(e.Err)), Do: e.Do, Err: e.Err}
+	do := e.Do
+	if errors.Is(e.Err, errLate) {
+		do = cmp.Or(e.DoIfSilent, do)
+	}
+	return &Error{Message: fmt.Sprintf("%s does not answer at %s: %s", e.What, where, networkReason(e.Err)), Do: do, Err: e.Err}
 }
 
 // networkReason is the innermost reason of a network error: the layers around it

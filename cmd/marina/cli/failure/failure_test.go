@@ -139,6 +139,42 @@ func TestPrint(t *testing.T) {
 			want: "Error: cluster \"demo\" exists already\nWhat to do: choose another name, or look at it with 'marina cluster get'\n",
 			code: 1,
 		},
+		"AServerThatHasLostItsStore": {
+			err: apierrors.NewGenericServerResponse(http.StatusGatewayTimeout, "get", clusters, "", "", 0, false),
+			want: "Error: the management cluster does not answer in time: it may have lost its store\n" +
+				"What to do: check that 'marina up' still runs, and start it again if it does not: the clusters are served meanwhile\n",
+			code: 1,
+		},
+		"AServerThatAsksToTryLater": {
+			err: apierrors.NewServerTimeout(clusters, "get", 1),
+			want: "Error: the management cluster does not answer in time: it may have lost its store\n" +
+				"What to do: check that 'marina up' still runs, and start it again if it does not: the clusters are served meanwhile\n",
+			code: 1,
+		},
+		"AServerThatIsNotThereYet": {
+			err: apierrors.NewServiceUnavailable("it starts"),
+			want: "Error: the management cluster cannot serve the request: it starts\n" +
+				"What to do: check that 'marina up' still runs, and start it again if it does not: the clusters are served meanwhile\n",
+			code: 1,
+		},
+		"AnInternalError": {
+			err: apierrors.NewInternalError(errors.New("no leader")),
+			want: "Error: the management cluster cannot serve the request: Internal error occurred: no leader\n" +
+				"What to do: check that 'marina up' still runs, and start it again if it does not: the clusters are served meanwhile\n",
+			code: 1,
+		},
+		"AnErrorOfTheStoreWithoutAReason": {
+			err: &apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusInternalServerError, Message: "rpc error: code = Unavailable"}},
+			want: "Error: the management cluster cannot serve the request: rpc error: code = Unavailable\n" +
+				"What to do: check that 'marina up' still runs, and start it again if it does not: the clusters are served meanwhile\n",
+			code: 1,
+		},
+		"TheTimeOfTheWholeCommandIsOver": {
+			err: fmt.Errorf("post: %w", context.DeadlineExceeded),
+			want: "Error: the management cluster does not answer in time\n" +
+				"What to do: check that 'marina up' still runs, and start it again if it does not: the clusters are served meanwhile; or allow more time with --timeout\n",
+			code: 3,
+		},
 		"StepErrorWithoutItsReason": {
 			err:  reconcile.UserError("InvalidTTL", "31 days are too long"),
 			want: "Error: 31 days are too long\n",

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -47,11 +48,31 @@ func explainStatus(err error, status metav1.Status) *Error {
 		if status.Details.Kind == "namespaces" {
 			e.Do = fmt.Sprintf("create it with 'kubectl create namespace %s', or choose another with -n", status.Details.Name)
 		}
+	case metav1.StatusReasonTimeout, metav1.StatusReasonServerTimeout:
+		e.Message = "the management cluster does not answer in time: it may have lost its store"
+		e.Do = StartAgain
 	case metav1.StatusReasonConflict:
 		e.Message = object + " was changed by somebody else at the same time"
 		e.Do = "try again"
+	default:
+		if CannotServe(err) {
+			e.Message = "the management cluster cannot serve the request: " + status.Message
+			e.Do = StartAgain
+		}
 	}
 	return e
+}
+
+// StartAgain is what to do about a management cluster that is there and does not
+// serve: its API server outlives a 'marina up' that was killed.
+const StartAgain = "check that 'marina up' still runs, and start it again if it does not: the clusters are served meanwhile"
+
+// CannotServe tells whether err is the answer of an API server that is not able to
+// serve, mostly because it does not reach its store.
+func CannotServe(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status) && status.Status().Code >= http.StatusInternalServerError ||
+		apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) || apierrors.IsInternalError(err) || apierrors.IsServiceUnavailable(err)
 }
 
 // NotServed tells whether err means that the server does not know the kind.

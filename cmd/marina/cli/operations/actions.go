@@ -5,6 +5,7 @@ import (
 
 	"github.com/marina-dev/marina/cmd/marina/cli/arguments"
 	"github.com/marina-dev/marina/cmd/marina/cli/session"
+	"github.com/marina-dev/marina/cmd/marina/cli/waiting"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
@@ -62,11 +63,13 @@ func newAction(open session.Opener, a action) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			cluster, err := s.Cluster(cmd.Context(), args[0])
+			ctx, cancel := waiting.Limit(cmd.Context(), r.timeout)
+			defer cancel()
+			cluster, err := s.Cluster(ctx, args[0])
 			if err != nil {
 				return err
 			}
-			return r.create(cmd, s, v1alpha1.OperationSpec{
+			return r.create(ctx, cmd, s, v1alpha1.OperationSpec{
 				TargetRef: v1alpha1.OperationTarget{Kind: "Cluster", Name: cluster.Name, UID: cluster.UID},
 				Type:      a.kind,
 			})

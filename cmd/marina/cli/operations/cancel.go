@@ -1,6 +1,7 @@
 package operations
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -48,7 +49,9 @@ A cancellation cannot be taken back: 'marina operation retry' begins again.`,
 			if err != nil {
 				return err
 			}
-			return o.run(cmd, s, args[0])
+			ctx, cancel := waiting.Limit(cmd.Context(), o.timeout)
+			defer cancel()
+			return o.run(ctx, cmd, s, args[0])
 		},
 		ValidArgsFunction: session.CompleteOperations(open, unfinished),
 	}
@@ -58,12 +61,15 @@ A cancellation cannot be taken back: 'marina operation retry' begins again.`,
 	return cmd
 }
 
-func (o *cancelOptions) run(cmd *cobra.Command, s *session.Session, name string) error {
+func (o *cancelOptions) run(ctx context.Context, cmd *cobra.Command, s *session.Session, name string) error {
 	operation := &v1alpha1.Operation{ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: name}}
 	patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"cancel":true}}`))
-	err := s.Client.Patch(cmd.Context(), operation, patch, o.dryRun.Patch()...)
+	err := s.Client.Patch(ctx, operation, patch, o.dryRun.Patch()...)
 	if apierrors.IsNotFound(err) && !failure.NotServed(err) {
 		return session.NoOperation(client.ObjectKey{Namespace: s.Namespace, Name: name})
+	}
+	if apierrors.IsInvalid(err) {
+		return cannotCancel(ctx, s, name, err)
 	}
 	if err != nil {
 		return err
@@ -73,7 +79,7 @@ func (o *cancelOptions) run(cmd *cobra.Command, s *session.Session, name string)
 		return err
 	}
 	if o.wait || operation.Status.Phase.Finished() {
-		return o.awaitCancelled(cmd, s, name)
+		return o.awaitCancelled(ctx, cmd, s, name)
 	}
 	next := "stops at the next safe point; what has been done stays done"
 	if operation.Status.Phase != v1alpha1.OperationRunning {
@@ -83,9 +89,23 @@ func (o *cancelOptions) run(cmd *cobra.Command, s *session.Session, name string)
 	return err
 }
 
+// cannotCancel says plainly that an operation is over, where the API server names the
+// field that it refuses.
+func cannotCancel(ctx context.Context, s *session.Session, name string, refusal error) error {
+	operation, err := s.Operation(ctx, name)
+	if err != nil || !operation.Status.Phase.Finished() {
+		return refusal
+	}
+	do := "there is nothing left to cancel"
+	if retriable(operation) {
+		do += "; " + retry(operation)
+	}
+	return failure.New(do, "operation %q has finished (%s) and cannot be cancelled", name, operation.Status.Phase)
+}
+
 // awaitCancelled fails if the operation came to its end before it could stop.
-func (o *cancelOptions) awaitCancelled(cmd *cobra.Command, s *session.Session, name string) error {
-	finished, err := awaitFinished(cmd, s, name, o.timeout)
+func (o *cancelOptions) awaitCancelled(ctx context.Context, cmd *cobra.Command, s *session.Session, name string) error {
+	finished, err := awaitFinished(ctx, cmd, s, name, o.timeout)
 	if err != nil {
 		return err
 	}

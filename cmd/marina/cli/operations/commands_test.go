@@ -40,7 +40,7 @@ func TestActions(t *testing.T) {
 		"restart": "Restart", "resync": "Resync", "rotate-certificates": "RotateCertificates",
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := clitest.NewAPI(t, []client.Object{demo()})
+			a := clitest.NewAPI(t, []client.Object{demo()}, becomes(t, operation("", v1alpha1.OperationRunning, "")))
 			out, errOut, err := run(t, t.Context(), a, name, "demo")
 			if err != nil {
 				t.Fatal(err)
@@ -75,6 +75,12 @@ func TestActionAndWait(t *testing.T) {
 			end:     operation("", v1alpha1.OperationFailed, "operation x runs"),
 			out:     "operation \"NAME\" created\n",
 			problem: "Error: operation \"NAME\" failed: operation x runs\nWhat to do: correct the cause; then 'marina operation retry NAME' tries it again\n",
+		},
+		"PrintsTheObjectThatFailed": {
+			end:     operation("", v1alpha1.OperationFailed, "it did not come up"),
+			args:    []string{"-o", "name"},
+			out:     "operation.marina.dev/NAME\n",
+			problem: "Error: operation \"NAME\" failed: it did not come up\nWhat to do: correct the cause; then 'marina operation retry NAME' tries it again\n",
 		},
 		"PrintsTheFinishedObject": {
 			end:  operation("", v1alpha1.OperationSucceeded, ""),
@@ -138,7 +144,7 @@ func TestRetry(t *testing.T) {
 	for _, phase := range []v1alpha1.OperationPhase{v1alpha1.OperationFailed, v1alpha1.OperationCancelled} {
 		before := operation(v1alpha1.OperationUpgrade, phase, "")
 		before.Spec.Version, before.Spec.Cancel, before.Spec.RetryOf = "1.37.1-1", true, "earlier"
-		a := clitest.NewAPI(t, []client.Object{before})
+		a := clitest.NewAPI(t, []client.Object{before}, becomes(t, operation("", v1alpha1.OperationRunning, "")))
 		if _, _, err := run(t, t.Context(), a, "retry", "op"); err != nil {
 			t.Fatal(err)
 		}

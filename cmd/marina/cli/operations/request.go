@@ -1,6 +1,8 @@
 package operations
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -47,7 +49,7 @@ func (r *request) check(cmd *cobra.Command) error {
 
 // create creates an operation and, if that is asked for, waits until it is
 // finished.
-func (r *request) create(cmd *cobra.Command, s *session.Session, spec v1alpha1.OperationSpec) error {
+func (r *request) create(ctx context.Context, cmd *cobra.Command, s *session.Session, spec v1alpha1.OperationSpec) error {
 	o := &v1alpha1.Operation{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:    s.Namespace,
@@ -55,31 +57,57 @@ func (r *request) create(cmd *cobra.Command, s *session.Session, spec v1alpha1.O
 		},
 		Spec: spec,
 	}
-	if err := s.Client.Create(cmd.Context(), o, r.dryRun.Create()...); err != nil {
+	if err := s.Client.Create(ctx, o, r.dryRun.Create()...); err != nil {
 		return err
+	}
+	created := fmt.Sprintf("operation %q created%s", o.Name, r.dryRun.Suffix())
+	if r.dryRun.Mode != dryrun.None {
+		return r.print(cmd, o, created)
 	}
 	if !r.wait {
-		if err := r.print(cmd, o, fmt.Sprintf("operation %q created%s", o.Name, r.dryRun.Suffix())); err != nil {
-			return err
-		}
-		if r.output == "" && r.dryRun.Mode == dryrun.None {
-			progress.Advise(cmd.ErrOrStderr(), "Next: marina operation watch %s", session.Ref(client.ObjectKeyFromObject(o)))
-		}
-		return nil
+		return r.begin(ctx, cmd, s, o, created)
 	}
 	if r.output == "" {
-		if err := r.print(cmd, o, fmt.Sprintf("operation %q created", o.Name)); err != nil {
+		if err := r.print(cmd, o, created); err != nil {
 			return err
 		}
 	}
-	finished, err := awaitFinished(cmd, s, o.Name, r.timeout)
+	last, err := awaitFinished(ctx, cmd, s, o.Name, r.timeout)
+	if err == nil {
+		err = failed(last)
+	}
 	if err != nil {
+		return r.fail(cmd, last, err)
+	}
+	return r.print(cmd, last, succeeded(last))
+}
+
+// begin returns when the operation has been taken up, or after a moment. What is
+// refused is refused then, and must not look as if it were done.
+func (r *request) begin(ctx context.Context, cmd *cobra.Command, s *session.Session, o *v1alpha1.Operation, created string) error {
+	last := awaitTakenUp(ctx, s.Client, o)
+	if err := failed(last); err != nil {
+		return r.fail(cmd, last, err)
+	}
+	if err := r.print(cmd, last, created); err != nil {
 		return err
 	}
-	if err := failed(finished); err != nil {
+	key := session.Ref(client.ObjectKeyFromObject(o))
+	if cmd.Context().Err() != nil {
+		return failure.Interrupted(fmt.Sprintf("it goes on: 'marina operation watch %s' waits on", key))
+	}
+	if r.output == "" {
+		progress.Advise(cmd.ErrOrStderr(), "Next: marina operation watch %s", key)
+	}
+	return nil
+}
+
+// fail prints the object, if it is asked for, of an operation that did not succeed.
+func (r *request) fail(cmd *cobra.Command, last *v1alpha1.Operation, err error) error {
+	if r.output == "" || last == nil {
 		return err
 	}
-	return r.print(cmd, finished, succeeded(finished))
+	return errors.Join(r.print(cmd, last, ""), err)
 }
 
 // words are those of a type in lower case: rotate-certificates.

@@ -9,6 +9,7 @@ import (
 	"github.com/marina-dev/marina/cmd/marina/cli/arguments"
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
 	"github.com/marina-dev/marina/cmd/marina/cli/session"
+	"github.com/marina-dev/marina/cmd/marina/cli/waiting"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
@@ -30,14 +31,16 @@ It creates a new operation for the same; the old one stays as it is.`,
 			if err != nil {
 				return err
 			}
-			before, err := s.Operation(cmd.Context(), args[0])
+			ctx, cancel := waiting.Limit(cmd.Context(), r.timeout)
+			defer cancel()
+			before, err := s.Operation(ctx, args[0])
 			if err != nil {
 				return err
 			}
 			if !retriable(before) {
 				return notRetriable(before)
 			}
-			return r.create(cmd, s, v1alpha1.OperationSpec{
+			return r.create(ctx, cmd, s, v1alpha1.OperationSpec{
 				TargetRef: before.Spec.TargetRef,
 				Type:      before.Spec.Type,
 				Version:   before.Spec.Version,

@@ -40,7 +40,9 @@ failed or was cancelled, and with 3 when the time is over: it goes on then.`,
 			if err != nil {
 				return err
 			}
-			finished, err := awaitFinished(cmd, s, args[0], timeout)
+			ctx, cancel := waiting.Limit(cmd.Context(), timeout)
+			defer cancel()
+			finished, err := awaitFinished(ctx, cmd, s, args[0], timeout)
 			if err != nil {
 				return err
 			}
@@ -78,11 +80,9 @@ func (w *watcher) Lost(err error) {
 	w.progress.Update("Unknown", failure.Explain(err).Message+"; trying again")
 }
 
-// awaitFinished shows an operation's steps until it is finished, and returns it as
-// it is then, however it ended.
-func awaitFinished(cmd *cobra.Command, s *session.Session, name string, timeout time.Duration) (*v1alpha1.Operation, error) {
-	ctx, cancel := waiting.Limit(cmd.Context(), timeout)
-	defer cancel()
+// awaitFinished shows an operation's steps until it is finished, however it ends, and
+// returns it as it was seen last. Timeout is the limit that the context has.
+func awaitFinished(ctx context.Context, cmd *cobra.Command, s *session.Session, name string, timeout time.Duration) (*v1alpha1.Operation, error) {
 	return await(ctx, s.Client, client.ObjectKey{Namespace: s.Namespace, Name: name}, timeout, progress.New(cmd.ErrOrStderr(), name))
 }
 
@@ -95,15 +95,17 @@ func await(ctx context.Context, c client.WithWatch, key client.ObjectKey, timeou
 	case w.gone && w.last == nil:
 		return nil, session.NoOperation(key)
 	case w.gone:
-		return nil, failure.New("", "operation %q has been deleted", key.Name)
+		return w.last, failure.New("", "operation %q has been deleted", key.Name)
 	case err == nil:
 		return w.last, nil
+	case errors.Is(err, waiting.ErrTimedOut) && errors.Is(err, waiting.ErrSilent):
+		return w.last, failure.Timeout(failure.StartAgain, "operation %q is not finished after %s: %v", key.Name, ttl.Format(timeout), waiting.ErrSilent)
 	case errors.Is(err, waiting.ErrTimedOut):
-		return nil, failure.Timeout(goesOn, "operation %q is not finished after %s%s", key.Name, ttl.Format(timeout), w.state())
+		return w.last, failure.Timeout(goesOn, "operation %q is not finished after %s%s", key.Name, ttl.Format(timeout), w.state())
 	case ctx.Err() != nil:
-		return nil, failure.Interrupted(goesOn)
+		return w.last, failure.Interrupted(goesOn)
 	default:
-		return nil, err
+		return w.last, err
 	}
 }
 
@@ -113,19 +115,6 @@ func (w *watcher) state() string {
 		return ""
 	}
 	return ": it is " + withMessage(phaseOf(w.last), w.last)
-}
-
-// failed is the error of an operation that ended otherwise than asked for.
-func failed(o *v1alpha1.Operation) error {
-	retry := fmt.Sprintf("'marina operation retry %s' tries it again", session.Ref(client.ObjectKeyFromObject(o)))
-	switch o.Status.Phase {
-	case v1alpha1.OperationFailed:
-		return failure.New("correct the cause; then "+retry, "%s", withMessage(fmt.Sprintf("operation %q failed", o.Name), o))
-	case v1alpha1.OperationCancelled:
-		return failure.New(retry, "%s", withMessage(fmt.Sprintf("operation %q was cancelled", o.Name), o))
-	default:
-		return nil
-	}
 }
 
 // succeeded says that an operation did what was asked for.
@@ -146,8 +135,5 @@ func phaseOf(o *v1alpha1.Operation) string {
 }
 
 func withMessage(text string, o *v1alpha1.Operation) string {
-	if o.Status.Message == "" {
-		return text
-	}
-	return text + ": " + strings.TrimSuffix(o.Status.Message, ".")
+	return because(text, strings.TrimSuffix(o.Status.Message, "."))
 }

@@ -38,6 +38,22 @@ func TestWatch(t *testing.T) {
 			onWatch: []clitest.Change{becomes(t, operation(v1alpha1.OperationRestart, v1alpha1.OperationFailed, "operation x runs."))},
 			problem: "Error: operation \"op\" failed: operation x runs\nWhat to do: correct the cause; then 'marina operation retry op' tries it again\n",
 		},
+		"IsRefused": {
+			objects: []client.Object{operation(v1alpha1.OperationRestart, v1alpha1.OperationFailed,
+				"refused: operation demo-restart-1 (Restart) runs: wait until it has ended, or cancel it, and ask again")},
+			problem: "Error: operation \"op\" was refused: operation demo-restart-1 (Restart) runs\n" +
+				"What to do: wait until demo-restart-1 has ended ('marina operation watch demo-restart-1'); then 'marina operation retry op' tries it again\n",
+		},
+		"IsRefusedForWhatTheClusterIs": {
+			objects: []client.Object{operation(v1alpha1.OperationRestart, v1alpha1.OperationFailed, "refused: the cluster is being deleted")},
+			problem: "Error: operation \"op\" was refused: the cluster is being deleted\nWhat to do: when that has changed, 'marina operation retry op' tries it again\n",
+		},
+		"SaysItsAdviceOnce": {
+			objects: []client.Object{operation(v1alpha1.OperationUpgrade, v1alpha1.OperationCancelled,
+				"stopped as asked; left: kube-scheduler: 'marina operation retry op' goes on, spec.version 1.36.4-1 goes back")},
+			problem: "Error: operation \"op\" was cancelled: stopped as asked; left: kube-scheduler\n" +
+				"What to do: 'marina operation retry op' goes on, spec.version 1.36.4-1 goes back\n",
+		},
 		"IsCancelled": {
 			objects: []client.Object{running},
 			onWatch: []clitest.Change{becomes(t, operation(v1alpha1.OperationRestart, v1alpha1.OperationCancelled, "2 of 9 replicas were restarted"))},

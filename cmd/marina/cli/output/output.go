@@ -25,7 +25,11 @@ func Check(format string, allowed ...string) error {
 	if format == "" || slices.Contains(allowed, format) {
 		return nil
 	}
-	return fmt.Errorf("-o: unknown format %q: choose one of %s", format, strings.Join(allowed, ", "))
+	choice := strings.Join(allowed, ", ")
+	if len(allowed) > 1 {
+		choice = "one of " + choice
+	}
+	return fmt.Errorf("-o: unknown format %q: choose %s", format, choice)
 }
 
 // Object prints one object as YAML, JSON or resource/name.

@@ -3,6 +3,7 @@ package progress
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // draw replaces what is drawn. Times stand before messages, which are cut where
@@ -15,13 +16,25 @@ func (p *Printer) draw() {
 	if len(lines)+1 > height {
 		lines, message = nil, p.message
 	}
-	title := fmt.Sprintf("%s  %s  %s", p.title, p.phase, p.Elapsed())
+	title := fmt.Sprintf("%s  %s  %s", p.title, p.phase, p.lasted())
 	if message != "" {
 		title += "  " + oneLine(message)
 	}
 	lines = append([]string{cut(title, width-1)}, lines...)
 	fmt.Fprint(p.out, p.erase()+strings.Join(lines, "\n"))
 	p.lines = len(lines)
+}
+
+// lasted is how long it has gone on: no shorter than any of its steps, which may have
+// begun before this command, and on a clock of whole seconds.
+func (p *Printer) lasted() time.Duration {
+	now, lasted := p.clock.Now(), p.Elapsed()
+	for _, step := range p.steps {
+		if !step.Started.IsZero() {
+			lasted = max(lasted, now.Sub(step.Started).Truncate(time.Second))
+		}
+	}
+	return lasted
 }
 
 // erase goes to the beginning of what is drawn and clears all below.

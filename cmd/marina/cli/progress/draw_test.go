@@ -112,22 +112,22 @@ func TestTerminalWithSteps(t *testing.T) {
 		{Name: "Restart the scheduler", State: Pending},
 	}
 	p.Show("Running", "Restart the API server: 1 of 3 restarted", steps)
-	out.expect(t, "a line for each step; what one says is not said twice",
-		"demo  Running  0s",
+	out.expect(t, "a line for each step; what one says is not said twice; all of it lasts as long as its first step",
+		"demo  Running  5s",
 		"  ✓ Accept                    1s",
 		"  ▸ Restart the API server    4s  1 of 3 restarted",
 		"  · Restart the scheduler")
 
 	clock.Step(time.Second)
 	out.expect(t, "time moves on",
-		"demo  Running  1s",
+		"demo  Running  6s",
 		"  ✓ Accept                    1s",
 		"  ▸ Restart the API server    5s  1 of 3 restarted",
 		"  · Restart the scheduler")
 
 	p.Update("Unknown", "the management cluster does not answer")
 	out.expect(t, "a message of its own is shown",
-		"demo  Unknown  1s  the management cluster does not answer",
+		"demo  Unknown  6s  the management cluster does not answer",
 		"  ✓ Accept                    1s",
 		"  ▸ Restart the API server    5s  1 of 3 restarted",
 		"  · Restart the scheduler")
@@ -137,7 +137,7 @@ func TestTerminalWithSteps(t *testing.T) {
 	failed[2].State = Cancelled
 	p.Show("Failed", "", failed)
 	out.expect(t, "what would wrap is cut",
-		"demo  Failed  1s",
+		"demo  Failed  6s",
 		"  ✓ Accept                    1s",
 		"  ✗ Restart the API server    4s  the second replica does …",
 		"  - Restart the scheduler")

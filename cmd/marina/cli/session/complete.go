@@ -41,16 +41,24 @@ func CompleteClusters(open Opener, limit int) cobra.CompletionFunc {
 	}
 }
 
-// CompleteOperations completes the name of one of the operations that fit.
+// CompleteOperations completes the name of one of the operations that fit, of clusters
+// that there are still.
 func CompleteOperations(open Opener, fits func(*v1alpha1.Operation) bool) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		var list v1alpha1.OperationList
-		if len(args) > 0 || !complete(open, cmd, &list, true) {
+		var clusters v1alpha1.ClusterList
+		if len(args) > 0 || !complete(open, cmd, &list, true) || !complete(open, cmd, &clusters, true) {
 			return nil, noFiles
+		}
+		targetIsThere := func(o *v1alpha1.Operation) bool {
+			target := o.Spec.TargetRef
+			return slices.ContainsFunc(clusters.Items, func(c v1alpha1.Cluster) bool {
+				return c.Name == target.Name && (target.UID == "" || c.UID == target.UID)
+			})
 		}
 		var names []cobra.Completion
 		for _, o := range list.Items {
-			if fits(&o) {
+			if fits(&o) && targetIsThere(&o) {
 				names = append(names, cobra.CompletionWithDesc(o.Name, strings.TrimSpace(string(o.Spec.Type)+" "+string(o.Status.Phase))))
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
@@ -16,7 +17,7 @@ func TestComplete(t *testing.T) {
 	builder := fake.NewClientBuilder().WithScheme(Scheme)
 	for name, namespace := range map[string]string{"a": "default", "b": "default", "c": "other"} {
 		builder.WithObjects(&v1alpha1.Cluster{
-			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
+			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace, UID: types.UID(name + "-now")},
 			Spec:       v1alpha1.ClusterSpec{Version: "1.37.1-1"},
 			Status:     v1alpha1.ClusterStatus{Phase: v1alpha1.ClusterActive},
 		})
@@ -27,8 +28,14 @@ func TestComplete(t *testing.T) {
 	for name, phase := range map[string]v1alpha1.OperationPhase{"new": "", "runs": v1alpha1.OperationRunning, "failed": v1alpha1.OperationFailed} {
 		builder.WithObjects(&v1alpha1.Operation{
 			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default"},
-			Spec:       v1alpha1.OperationSpec{Type: v1alpha1.OperationRestart},
+			Spec:       v1alpha1.OperationSpec{Type: v1alpha1.OperationRestart, TargetRef: v1alpha1.OperationTarget{Name: "a", UID: "a-now"}},
 			Status:     v1alpha1.OperationStatus{Phase: phase},
+		})
+	}
+	for name, target := range map[string]v1alpha1.OperationTarget{"of-an-earlier-a": {Name: "a", UID: "a-before"}, "of-a-deleted-one": {Name: "x", UID: "x"}} {
+		builder.WithObjects(&v1alpha1.Operation{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default"},
+			Spec:       v1alpha1.OperationSpec{Type: v1alpha1.OperationRestart, TargetRef: target},
 		})
 	}
 	unfinished := func(o *v1alpha1.Operation) bool { return !o.Status.Phase.Finished() }

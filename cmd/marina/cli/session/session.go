@@ -88,6 +88,7 @@ func (f *Flags) Open(cmd *cobra.Command) (*Session, error) {
 		What:       "the management cluster",
 		Kubeconfig: strings.Join(location.Paths, string(os.PathListSeparator)),
 		Do:         startIt,
+		DoIfSilent: failure.StartAgain,
 	})
 	c, err := newClient(restConfig)
 	if err != nil {
@@ -113,9 +114,19 @@ func (f *Flags) read() (*api.Config, Location, error) {
 		return nil, location, failure.New("correct the file, or name another one with --kubeconfig", "%v", err)
 	}
 	if len(config.Clusters) == 0 {
-		return nil, location, failure.New(startIt, "no management cluster is known: there is none in %s", location)
+		return nil, location, failure.New(startIt, "no management cluster is known: there is none in %s", searched(location))
 	}
 	return config, location, nil
+}
+
+// searched are the places without a management cluster. A data folder that somebody
+// has named is one of them, although nothing has been found in it.
+func searched(location Location) string {
+	dir := os.Getenv(EnvDataDir)
+	if dir == "" || location.Asked || location.Has(UpKubeconfig(os.Getenv, "")) {
+		return location.String()
+	}
+	return fmt.Sprintf("the folder %s (from $%s), nor in %s", dir, EnvDataDir, location)
 }
 
 // unusable is a kubeconfig that can be read and does not lead to a cluster.

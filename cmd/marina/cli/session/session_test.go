@@ -41,20 +41,26 @@ func TestOpen(t *testing.T) {
 
 	cases := map[string]struct {
 		args              string
+		dataDir           string
 		server, namespace string
 		problem           string
 	}{
-		"TheCurrentContext":       {args: "--kubeconfig " + file, server: "https://a:1", namespace: "default"},
-		"AnotherContext":          {args: "--context two --kubeconfig " + file, server: "https://b:2", namespace: "project"},
-		"TheFlagBeatsTheContext":  {args: "--context two -n mine --kubeconfig " + file, server: "https://b:2", namespace: "mine"},
-		"AContextThatIsNotThere":  {args: "--context three --kubeconfig " + file, problem: `context "three" of`},
-		"AFileThatIsNotThere":     {args: "--kubeconfig " + dir + "/nope", problem: "there is no file " + dir + "/nope (from --kubeconfig)"},
-		"AFileWithoutClusters":    {args: "--kubeconfig " + empty, problem: "no management cluster is known"},
-		"NothingConfiguredAtAll":  {problem: "no management cluster is known: there is none in " + dir + "/.kube/config"},
+		"TheCurrentContext":      {args: "--kubeconfig " + file, server: "https://a:1", namespace: "default"},
+		"AnotherContext":         {args: "--context two --kubeconfig " + file, server: "https://b:2", namespace: "project"},
+		"TheFlagBeatsTheContext": {args: "--context two -n mine --kubeconfig " + file, server: "https://b:2", namespace: "mine"},
+		"AContextThatIsNotThere": {args: "--context three --kubeconfig " + file, problem: `context "three" of`},
+		"AFileThatIsNotThere":    {args: "--kubeconfig " + dir + "/nope", problem: "there is no file " + dir + "/nope (from --kubeconfig)"},
+		"AFileWithoutClusters":   {args: "--kubeconfig " + empty, problem: "no management cluster is known"},
+		"NothingConfiguredAtAll": {problem: "no management cluster is known: there is none in " + dir + "/.kube/config"},
+		"ADataFolderWithNothingInIt": {dataDir: dir, problem: "no management cluster is known: there is none in the folder " + dir +
+			" (from $MARINA_DATA_DIR), nor in " + dir + "/.kube/config"},
+		"ADataFolderDoesNotMatterIfAFileIsNamed": {dataDir: dir, args: "--kubeconfig " + empty,
+			problem: "no management cluster is known: there is none in " + empty + " (from --kubeconfig)"},
 		"AFileThatIsNoKubeconfig": {args: "--kubeconfig " + dir, problem: "is a directory"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Setenv(EnvDataDir, tc.dataDir)
 			flags := &Flags{}
 			set := pflag.NewFlagSet("test", pflag.ContinueOnError)
 			flags.AddTo(set)

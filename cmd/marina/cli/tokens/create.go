@@ -84,7 +84,7 @@ func (o *createOptions) run(ctx context.Context, cmd *cobra.Command, s *session.
 		Description: "created by marina token create",
 	}, now, rand.Reader)
 	if err != nil {
-		return err
+		return tenant.explain(err)
 	}
 	text, err := o.format(tenant.cluster, token)
 	if err != nil {

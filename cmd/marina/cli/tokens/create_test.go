@@ -34,6 +34,8 @@ type tenantServer struct {
 	*httptest.Server
 	ca      pki.KeyPair
 	secrets []corev1.Secret
+	// broken is true when it is there and does not reach its etcd.
+	broken bool
 }
 
 func newTenantServer(t testing.TB) *tenantServer {
@@ -62,6 +64,10 @@ func newTenantServer(t testing.TB) *tenantServer {
 }
 
 func (s *tenantServer) serve(w http.ResponseWriter, r *http.Request) {
+	if s.broken {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
 	who := r.TLS.PeerCertificates[0].Subject.Organization
 	body, _ := io.ReadAll(r.Body)
 	object, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, nil)
@@ -162,11 +168,18 @@ func TestOtherFormats(t *testing.T) {
 }
 
 func TestUnreachableTenant(t *testing.T) {
-	s := newTenantServer(t)
-	s.Close()
-	_, _, err := s.run(t)
-	e := failure.Explain(err)
-	if !strings.HasPrefix(e.Message, `the API server of cluster "demo" does not answer at `+s.URL) || !strings.Contains(e.Do, "marina cluster wait demo") {
-		t.Errorf("got %q, to do %q: it must be clear which of the two servers is meant", e.Message, e.Do)
+	for name, harm := range map[string]func(*tenantServer){
+		"ItIsGone":          func(s *tenantServer) { s.Close() },
+		"ItHasLostItsStore": func(s *tenantServer) { s.broken = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newTenantServer(t)
+			harm(s)
+			_, _, err := s.run(t)
+			e := failure.Explain(err)
+			if !strings.HasPrefix(e.Message, `the API server of cluster "demo" does not answer at `+s.URL) || !strings.Contains(e.Do, "marina cluster wait demo") {
+				t.Errorf("got %q, to do %q: it must be clear which of the two servers is meant", e.Message, e.Do)
+			}
+		})
 	}
 }

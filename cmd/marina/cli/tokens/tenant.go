@@ -21,8 +21,19 @@ const adminTTL = 10 * time.Minute
 
 // tenant is a cluster as its administrator sees it.
 type tenant struct {
-	client  kubernetes.Interface
-	cluster *api.Cluster
+	client      kubernetes.Interface
+	cluster     *api.Cluster
+	unreachable failure.Unreachable
+}
+
+// explain says whose API server it is that cannot serve a request.
+func (t *tenant) explain(err error) error {
+	if !failure.CannotServe(err) {
+		return err
+	}
+	u := t.unreachable
+	u.Err = err
+	return &u
 }
 
 func openTenant(ctx context.Context, s *session.Session, cluster *v1alpha1.Cluster, now time.Time) (*tenant, error) {
@@ -35,13 +46,15 @@ func openTenant(ctx context.Context, s *session.Session, cluster *v1alpha1.Clust
 		return nil, err
 	}
 	restConfig.UserAgent = s.Config.UserAgent
-	failure.Reach(restConfig, failure.Unreachable{
-		What: fmt.Sprintf("the API server of cluster %q", cluster.Name),
-		Do:   fmt.Sprintf("'marina cluster wait %s' tells whether it is ready; if it is, this machine cannot reach its address", cluster.Name),
-	})
+	unreachable := failure.Unreachable{
+		What:   fmt.Sprintf("the API server of cluster %q", cluster.Name),
+		Server: restConfig.Host,
+		Do:     fmt.Sprintf("'marina cluster wait %s' tells whether it is ready; if it is, this machine cannot reach its address", cluster.Name),
+	}
+	failure.Reach(restConfig, unreachable)
 	c, err := kubernetes.NewForConfig(restConfig)
 	if err != nil {
 		return nil, err
 	}
-	return &tenant{client: c, cluster: config.Clusters[config.Contexts[config.CurrentContext].Cluster]}, nil
+	return &tenant{client: c, cluster: config.Clusters[config.Contexts[config.CurrentContext].Cluster], unreachable: unreachable}, nil
 }

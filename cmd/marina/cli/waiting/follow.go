@@ -6,6 +6,7 @@ package waiting
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,6 +23,10 @@ import (
 // Again is how long to wait before a watch that ended is made anew.
 const Again = time.Second
 
+// ErrSilent is an error of Follow when its context ends, beside the cause, if the
+// management cluster did not answer then.
+var ErrSilent = errors.New("the management cluster does not answer")
+
 // Observer is told of every state of an object.
 type Observer[T client.Object] interface {
 	// Observe gets nil when there is no such object, and says whether it has seen
@@ -37,29 +42,41 @@ type Observer[T client.Object] interface {
 // Only the first request may fail: after it, a management cluster that restarts
 // is waited for, since what is waited for goes on.
 func Follow[T client.Object](ctx context.Context, c client.WithWatch, key client.ObjectKey, list client.ObjectList, clock clock.Clock, o Observer[T]) error {
-	answered := false
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // it was not even asked
+	}
+	var answered, silent bool
 	observe := func(object T) bool {
-		answered = true
+		answered, silent = true, false
 		return o.Observe(object)
 	}
 	for {
+		silent = true
 		enough, err := followOnce(ctx, c, key, list, observe)
 		switch {
 		case enough:
 			return nil
 		case ctx.Err() != nil:
-			return context.Cause(ctx)
+			return ended(ctx, silent)
 		case err != nil && (!answered || isFinal(err)):
 			return err
 		case err != nil && !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err):
+			silent = true
 			o.Lost(err)
 		}
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return ended(ctx, silent)
 		case <-clock.After(Again):
 		}
 	}
+}
+
+func ended(ctx context.Context, silent bool) error {
+	if silent {
+		return errors.Join(context.Cause(ctx), ErrSilent)
+	}
+	return context.Cause(ctx)
 }
 
 // followOnce lists and watches until the watch ends, which it may at any time.

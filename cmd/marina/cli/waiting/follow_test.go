@@ -71,3 +71,69 @@ func TestFollowEndsWithItsContext(t *testing.T) {
 		t.Errorf("got %v, want the cause, which tells a time limit from an interrupt", err)
 	}
 }
+
+// Whether the management cluster answered when the time was over is what tells a
+// person where to look.
+func TestFollowTellsThatNobodyAnswers(t *testing.T) {
+	creating := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "demo"}}
+	cases := map[string]struct {
+		list    func(lists int, expire func()) error
+		onWatch func(expire func()) clitest.Change
+		silent  bool
+	}{
+		"NoAnswerAtAll": {
+			list:   func(_ int, expire func()) error { expire(); return context.Canceled },
+			silent: true,
+		},
+		"NoneAnyMore": {
+			list: func(lists int, expire func()) error {
+				if lists == 1 {
+					return nil
+				}
+				expire()
+				return context.Canceled
+			},
+			onWatch: func(func()) clitest.Change { return func(client.Client) error { return errors.New("it is gone") } },
+			silent:  true,
+		},
+		"ItAnswers": {
+			list:    func(int, func()) error { return nil },
+			onWatch: func(expire func()) clitest.Change { return func(client.Client) error { expire(); return nil } },
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			expire := func() { cancel(ErrTimedOut) }
+			var onWatch []clitest.Change
+			if tc.onWatch != nil {
+				onWatch = append(onWatch, tc.onWatch(expire))
+			}
+			lists := 0
+			a := interceptor.NewClient(clitest.NewAPI(t, []client.Object{creating.DeepCopy()}, onWatch...), interceptor.Funcs{
+				List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+					lists++
+					if err := tc.list(lists, expire); err != nil {
+						return err
+					}
+					return c.List(ctx, list, opts...)
+				},
+			})
+			err := Follow(ctx, a, demo, &v1alpha1.ClusterList{}, clitest.Instant{}, &recorder{until: v1alpha1.ClusterActive})
+			if !errors.Is(err, ErrTimedOut) || errors.Is(err, ErrSilent) != tc.silent {
+				t.Errorf("got %v, want the cause, and that it is silent: %v", err, tc.silent)
+			}
+		})
+	}
+}
+
+// Of several clusters that are waited for in turn, the time may be over before the
+// last one is asked for.
+func TestFollowDoesNotBlameWhomItHasNotAsked(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(ErrTimedOut)
+	err := Follow(ctx, clitest.NewAPI(t, nil), demo, &v1alpha1.ClusterList{}, clitest.Instant{}, &recorder{})
+	if !errors.Is(err, ErrTimedOut) || errors.Is(err, ErrSilent) {
+		t.Errorf("got %v, want the cause alone", err)
+	}
+}
