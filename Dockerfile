@@ -1,17 +1,72 @@
-# The marina binary in an empty image, for those who have a registry:
+# The images of an installation, for those who have a registry to pull the two images
+# below from and to push to. Each program is a target; Marina is the last one and so
+# what is built without --target:
 #   docker build -t REGISTRY/marina:VERSION --build-arg VERSION=VERSION .
-FROM golang:1.26 AS build
+#   docker build -t REGISTRY/kube-apiserver:v1.37.1 --target kube-apiserver --build-arg MINOR=1.37 .
+# "make images" builds the same without a registry and without an engine.
+FROM golang:1.26 AS source
 WORKDIR /src
-COPY go.mod go.sum ./
-RUN go mod download
 COPY . .
+
+FROM source AS kubernetes
+ARG MINOR=1.37
+RUN hack/build.sh kubernetes ${MINOR} kube-apiserver kube-controller-manager kube-scheduler kube-proxy \
+    && mkdir /out && cp -L bin/kubernetes/*/* /out/
+
+FROM source AS others
+RUN hack/build.sh etcd && hack/build.sh coredns && hack/build.sh module konnectivity && hack/build.sh pause 1.37 \
+    && mkdir /out && cp -L bin/etcd/*/* bin/coredns/*/* bin/pause/*/* /out/ \
+    && cp -L bin/konnectivity/*/server /out/konnectivity-server && cp -L bin/konnectivity/*/agent /out/konnectivity-agent
+
+FROM source AS build
 ARG VERSION=dev
-RUN CGO_ENABLED=0 go build -trimpath \
-    -ldflags "-s -w -X github.com/marina-dev/marina/cmd/marina/cli.version=${VERSION}" \
+RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false \
+    -ldflags "-s -w -X github.com/marina-dev/marina/cmd/marina/cli/buildinfo.version=${VERSION}" \
     -o /marina ./cmd/marina
 
-FROM scratch
-COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
-COPY --from=build /marina /usr/local/bin/marina
+FROM scratch AS base
+COPY --from=source /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 USER 65532:65532
+
+FROM base AS kube-apiserver
+COPY --from=kubernetes /out/kube-apiserver /usr/local/bin/
+ENTRYPOINT ["/usr/local/bin/kube-apiserver"]
+
+FROM base AS kube-controller-manager
+COPY --from=kubernetes /out/kube-controller-manager /usr/local/bin/
+ENTRYPOINT ["/usr/local/bin/kube-controller-manager"]
+
+FROM base AS kube-scheduler
+COPY --from=kubernetes /out/kube-scheduler /usr/local/bin/
+ENTRYPOINT ["/usr/local/bin/kube-scheduler"]
+
+# It configures the kernel of the node, for which it has to be root.
+FROM debian:bookworm-slim AS kube-proxy
+RUN apt-get update && apt-get install -y --no-install-recommends iptables nftables && rm -rf /var/lib/apt/lists/*
+COPY --from=kubernetes /out/kube-proxy /usr/local/bin/
+ENTRYPOINT ["/usr/local/bin/kube-proxy"]
+
+FROM base AS etcd
+COPY --from=others /out/etcd /usr/local/bin/
+ENTRYPOINT ["/usr/local/bin/etcd"]
+
+FROM base AS konnectivity-server
+COPY --from=others /out/konnectivity-server /usr/local/bin/
+ENTRYPOINT ["/usr/local/bin/konnectivity-server"]
+
+FROM base AS konnectivity-agent
+COPY --from=others /out/konnectivity-agent /usr/local/bin/
+ENTRYPOINT ["/usr/local/bin/konnectivity-agent"]
+
+FROM base AS coredns
+COPY --from=others /out/coredns /usr/local/bin/
+ENTRYPOINT ["/usr/local/bin/coredns"]
+
+FROM scratch AS pause
+COPY --from=others /out/pause /pause
+USER 65532:65532
+ENTRYPOINT ["/pause"]
+
+FROM base
+COPY --from=build /marina /usr/local/bin/marina
 ENTRYPOINT ["/usr/local/bin/marina"]

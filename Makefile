@@ -8,8 +8,8 @@ SHELL := /bin/bash
 NEWEST := 1.37
 MINORS := 1.36 1.37
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-# Modules of their own; those of the tools hold nothing but their versions.
-NESTED := hack/etcd hack/tools hack/tools/lint
+# Modules of their own; most hold nothing but the versions of what is built from them.
+NESTED := $(filter-out hack/kubernetes,$(patsubst %/go.mod,%,$(wildcard hack/*/go.mod hack/tools/*/go.mod)))
 
 export CGO_ENABLED ?= 0
 
@@ -34,8 +34,21 @@ kubernetes-1.37: ## Build the Kubernetes 1.37 programs from source (cached).
 etcd: ## Build etcd from source (cached).
 	@hack/build.sh etcd
 
+.PHONY: images
+images: ## Build all container images as archives in bin/images (cached; no engine, no registry).
+	@VERSION=$(VERSION) MINORS="$(MINORS)" hack/images/build.sh
+
+.PHONY: charts
+charts: helm ## Package the Helm charts of this version into bin/charts.
+	@rm -rf bin/charts && mkdir -p bin/charts
+	@for c in chart chart-crds; do bin/tools/helm package manifests/$$c --app-version $(VERSION) -d bin/charts || exit 1; done
+
+.PHONY: helm
+helm:
+	@hack/build.sh tools helm >/dev/null
+
 .PHONY: tools
-tools: ## Build the linter and the code generator (cached).
+tools: ## Build the linter, the code generator, kind and Helm (cached).
 	@hack/build.sh tools
 
 .PHONY: demo
@@ -46,8 +59,21 @@ demo: build kubernetes-$(NEWEST) etcd ## Start Marina on this machine, create a 
 demo-stop: ## Delete the demo's cluster and stop everything that the demo started.
 	@hack/demo.sh stop
 
+.PHONY: kind-up
+kind-up: images ## Create a management cluster in kind on this machine, from nothing (CONFIG=single|multi).
+	@hack/kind/kind.sh up $(CONFIG)
+	@hack/kind/kind.sh load
+
+.PHONY: e2e
+e2e: build ## Install Marina in a management cluster in kind and run the suite of e2e/kind there, from nothing.
+	@hack/e2e.sh
+
+.PHONY: kind-down
+kind-down: ## Delete that cluster and everything that was started for it.
+	@hack/kind/kind.sh down
+
 .PHONY: test
-test: build $(MINORS:%=kubernetes-%) etcd ## Run all tests of this machine: unit, integration, local end to end.
+test: build helm $(MINORS:%=kubernetes-%) etcd ## Run all tests of this machine: unit, integration, local end to end.
 	go test -timeout 20m -p 1 ./...
 	@for m in $(MINORS); do echo "hack/kubernetes ($$m)"; (cd hack/kubernetes && go test -modfile=$$m.mod -trimpath ./...) || exit 1; done
 
@@ -69,11 +95,11 @@ verify: generate ## Fail if generated code, formatting or module files are not a
 
 .PHONY: vet
 vet: ## Run go vet in every module.
-	go vet ./...
+	go vet -tags kind ./...
 	@echo "go vet in hack/etcd" && cd hack/etcd && go vet ./...
 	@for m in $(MINORS); do echo "go vet in hack/kubernetes ($$m)"; (cd hack/kubernetes && go vet -trimpath -modfile=$$m.mod ./...) || exit 1; done
 
 .PHONY: lint
 lint: ## Run golangci-lint.
 	@hack/build.sh tools golangci-lint
-	@bin/tools/golangci-lint run ./...
+	@bin/tools/golangci-lint run --build-tags kind ./...

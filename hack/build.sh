@@ -3,6 +3,9 @@
 #
 #   hack/build.sh kubernetes MINOR [BINARY...]   bin/kubernetes/v1.37.1/kube-apiserver ...
 #   hack/build.sh etcd                           bin/etcd/v3.7.3/etcd
+#   hack/build.sh coredns                        bin/coredns/v1.14.6/coredns
+#   hack/build.sh pause MINOR                    bin/pause/v1.37.1/pause
+#   hack/build.sh module FOLDER                  bin/FOLDER/VERSION/..., all tools that hack/FOLDER/go.mod names
 #   hack/build.sh tools [TOOL...]                bin/tools/controller-gen ...
 #
 # Binaries lie in the user's cache directory, in a folder named by a hash of all
@@ -23,7 +26,7 @@ unset GOEXPERIMENT
 build=(go build -v -trimpath -buildvcs=false)
 strip='-s -w'
 
-kubernetes_binaries=(kube-apiserver kube-controller-manager kube-scheduler kubelet kubeadm kubectl hollow-node)
+kubernetes_binaries=(kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubeadm kubectl hollow-node)
 
 fail() {
 	echo "build.sh: $*" >&2
@@ -173,21 +176,85 @@ etcd() {
 	echo "bin/etcd/$version: etcd"
 }
 
-# tools builds what the tool directives of hack/tools and hack/tools/lint name.
+coredns() {
+	cd "$root/hack/coredns"
+	local version hash
+	version=$(required go.mod github.com/coredns/coredns)
+	coredns_ldflags() { echo "-X github.com/coredns/coredns/coremain.GitCommit=$version"; }
+	hash=$({ cat go.mod go.sum *.go; declare -f coredns_ldflags; } | key)
+	provide "coredns-$version-$hash" "coredns/$version" coredns_ldflags -- github.com/marina-dev/marina/hack/coredns
+	echo "bin/coredns/$version: coredns"
+}
+
+# pause is C: a Go program would cost every pod a megabyte of memory.
+pause() {
+	local minor=${1#v} modfile version source entry hash
+	cd "$root/hack/kubernetes"
+	modfile=$minor.mod
+	version=$(required "$modfile" k8s.io/kubernetes)
+	hash=$({ cat "$modfile"; gcc --version; declare -f pause; } | key)
+	entry=$cache/pause-$version-$hash
+	if [[ ! -x $entry/pause ]]; then
+		go mod download -modfile="$modfile" k8s.io/kubernetes
+		source=$(go list -m -modfile="$modfile" -f '{{.Dir}}' k8s.io/kubernetes)/build/pause/linux/pause.c
+		mkdir -p "$entry"
+		gcc -Os -static -s -Wl,--build-id=none "-DVERSION=$version" -o "$entry/.pause.$$" "$source"
+		mv "$entry/.pause.$$" "$entry/pause"
+	fi
+	mkdir -p "$root/bin/pause/$version"
+	ln -sfn "$entry/pause" "$root/bin/pause/$version/pause"
+	echo "bin/pause/$version: pause"
+}
+
+# packages prints what the tool directives of go.mod name.
+packages() {
+	awk '$1 == "tool" && $2 == "(" { all = 1; next } $1 == ")" { all = 0 }
+		all { print $1 } $1 == "tool" { print $2 }' go.mod
+}
+
+# module_of PACKAGE prints the module of a package, by what go.mod requires.
+module_of() {
+	local module=$1
+	until [[ $(required go.mod "$module") ]]; do
+		[[ $module == */* ]] || fail "go.mod does not require the module of $1"
+		module=${module%/*}
+	done
+	echo "$module"
+}
+
+# module builds all that the tool directives of one nested module name, in one
+# folder by the version of the first one's module.
+module() {
+	local folder=$1 packages module version hash tags=
+	cd "$root/hack/$folder"
+	mapfile -t packages < <(packages)
+	module=$(module_of "${packages[0]}")
+	version=$(required go.mod "$module")
+	# Snapshotters that no node of the tests has.
+	[[ $folder != containerd ]] || tags=no_btrfs,no_devmapper,no_zfs,no_erofs
+	module_ldflags() {
+		echo "-X $module/version.Version=$version -X $module/pkg/version.Version=$version"
+	}
+	hash=$({ cat go.mod go.sum; echo "$tags"; declare -f module_ldflags; } | key)
+	provide "$folder-$version-$hash" "$folder/$version" module_ldflags -tags="$tags" -- "${packages[@]}"
+	echo "bin/$folder/$version: ${packages[*]##*/}"
+}
+
+# tools builds what the tool directives of hack/tools and the modules in it name.
 tools() {
 	local folder package module version hash provided=()
-	for folder in "$root/hack/tools" "$root/hack/tools/lint"; do
+	for folder in "$root"/hack/tools/ "$root"/hack/tools/*/; do
 		cd "$folder"
 		while read -r package; do
 			(($# == 0)) || [[ " $* " == *" ${package##*/} "* ]] || continue
-			module=${package%/cmd/*}
+			module=$(module_of "$package")
 			version=$(required go.mod "$module")
 			tools_ldflags() { echo "-X main.version=${version#v} -X main.commit=$version -X main.date=$(released "$module")"; }
+			[[ ${package##*/} != helm ]] || tools_ldflags() { echo "-X $module/internal/version.version=$version"; }
 			hash=$({ cat go.mod go.sum; declare -f tools_ldflags; } | key)
 			provide "${package##*/}-$version-$hash" tools tools_ldflags -- "$package"
 			provided+=("${package##*/}")
-		done < <(awk '$1 == "tool" && $2 == "(" { all = 1; next } $1 == ")" { all = 0 }
-			all { print $1 } $1 == "tool" { print $2 }' go.mod)
+		done < <(packages)
 	done
 	((${#provided[@]} == $# || $# == 0)) || fail "no such tool among: $*"
 	echo "bin/tools: ${provided[*]}"
@@ -198,7 +265,11 @@ kubernetes)
 	(($# >= 2)) || fail "which minor? kubernetes MINOR [BINARY...]"
 	"$@"
 	;;
-etcd | tools) "$@" ;;
+pause | module)
+	(($# == 2)) || fail "pause MINOR, module FOLDER"
+	"$@"
+	;;
+etcd | coredns | tools) "$@" ;;
 *)
 	sed -n '2,/^[^#]/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
 	exit 2

@@ -1,0 +1,73 @@
+# The container engine that kind runs its nodes in. To be sourced. Where no engine
+# answers, Debian's is installed and started with a data folder of its own, in a way
+# that leaves no trace once it is stopped.
+
+engine_run=/run/marina-kind
+engine_data=/var/lib/marina-kind
+engine_socket=$engine_run/docker.sock
+# What the engine and the kubelets in it set for the whole machine.
+engine_sysctls=(net/ipv4/ip_forward vm/overcommit_memory kernel/panic kernel/panic_on_oops)
+
+# engine_reachable also sets DOCKER_HOST where an engine answers that was started here.
+# That one is preferred, so that all commands mean the same engine as long as it runs.
+engine_reachable() {
+	if [[ -S $engine_socket ]] && DOCKER_HOST=unix://$engine_socket docker version >/dev/null 2>&1; then
+		export DOCKER_HOST=unix://$engine_socket
+		return
+	fi
+	docker version >/dev/null 2>&1
+}
+
+# engine_up sees to it that an engine answers.
+engine_up() {
+	local pid sysctl
+	engine_reachable && return
+	((EUID == 0)) || fail "no container engine answers, and to start one takes root"
+	if ! command -v dockerd >/dev/null; then
+		apt-get update -qq
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends docker.io iptables >/dev/null
+		engine_reachable && return # where there is an init system, the package starts it
+	fi
+	mkdir -p "$engine_run" "$engine_data"
+	install -m 755 "$root/hack/kind/runc.sh" "$engine_run/runc"
+	iptables-save | sed -n '/^\*filter/,/^COMMIT/s/^:FORWARD \([A-Z]*\) .*/\1/p' >"$engine_run/forward-policy"
+	for sysctl in "${engine_sysctls[@]}"; do echo "$sysctl $(cat "/proc/sys/$sysctl")"; done >"$engine_run/sysctls"
+	# In a session of its own: it must outlive the terminal that made the cluster.
+	DOCKER_HOST='' setsid dockerd --host "unix://$engine_socket" --pidfile "$engine_run/docker.pid" \
+		--data-root "$engine_data" --exec-root "$engine_run/exec" \
+		--add-runtime "marina=$engine_run/runc" --default-runtime marina \
+		>"$engine_run/docker.log" 2>&1 </dev/null &
+	pid=$!
+	until engine_reachable; do
+		kill -0 "$pid" 2>/dev/null || fail "the container engine did not start: $(tail -5 "$engine_run/docker.log")"
+		sleep 0.2
+	done
+}
+
+# engine_undo takes back what a Docker engine and its kubelets leave on the machine.
+engine_undo() {
+	local policy sysctl value
+	policy=$(cat "$engine_run/forward-policy")
+	ip link delete docker0 2>/dev/null || true
+	iptables-save | grep -vE 'DOCKER|docker0' | sed "/^\*filter/,/^COMMIT/s/^:FORWARD DROP/:FORWARD ${policy:-ACCEPT}/" | iptables-restore
+	while read -r sysctl value; do
+		[[ $value == "$(cat "/proc/sys/$sysctl")" ]] || echo "$value" >"/proc/sys/$sysctl"
+	done <"$engine_run/sysctls"
+}
+
+# engine_down stops the engine that was started here, unless somebody uses it.
+engine_down() {
+	local pid
+	[[ -S $engine_socket ]] || return 0
+	if [[ -n $(DOCKER_HOST=unix://$engine_socket docker ps -aq 2>/dev/null) ]]; then
+		echo "the container engine goes on: other containers run in it"
+		return
+	fi
+	pid=$(cat "$engine_run/docker.pid" 2>/dev/null) || return 0
+	kill "$pid" 2>/dev/null || true
+	while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+	engine_undo
+	# What it mounted is gone with it; refuse to delete through a mount that is not.
+	grep -q " $engine_data/" /proc/mounts && fail "something is still mounted in $engine_data"
+	rm -rf --one-file-system "$engine_data" "$engine_run"
+}

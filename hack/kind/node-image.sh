@@ -1,0 +1,185 @@
+# The image of the nodes that the tests start. To be sourced: node_image sets node_image
+# to its name and has the engine know it.
+#
+# It is what kind calls a node image, made without pulling anything: Debian's packages,
+# kind's own files from its module, and the programs and images that were built here.
+# The root of its file system is kept in the user's cache directory as a compressed
+# archive, by a hash of all that is in it.
+
+# As in kind's own image, without what serves network storage; runc is Debian's.
+# bookworm's systemd is the last one in Debian that runs on version 1 cgroups.
+node_release=bookworm
+node_packages=(systemd systemd-sysv conntrack iptables nftables iproute2 ethtool util-linux mount kmod
+	libseccomp2 pigz e2fsprogs bash ca-certificates curl jq procps runc)
+# The images that a control-plane node runs.
+node_images=(kube-apiserver kube-controller-manager kube-scheduler kube-proxy etcd coredns pause)
+
+# node_debian makes Debian's part, as an archive in the cache.
+node_debian() {
+	local sources=() file
+	node_rootfs=$cache/kind/debian-$(echo "$node_release ${node_packages[*]}" | sha256sum | cut -c1-12).tar.zst
+	[[ -f $node_rootfs ]] && return
+	if ! command -v mmdebstrap >/dev/null || ! command -v zstd >/dev/null; then
+		apt-get update -qq
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends mmdebstrap zstd >/dev/null
+	fi
+	# From where this machine takes its packages, if it is of the same release.
+	for file in /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources; do
+		if grep -q "$node_release" "$file" 2>/dev/null; then sources+=("$file"); fi
+	done
+	mmdebstrap --quiet --mode=root --variant=minbase --include="$(IFS=,; echo "${node_packages[*]}")" \
+		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' \
+		"$node_release" "$partial/debian.tar" "${sources[@]}"
+	zstd -q -3 -T2 "$partial/debian.tar" -o "$node_rootfs.$$"
+	rm "$partial/debian.tar"
+	mv "$node_rootfs.$$" "$node_rootfs"
+}
+
+# node_programs builds what runs in a node: folder by folder, relative to bin/.
+node_programs() {
+	local said
+	for said in 'kubernetes '"$minor"' kubelet kubeadm kubectl' 'module containerd' 'module crictl' 'module cni'; do
+		# shellcheck disable=SC2086 # these are several words
+		said=$(hack/build.sh $said | tail -1)
+		case $said in
+		bin/kubernetes/*) kubernetes=${said%%:*} ;;
+		bin/containerd/*) containerd=${said%%:*} ;;
+		bin/crictl/*) crictl=${said%%:*} ;;
+		bin/cni/*) cni=${said%%:*} ;;
+		esac
+	done
+}
+
+# volumes_archive writes the image of the nodes' volumes (hack/kind/volumes), which is no
+# part of an installation.
+volumes_archive() {
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' -o "$partial/volumes" ./hack/kind/volumes
+	volumes_image=$prefix/kind-volumes:$(sha256sum <"$partial/volumes" | cut -c1-12)
+	go run ./hack/images -out "$partial/volumes.tar" -name "$volumes_image" "/usr/local/bin/volumes=$partial/volumes" >/dev/null
+}
+
+# image_of NAME FIELD prints a field of the newest image of this name that was built:
+# 2 its name and tag, 3 its digest, 4 the archive.
+image_of() { awk -v name="$1" -v field="$2" '$1 == name { last = $field } END { print last }' bin/images/list; }
+
+# node_files puts kind's files, ours and the programs into the root $1.
+node_files() {
+	local to=$1 kind pod
+	kind=$(cd hack/tools/kind && go mod download && go list -m -f '{{.Dir}}' sigs.k8s.io/kind)/images/base/files
+	cp -r --no-preserve=mode,ownership "$kind"/{etc,kind,usr} "$to/"
+	rm "$to/usr/local/bin/clean-install" "$to/etc/systemd/system/containerd-fuse-overlayfs.service"
+	chmod 755 "$to"/usr/local/bin/entrypoint "$to"/kind/bin/*
+	sed -i '/^# validate state$/e cat hack/kind/node/entrypoint.sh' "$to/usr/local/bin/entrypoint"
+	(($(grep -c '^remove_misc_controller() {$' "$to/usr/local/bin/entrypoint") == 2)) || fail "kind's entrypoint has changed"
+	# In a machine without CAP_SYS_RESOURCE nobody may lower an oom_score_adj.
+	sed -i -e 's/restrict_oom_score_adj = false/restrict_oom_score_adj = true/' \
+		-e "s|sandbox_image = .*|sandbox_image = \"$(image_of pause 2)\"|" "$to/etc/containerd/config.toml"
+	printf '\n[plugins."io.containerd.grpc.v1.cri".cni]\n  # Written with the range that the node was given: no network add-on is needed.\n  conf_template = "/etc/containerd/cni.template"\n' >>"$to/etc/containerd/config.toml"
+	install -D -m 644 hack/kind/node/cni.template "$to/etc/containerd/cni.template"
+	install -D -m 644 hack/kind/node/masquerade.nft "$to/etc/masquerade.nft"
+	install -D -m 644 hack/kind/node/masquerade.service "$to/etc/systemd/system/masquerade.service"
+	install -D -m 644 hack/kind/node/kubelet.yaml "$to/etc/kubernetes/kubelet.conf.d/10-test.conf"
+	sed -i 's|$| --config-dir=/etc/kubernetes/kubelet.conf.d|' "$to/etc/default/kubelet"
+	for pod in etcd kube-apiserver kube-controller-manager kube-scheduler; do
+		install -D -m 644 hack/kind/node/static-pod.yaml "$to/kind/patches/$pod+strategic.yaml"
+	done
+	mkdir -p "$to/kind/manifests" "$to/etc/kubernetes/manifests"
+	sed "s|image: IMAGE|image: $volumes_image|" hack/kind/node/default-storage.yaml >"$to/kind/manifests/default-storage.yaml"
+	echo -n "${kubernetes##*/}" >"$to/kind/version"
+	install -D -t "$to/usr/local/bin" "$containerd"/* "$crictl/crictl"
+	install -D -t "$to/opt/cni/bin" "$cni"/*
+	install -D -t "$to/usr/bin" "$kubernetes"/{kubelet,kubeadm,kubectl}
+}
+
+# node_setup does in the root $1 what kind's Dockerfile does.
+node_setup() {
+	local to=$1
+	find "$to/lib/systemd/system/sysinit.target.wants/" -name systemd-tmpfiles-setup.service -delete
+	rm -f "$to"/lib/systemd/system/{multi-user,local-fs,basic}.target.wants/* "$to"/etc/systemd/system/*.wants/* \
+		"$to"/lib/systemd/system/sockets.target.wants/*{udev,initctl}*
+	rm -f "$to"/usr/lib/sysctl.d/*.conf # most are the kernel's, not the container's
+	rm -rf "$to"/etc/cni/net.d "$to"/var/lib/apt/lists/* "$to"/var/cache/apt/*
+	echo ReadKMsg=no >>"$to/etc/systemd/journald.conf"
+	chroot "$to" systemctl -q enable kubelet.service containerd.service undo-mount-hacks.service masquerade.service
+	chroot "$to" systemctl -q mask systemd-binfmt.service
+	chroot "$to" ctr oci spec |
+		chroot "$to" jq '.hooks.createContainer += [{"path": "/kind/bin/mount-product-files.sh"}] | del(.process.rlimits)' \
+			>"$partial/cri-base.json"
+	mv "$partial/cri-base.json" "$to/etc/containerd/cri-base.json"
+}
+
+# node_store imports the images into the containerd store of the root $1, by our names
+# and by those that kubeadm asks for.
+node_store() {
+	local to=$1 pid name wanted ctr status=0
+	ctr=("$containerd/ctr" --address "$partial/containerd.sock" --namespace k8s.io)
+	"$containerd/containerd" --config /dev/null --root "$to/var/lib/containerd" --state "$partial/state" \
+		--address "$partial/containerd.sock" >"$partial/containerd.log" 2>&1 &
+	pid=$!
+	until "${ctr[@]}" version >/dev/null 2>&1; do
+		kill -0 "$pid" 2>/dev/null || fail "containerd did not start: $(tail -3 "$partial/containerd.log")"
+		sleep 0.1
+	done
+	{
+		for name in "$partial/volumes.tar" $(for name in "${node_images[@]}"; do image_of "$name" 4; done); do
+			"${ctr[@]}" images import --label=io.cri-containerd.pinned=pinned --all-platforms --no-unpack "$name"
+		done
+		for wanted in $("$kubernetes/kubeadm" config images list --kubernetes-version "${kubernetes##*/}"); do
+			name=${wanted##*/}
+			"${ctr[@]}" images tag "$(image_of "${name%%:*}" 2)" "$wanted"
+		done
+	} >"$partial/import.log" 2>&1 || status=$?
+	kill "$pid"
+	wait "$pid" || true
+	((status == 0)) || fail "no images in the node image: $(tail -3 "$partial/import.log")"
+}
+
+# node_archive makes the archive of the root in the cache, unless it is there.
+node_archive() {
+	local to=$partial/root name key
+	step 'programs of a node' node_programs
+	step 'volumes of a node' volumes_archive
+	key=$({
+		echo "$node_release ${node_packages[*]}"
+		cat hack/kind/node-image.sh hack/kind/node/* hack/tools/kind/go.sum
+		readlink "$kubernetes"/{kubelet,kubeadm,kubectl} "$containerd"/* "$crictl"/* "$cni"/*
+		echo "$volumes_image"
+		for name in "${node_images[@]}"; do image_of "$name" 2; image_of "$name" 3; done
+	} | sha256sum | cut -c1-12)
+	node_image=$prefix/kind-node:${kubernetes##*/}-$key
+	node_archive=$cache/kind/node-${kubernetes##*/}-$key.tar.zst
+	[[ -f $node_archive ]] && return
+	((EUID == 0)) || fail "to build the node image takes root"
+	step 'Debian of a node' node_debian
+	mkdir -p "$to"
+	tar -C "$to" --exclude='./dev/*' -xf "$node_rootfs"
+	step 'files of a node' node_files "$to"
+	node_setup "$to"
+	step 'images of a node' node_store "$to"
+	step 'archive of the node image' pack "$to"
+}
+
+pack() {
+	tar -C "$1" --sort=name --mtime=@0 -c . | zstd -q -3 -T2 -o "$node_archive.$$"
+	mv "$node_archive.$$" "$node_archive"
+	rm -rf --one-file-system "$1"
+	# Of older ones keep what another branch may have use for.
+	find "$cache/kind" -name 'node-*.tar.zst' -printf '%T@ %p\n' | sort -rn | tail -n +4 | cut -d' ' -f2- | xargs -r rm
+}
+
+node_image() {
+	node_archive
+	docker image inspect "$node_image" >/dev/null 2>&1 && return
+	step 'load the node image' node_import
+}
+
+node_import() {
+	zstd -dc "$node_archive" | docker import - "$prefix/kind-node:root" >/dev/null
+	printf '%s\n' "FROM $prefix/kind-node:root" 'ENV container=docker' 'STOPSIGNAL SIGRTMIN+3' \
+		'ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]' |
+		DOCKER_BUILDKIT=0 docker build --quiet --tag "$node_image" - >/dev/null 2>&1
+	docker image rm "$prefix/kind-node:root" >/dev/null
+	docker image ls --format '{{.Repository}}:{{.Tag}}' "$prefix/kind-node" | grep -vxF "$node_image" |
+		xargs -r docker image rm >/dev/null 2>&1 || true # in use still
+}
