@@ -1,5 +1,5 @@
-// Marina is the one binary of the product: the CLI, and 'marina up', which runs
-// everything on one machine.
+// Marina is the one binary of the product: the CLI, 'marina up', which runs
+// everything on one machine, and 'marina manager', which runs in a management cluster.
 package main
 
 import (

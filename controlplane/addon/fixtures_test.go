@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
@@ -56,7 +57,20 @@ func shippedInputs(t testing.TB, minor string) Inputs {
 		CACert:               []byte(testCA),
 		Network:              network(),
 		KubeletConfiguration: r.Spec.KubeletConfiguration,
+		Addons:               v1alpha1.AddonsSpec{CoreDNS: v1alpha1.AddonManaged, KubeProxy: v1alpha1.AddonManaged},
+		Versions:             r.Spec.Addons,
+		Konnectivity:         "203.0.113.7:8132",
 	}
+}
+
+// everything is what is applied, of both kinds.
+func everything(t testing.TB, in Inputs) []client.Object {
+	t.Helper()
+	set, err := Compute(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Concat(set.Reconcile, set.EnsureExists)
 }
 
 func parseFile(t testing.TB, file string) release.Version {

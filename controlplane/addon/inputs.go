@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 
@@ -24,6 +25,14 @@ type Inputs struct {
 	CACert []byte
 	// Network is the tenant's, with its defaults filled in.
 	Network v1alpha1.NetworkSpec
+	// Addons tells what else is wanted, Versions of what version it is, and Registry what
+	// the names of its images begin with (empty: what 'make images' calls them).
+	Addons   v1alpha1.AddonsSpec
+	Versions v1alpha1.ReleaseAddons
+	Registry string
+	// Konnectivity is where agents reach the konnectivity servers, host:port; empty where
+	// the API servers reach nodes directly.
+	Konnectivity string
 	// KubeletConfiguration holds the release's defaults, a KubeletConfiguration of
 	// kubelet.config.k8s.io/v1beta1.
 	KubeletConfiguration runtime.RawExtension
@@ -32,9 +41,10 @@ type Inputs struct {
 // checked is Inputs with the parts that several objects need worked out.
 type checked struct {
 	Inputs
-	// endpoint is Server without its scheme: host:port.
-	endpoint string
-	dns      netip.Addr
+	// endpoint is Server without its scheme: host:port, and host and port the two.
+	endpoint   string
+	host, port string
+	dns        netip.Addr
 }
 
 // check refuses what would only fail on the nodes, where nobody looks.
@@ -47,7 +57,7 @@ func (in Inputs) check() (checked, error) {
 	if err != nil || server.Scheme != "https" || server.Hostname() == "" || server.Port() == "" || server.Path != "" {
 		return out, fmt.Errorf("server %q: write it as https://host:port", in.Server)
 	}
-	out.endpoint = server.Host
+	out.endpoint, out.host, out.port = server.Host, server.Hostname(), server.Port()
 	if err := checkCertificates(in.CACert); err != nil {
 		return out, fmt.Errorf("CA: %w", err)
 	}
@@ -59,6 +69,22 @@ func (in Inputs) check() (checked, error) {
 	}
 	if in.Network.DNSDomain == "" {
 		return out, errors.New("dnsDomain is empty: the default is cluster.local")
+	}
+	for _, wanted := range []struct {
+		what, version string
+		wanted        bool
+	}{
+		{"CoreDNS", in.Versions.CoreDNS, in.Addons.CoreDNS != v1alpha1.AddonNone},
+		{"Konnectivity", in.Versions.Konnectivity, in.Konnectivity != ""},
+	} {
+		if wanted.wanted && wanted.version == "" {
+			return out, fmt.Errorf("addons: the release names no version of %s: publish one that does, or a HostingClass without it", wanted.what)
+		}
+	}
+	if in.Konnectivity != "" {
+		if _, _, err := net.SplitHostPort(in.Konnectivity); err != nil {
+			return out, fmt.Errorf("konnectivity: %w", err)
+		}
 	}
 	return out, nil
 }

@@ -24,8 +24,7 @@ const nameKubernetes = "kubernetes"
 //   - host names: kube-proxy sends to IP addresses only;
 //   - IPv6: the range of services is IPv4, and so are the endpoints of its services.
 //
-// In-cluster clients then need a node-local proxy. Should the address have been
-// another before, its objects stay and must be deleted by whoever changed it.
+// In-cluster clients then need a node-local proxy.
 func KubernetesService(host string, port int32) ([]client.Object, error) {
 	if host == "" || port < 1 || port > 65535 {
 		return nil, fmt.Errorf("address %q, port %d: need a host and a port between 1 and 65535", host, port)

@@ -13,23 +13,14 @@ const (
 	namespacePublic = metav1.NamespacePublic
 )
 
-// Objects are what every tenant needs, with apiVersion and kind set, each time the
-// same for the same inputs. In which order they are applied does not matter; their
-// namespaces are made by the API server a moment after it has become ready, so that
-// applying them may have to be tried again.
+// basics are what every tenant needs:
 //
 //   - kube-public/cluster-info: where the API server is and what it is trusted by
 //   - kube-system/kubelet-config: how kubelets are configured
 //   - kube-system/kubeadm-config: what "kubeadm join" wants to know of the cluster
 //   - the rights of strangers and of nodes that join to read these
 //   - the rights of nodes that join, of the API server and of administrators
-//
-// An error means that an input is wrong; it says which.
-func Objects(in Inputs) ([]client.Object, error) {
-	c, err := in.check()
-	if err != nil {
-		return nil, err
-	}
+func (c checked) basics() ([]client.Object, error) {
 	clusterInfo, err := c.clusterInfo()
 	if err != nil {
 		return nil, err
@@ -50,7 +41,7 @@ func Objects(in Inputs) ([]client.Object, error) {
 // labels mark what is ours in a tenant. It is the label that tools know; those of
 // the management cluster mean nothing here.
 func labels(more map[string]string) map[string]string {
-	all := map[string]string{"app.kubernetes.io/managed-by": "marina"}
+	all := map[string]string{LabelManagedBy: ManagedBy}
 	maps.Copy(all, more)
 	return all
 }

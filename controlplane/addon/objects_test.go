@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,16 +23,11 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func TestObjects(t *testing.T) {
 	for _, minor := range []string{"1.36", "1.37"} {
 		t.Run(minor, func(t *testing.T) {
-			in := shippedInputs(t, minor)
-			objects, err := Objects(in)
+			set, err := Compute(shippedInputs(t, minor))
 			if err != nil {
 				t.Fatal(err)
 			}
-			service, err := KubernetesService("203.0.113.7", 6443)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := encode(t, append(objects, service...))
+			got := encode(t, slices.Concat(set.Reconcile, set.EnsureExists))
 			file := filepath.Join("testdata", minor+".yaml")
 			if *update {
 				if err := os.WriteFile(file, got, 0o644); err != nil {
@@ -66,16 +62,12 @@ func encode(t testing.TB, objects []client.Object) []byte {
 }
 
 func TestObjectsAreOursAndComplete(t *testing.T) {
-	objects, err := Objects(shippedInputs(t, "1.37"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	service, err := KubernetesService("203.0.113.7", 6443)
+	set, err := Compute(shippedInputs(t, "1.37"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}
-	for _, object := range append(objects, service...) {
+	for _, object := range slices.Concat(set.Reconcile, set.EnsureExists) {
 		gvk := object.GetObjectKind().GroupVersionKind()
 		id := gvk.String() + " " + client.ObjectKeyFromObject(object).String()
 		if gvk.Kind == "" || gvk.Version == "" {
@@ -110,6 +102,9 @@ func TestObjectsRefuse(t *testing.T) {
 		"NoServiceCIDR":      {func(in *Inputs) { in.Network.ServiceCIDR = "" }, "serviceCIDR"},
 		"ASmallServiceCIDR":  {func(in *Inputs) { in.Network.ServiceCIDR = "10.96.0.0/29" }, "larger range"},
 		"NoPodCIDR":          {func(in *Inputs) { in.Network.PodCIDR = "" }, "podCIDR"},
+		"NoVersionOfDNS":     {func(in *Inputs) { in.Versions.CoreDNS = "" }, "no version of CoreDNS"},
+		"NoVersionOfAgents":  {func(in *Inputs) { in.Versions.Konnectivity = "" }, "no version of Konnectivity"},
+		"AgentsWithoutPort":  {func(in *Inputs) { in.Konnectivity = "example.org" }, "konnectivity: "},
 		"NoDNSDomain":        {func(in *Inputs) { in.Network.DNSDomain = "" }, "dnsDomain"},
 		"NoKubeletConfig":    {func(in *Inputs) { in.KubeletConfiguration = runtime.RawExtension{} }, "kubeletConfiguration"},
 		"AnotherKind":        {func(in *Inputs) { in.KubeletConfiguration.Raw = []byte(`{"kind":"Pod","apiVersion":"v1"}`) }, "must be a KubeletConfiguration"},
@@ -121,11 +116,11 @@ func TestObjectsRefuse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			in := shippedInputs(t, "1.37")
 			tc.change(&in)
-			objects, err := Objects(in)
+			set, err := Compute(in)
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Fatalf("error %v, want one with %q in it", err, tc.want)
 			}
-			if objects != nil {
+			if set.Reconcile != nil || set.EnsureExists != nil {
 				t.Error("objects and an error")
 			}
 			if strings.Contains(err.Error(), "EC PRIVATE KEY-----") {

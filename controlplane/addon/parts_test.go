@@ -88,14 +88,8 @@ func TestKubernetesService(t *testing.T) {
 }
 
 func TestHash(t *testing.T) {
-	objects, err := Objects(shippedInputs(t, "1.37"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := Objects(shippedInputs(t, "1.37"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	objects := everything(t, shippedInputs(t, "1.37"))
+	again := everything(t, shippedInputs(t, "1.37"))
 	hash := Hash(objects)
 	if got := Hash(again); got != hash {
 		t.Errorf("equal objects: %s and %s, so they would be applied for ever", hash, got)
@@ -109,11 +103,7 @@ func TestHash(t *testing.T) {
 	}
 	in := shippedInputs(t, "1.37")
 	in.Server = "https://203.0.113.8:6443"
-	moved, err := Objects(in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if Hash(moved) == hash {
+	if Hash(everything(t, in)) == hash {
 		t.Error("another server has the same hash, so it would never be applied")
 	}
 }
@@ -181,10 +171,7 @@ func TestKubeadmConfigTellsNothingElse(t *testing.T) {
 
 func find(t testing.TB, name string) *corev1.ConfigMap {
 	t.Helper()
-	objects, err := Objects(shippedInputs(t, "1.37"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	objects := everything(t, shippedInputs(t, "1.37"))
 	for _, object := range objects {
 		if cm, ok := object.(*corev1.ConfigMap); ok && cm.Name == name {
 			return cm

@@ -59,7 +59,7 @@ func phase(f facts) v1alpha1.ClusterPhase {
 // mirrored are the conditions of a control plane that its Cluster shows.
 var mirrored = []string{
 	v1alpha1.ConditionEtcdReady, v1alpha1.ConditionCertificatesValid, v1alpha1.ConditionControlPlaneReady,
-	v1alpha1.ConditionAddonsReady, v1alpha1.ConditionAvailable, v1alpha1.ConditionUpToDate,
+	v1alpha1.ConditionAddonsReady, v1alpha1.ConditionKonnectivityReady, v1alpha1.ConditionAvailable, v1alpha1.ConditionUpToDate,
 }
 
 // writeStatus computes the status from what was observed; err is what the steps
@@ -75,11 +75,14 @@ func (r *Reconciler) writeStatus(s *scope, before *v1alpha1.Cluster, err error) 
 	}
 	if hcp := s.hcp; hcp != nil {
 		for _, t := range mirrored {
-			if c := meta.FindStatusCondition(hcp.Status.Conditions, t); c != nil {
-				mirror := *c
-				mirror.ObservedGeneration = generation
-				meta.SetStatusCondition(&status.Conditions, mirror)
+			c := meta.FindStatusCondition(hcp.Status.Conditions, t)
+			if c == nil {
+				meta.RemoveStatusCondition(&status.Conditions, t)
+				continue
 			}
+			mirror := *c
+			mirror.ObservedGeneration = generation
+			meta.SetStatusCondition(&status.Conditions, mirror)
 		}
 		// One that serves goes on serving while a spec is refused.
 		ready = controlPlaneError(hcp)

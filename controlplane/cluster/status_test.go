@@ -185,3 +185,23 @@ func happenings(f facts) (all []facts) {
 	happens(f.BeenReady, func(f *facts) { f.Operating = !f.Operating })
 	return all
 }
+
+// A condition that a control plane has no more is not left behind.
+func TestConditionsAreMirrored(t *testing.T) {
+	r := &Reconciler{Now: time.Now, events: events.NewFakeRecorder(10)}
+	cluster := &v1alpha1.Cluster{Spec: v1alpha1.ClusterSpec{Version: "1.37.1-1"}}
+	hcp := &v1alpha1.HostedControlPlane{Status: v1alpha1.HostedControlPlaneStatus{Version: "1.37.1-1", Conditions: []metav1.Condition{
+		{Type: "KonnectivityReady", Status: metav1.ConditionTrue, Reason: "AsExpected"},
+		{Type: "AddonsReady", Status: metav1.ConditionTrue, Reason: "AsExpected"},
+	}}}
+	for _, want := range []bool{true, false} {
+		r.writeStatus(&scope{cluster: cluster, hcp: hcp}, cluster.DeepCopy(), nil)
+		if got := meta.IsStatusConditionTrue(cluster.Status.Conditions, "KonnectivityReady"); got != want {
+			t.Errorf("KonnectivityReady is shown: %v, want %v", got, want)
+		}
+		if !meta.IsStatusConditionTrue(cluster.Status.Conditions, "AddonsReady") {
+			t.Error("AddonsReady is not shown")
+		}
+		meta.RemoveStatusCondition(&hcp.Status.Conditions, "KonnectivityReady")
+	}
+}

@@ -157,7 +157,10 @@ func (r *Reconciler) ensureNamespace(ctx context.Context, s *scope) error {
 	if s.nothingToKeep() {
 		return nil
 	}
-	want := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: NamespaceName(s.cluster), Labels: labelsOf(s.cluster)}}
+	labels := labelsOf(s.cluster)
+	// What is hosted there needs no rights, and nobody else is to get any by a pod there.
+	labels["pod-security.kubernetes.io/enforce"] = "restricted"
+	want := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: NamespaceName(s.cluster), Labels: labels}}
 	s.cluster.Status.Namespace = want.Name
 	live := &corev1.Namespace{}
 	err := r.Client.Get(ctx, client.ObjectKeyFromObject(want), live)
@@ -210,7 +213,7 @@ func desiredControlPlane(cluster *v1alpha1.Cluster, class *v1alpha1.HostingClass
 		},
 	}
 	if class != nil {
-		hcp.Spec.Exposure, hcp.Spec.EtcdClusters = class.Spec.Exposure, class.Spec.EtcdClusters
+		hcp.Spec.HostingSpec, hcp.Spec.EtcdClusters = class.Spec.HostingSpec, class.Spec.EtcdClusters
 	}
 	return hcp
 }

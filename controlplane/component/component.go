@@ -7,7 +7,16 @@
 // replaces for each replica; see the Var constants.
 package component
 
-import "time"
+import (
+	"cmp"
+	"net"
+	"strconv"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
 
 // Variables that a host replaces in args and in the environment, for each
 // replica. The syntax is that of Kubernetes container args.
@@ -19,8 +28,15 @@ const (
 	VarData = "$(DATA)"
 	// VarAddress is the IP address that the replica listens on.
 	VarAddress = "$(ADDRESS)"
-	// VarReplica is the replica's name, unique and stable: <component>-<ordinal>.
+	// VarHost is the name or address under which others reach the replica. It stays
+	// when the replica is replaced, if the Component has Data.
+	VarHost = "$(HOST)"
+	// VarReplica is the replica's name, unique: <component>-<ordinal> where it has Data.
 	VarReplica = "$(REPLICA)"
+	// VarRun is a folder for sockets that the replica's processes share; it is empty
+	// when they start. They start in it, so that a file, which is the same for all
+	// replicas, can name a socket there.
+	VarRun = "$(RUN)"
 )
 
 // VarPort is the variable for the number of the replica's port of that name.
@@ -49,18 +65,25 @@ type Component struct {
 	Start    StartPolicy
 	// Data asks for a folder for each replica that survives restarts.
 	Data bool
+	// DataSize is how large the volume of that folder is to be, and StorageClass of what
+	// class; a host without volumes ignores them.
+	DataSize     resource.Quantity `json:",omitzero"`
+	StorageClass string            `json:",omitempty"`
 	// Sidecars start before Main, in order, and stop after it.
 	Sidecars []Process
 	Main     Process
-	// Ports are what Main listens on.
+	// Ports are what the processes listen on.
 	Ports []Port
-	// Balanced names the port that is also served at one address for all replicas,
-	// which sends only to ready ones; empty for none.
-	Balanced string
-	Mounts   []Mount
+	// Balanced are the ports that are also served at one address for all replicas.
+	Balanced []Balanced
+	// Hosting is how the platform wants it hosted.
+	Hosting v1alpha1.HostingSpec `json:",omitzero"`
+	Mounts  []Mount
 	// Readiness tells whether Main may get traffic.
 	Readiness Probe
-	Resources Resources
+	// Liveness tells whether Main has hung: a host may start it again when that has
+	// failed for minutes.
+	Liveness Probe `json:",omitzero"`
 	// Grace is how long a process may take to stop before it is killed.
 	Grace time.Duration
 	// Restart is a token: another one restarts the replicas one by one.
@@ -68,6 +91,9 @@ type Component struct {
 	// Resync is a token: with another one the host writes again what it keeps for the
 	// Component, whether or not it seems to be in place. It restarts nothing.
 	Resync string `json:",omitempty"`
+	// RollLast are ordinals that are replaced after all others: the leader, which has
+	// to hand over. It is an observation, and a change of it restarts nothing.
+	RollLast []int `json:"-"`
 }
 
 // Process is one program of a Component.
@@ -79,11 +105,52 @@ type Process struct {
 	// image by both.
 	Program, Version string
 	Args             []string
-	Env              map[string]string
+	// BeginArgs follow Args. They matter only to a replica that begins without data, so
+	// that another value restarts nothing; a Component without Data has none.
+	BeginArgs []string `json:",omitempty"`
+	Env       map[string]string
+	// Resources that the process of each replica asks for.
+	Resources Resources `json:",omitzero"`
 }
 
 // Port is a named TCP port of each replica.
-type Port struct{ Name string }
+type Port struct {
+	Name string
+	// Number is taken where each replica has an address of its own; other hosts choose.
+	Number int32
+	// Clients are who may connect to it, where the host can tell; see the Clients
+	// constants.
+	Clients Clients
+}
+
+// Clients are who may connect to a port.
+type Clients string
+
+const (
+	// ClientsNobody is for ports that only probes ask.
+	ClientsNobody Clients = ""
+	// ClientsReplicas are the replicas among themselves.
+	ClientsReplicas Clients = "Replicas"
+	// ClientsAPIServers are the API servers of tenants.
+	ClientsAPIServers Clients = "APIServers"
+	// ClientsAll is everybody who can reach the host.
+	ClientsAll Clients = "All"
+)
+
+// Balanced is a port that is served at one address for all replicas.
+type Balanced struct {
+	// Port by name.
+	Port string
+	// NotReady sends to replicas as well that are not ready: for what they need in
+	// order to become so.
+	NotReady bool `json:",omitempty"`
+	// Internal names an address that only what is hosted beside it reaches, by that name
+	// in Addresses.Internal; empty is an address of the port's name, inside and outside.
+	Internal string `json:",omitempty"`
+}
+
+// Name is what the address is called in Addresses.
+func (b Balanced) Name() string { return cmp.Or(b.Internal, b.Port) }
 
 // Mount puts keys of a Secret or ConfigMap, in the Component's namespace, into
 // the folder VarFiles/Path.
@@ -107,9 +174,8 @@ type Probe struct {
 	// is not checked: the probe goes to the replica's own address and carries no
 	// secret.
 	Path string
-	// ClientCert is the Path of the Mount whose tls.crt and tls.key the probe
-	// presents; empty for none.
-	ClientCert string
+	// Plain asks over HTTP.
+	Plain bool `json:",omitempty"`
 }
 
 // Resources are what a replica asks for; a host without limits of its own
@@ -122,9 +188,9 @@ type Resources struct {
 
 // Addresses are what a host has reserved for a Component before it is computed.
 type Addresses struct {
-	// Host and Port of the balanced address; empty without one.
-	Host string
-	Port int
+	// Exposed are the balanced ports, by Balanced.Name, as tenants and their nodes reach
+	// them; Internal as what runs on the same host does.
+	Exposed, Internal map[string]HostPort
 	// Replicas are the addresses of each replica's ports, by port name.
 	Replicas []map[string]HostPort
 }
@@ -134,6 +200,12 @@ type HostPort struct {
 	Host string
 	Port int
 }
+
+// String is host:port, with the brackets of an IPv6 address.
+func (a HostPort) String() string { return net.JoinHostPort(a.Host, strconv.Itoa(a.Port)) }
+
+// URL is https://host:port.
+func (a HostPort) URL() string { return "https://" + a.String() }
 
 // Status is what a host says of a Component.
 type Status struct {
@@ -145,6 +217,9 @@ type Status struct {
 	Unknown int
 	// ReadyOrdinals lists the replicas that are ready.
 	ReadyOrdinals []int
+	// Data identifies what each replica has stored, by ordinal. Another value means that
+	// the data was lost and begun anew; empty is not known, or none.
+	Data []string
 	// Message tells why a replica is not ready, where that is known.
 	Message string
 	// Gone is true when nothing of the Component is left on the host.

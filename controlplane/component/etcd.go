@@ -1,10 +1,7 @@
 package component
 
 import (
-	"fmt"
-	"net"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
@@ -19,7 +16,7 @@ const (
 	EtcdPortClient = "client"
 	// EtcdPortPeer is for the members among themselves.
 	EtcdPortPeer = "peer"
-	// EtcdPortMetrics serves /metrics, /readyz and /livez over HTTPS.
+	// EtcdPortMetrics serves /metrics, /readyz and /livez over plain HTTP.
 	EtcdPortMetrics = "metrics"
 )
 
@@ -35,8 +32,6 @@ const (
 	EtcdSecretPeer   = "peer"
 	// EtcdSecretRoot is what the administrator presents.
 	EtcdSecretRoot = "root"
-	// EtcdSecretHealth is what a probe presents.
-	EtcdSecretHealth = "health"
 )
 
 // EtcdName is the name of the Component of an EtcdCluster.
@@ -46,7 +41,13 @@ func EtcdName(cluster string) string { return "etcd-" + cluster }
 func EtcdSecret(cluster, what string) string { return EtcdName(cluster) + "-" + what }
 
 // EtcdPorts are the names of the ports that have to be reserved for each member.
-func EtcdPorts() []string { return []string{EtcdPortClient, EtcdPortPeer, EtcdPortMetrics} }
+func EtcdPorts() []Port {
+	return []Port{
+		{Name: EtcdPortClient, Number: 2379, Clients: ClientsAPIServers},
+		{Name: EtcdPortPeer, Number: 2380, Clients: ClientsReplicas},
+		{Name: EtcdPortMetrics, Number: 2381},
+	}
+}
 
 // EtcdInputs is all that the members of an EtcdCluster depend on.
 type EtcdInputs struct {
@@ -55,8 +56,15 @@ type EtcdInputs struct {
 	Cluster, UID string
 	// Version of etcd, without a leading v.
 	Version string
-	// StorageQuota in bytes.
-	StorageQuota int64
+	// Spec is the EtcdCluster's; its Version is not looked at.
+	Spec v1alpha1.EtcdClusterSpec
+	// Formed is true once all members have joined for the first time.
+	Formed bool
+	// Absent are the ordinals of members that the others do not know, once the cluster
+	// is formed.
+	Absent []int
+	// Leaders are the ordinals to be replaced last.
+	Leaders []int
 	// Addresses of the members.
 	Addresses Addresses
 	// Hashes of the two CA certificates, which etcd reads only when it starts.
@@ -70,7 +78,6 @@ const (
 	pathEtcdPeer   = "peer"
 	pathEtcdCA     = "client-ca"
 	pathEtcdPeerCA = "peer-ca"
-	pathEtcdHealth = "health"
 )
 
 // Etcd is the three members of an EtcdCluster. They start at once, because none of
@@ -84,9 +91,17 @@ func Etcd(in EtcdInputs) Component {
 		Labels:    in.Labels,
 		Replicas:  EtcdReplicas,
 		Start:     StartParallel,
+		RollLast:  in.Leaders,
 		Data:      true,
-		Ports:     []Port{{Name: EtcdPortClient}, {Name: EtcdPortPeer}, {Name: EtcdPortMetrics}},
-		Main:      Process{Name: "etcd", Program: "etcd", Version: "v" + in.Version, Args: flags(etcdFlags(in))},
+		DataSize:  etcdStorage(in.Spec), StorageClass: in.Spec.StorageClass,
+		Hosting: v1alpha1.HostingSpec{WorkloadSpec: in.Spec.WorkloadSpec},
+		Ports:   EtcdPorts(),
+		Main: Process{
+			Name: "etcd", Program: "etcd", Version: "v" + in.Version,
+			Args: flags(etcdFlags(in)), BeginArgs: flags(etcdBeginFlags(in)),
+			// Many keys live in memory, and answers to large lists are built there.
+			Resources: sized(in.Spec.Resources, Resources{RequestMilliCPU: 250, RequestMemory: 1 << 30, LimitMemory: 4 << 30}),
+		},
 		Mounts: []Mount{
 			// A pair is read at every handshake, a CA when the process starts. The CAs
 			// come from the leaves' Secrets, so that no member ever sees a CA's key.
@@ -94,13 +109,11 @@ func Etcd(in EtcdInputs) Component {
 			{Path: pathEtcdPeer, Secret: peer, Keys: pair},
 			{Path: pathEtcdCA, Secret: server, Keys: ca, Hash: in.CAHash},
 			{Path: pathEtcdPeerCA, Secret: peer, Keys: ca, Hash: in.PeerCAHash},
-			{Path: pathEtcdHealth, Secret: EtcdSecret(in.Cluster, EtcdSecretHealth), Keys: pair},
 		},
 		// It reads through the quorum: a member that is ready has a leader. A store
-		// that is full is still ready, because reading and deleting go on.
-		Readiness: Probe{Port: EtcdPortMetrics, Path: "/readyz", ClientCert: pathEtcdHealth},
-		// Many keys live in memory, and answers to large lists are built there.
-		Resources: Resources{RequestMilliCPU: 250, RequestMemory: 1 << 30, LimitMemory: 4 << 30},
+		// that is full is still ready, because reading and deleting go on. A kubelet has
+		// no certificate to present, hence plain HTTP; nothing of a tenant is served there.
+		Readiness: Probe{Port: EtcdPortMetrics, Path: "/readyz", Plain: true},
 		// A member that stops lets open watches go on for 7 s, and then has 7 s to
 		// hand over leadership: 5 s and two election timeouts each.
 		Grace: 30 * time.Second,
@@ -117,25 +130,23 @@ func etcdFlags(in EtcdInputs) map[string]string {
 		// parent.
 		"log-outputs": "stderr",
 
-		"initial-cluster":             initialCluster(in),
-		"initial-cluster-token":       in.UID,
-		"initial-cluster-state":       "new",
-		"initial-advertise-peer-urls": etcdURL(EtcdPortPeer),
-		"listen-peer-urls":            etcdURL(EtcdPortPeer),
-		"peer-client-cert-auth":       "true",
-		"peer-trusted-ca-file":        file(pathEtcdPeerCA, "ca.crt"),
-		"peer-cert-file":              file(pathEtcdPeer, "tls.crt"),
-		"peer-key-file":               file(pathEtcdPeer, "tls.key"),
+		"listen-peer-urls":      etcdURL(VarAddress, EtcdPortPeer),
+		"peer-client-cert-auth": "true",
+		"peer-trusted-ca-file":  file(pathEtcdPeerCA, "ca.crt"),
+		"peer-cert-file":        file(pathEtcdPeer, "tls.crt"),
+		"peer-key-file":         file(pathEtcdPeer, "tls.key"),
 		// The peer CA signs members and nothing else, so who has its certificate is a
 		// member. Checking besides that the connection comes from a name or address in
 		// it would make quorum depend on reverse DNS.
 		"peer-skip-client-san-verification": "true",
 
-		"listen-client-urls":    etcdURL(EtcdPortClient),
-		"advertise-client-urls": etcdURL(EtcdPortClient),
-		// HTTP has a port of its own: served from one port with TLS, gRPC goes through
-		// Go's HTTP server, where large answers starve watches (etcd-io/etcd#15402).
-		"listen-client-http-urls": etcdURL(EtcdPortMetrics),
+		"listen-client-urls":    etcdURL(VarAddress, EtcdPortClient),
+		"advertise-client-urls": etcdURL(VarHost, EtcdPortClient),
+		"listen-metrics-urls":   "http://" + VarAddress + ":" + VarPort(EtcdPortMetrics),
+		// HTTP is not for the clients' port: served from one port with TLS, gRPC goes
+		// through Go's HTTP server, where large answers starve watches
+		// (etcd-io/etcd#15402). It has to be somewhere, so it is where nobody is.
+		"listen-client-http-urls": "https://127.0.0.1:0",
 		"client-cert-auth":        "true",
 		"trusted-ca-file":         file(pathEtcdCA, "ca.crt"),
 		"cert-file":               file(pathEtcdServer, "tls.crt"),
@@ -150,7 +161,7 @@ func etcdFlags(in EtcdInputs) map[string]string {
 		// need a provider: they make themselves one for root.
 		"auth-token": "simple",
 
-		"quota-backend-bytes": strconv.FormatInt(in.StorageQuota, 10),
+		"quota-backend-bytes": strconv.FormatInt(in.Spec.StorageQuota.Value(), 10),
 		// Compaction is of the whole store, hence the members' and not the API servers'.
 		"auto-compaction-mode":      "periodic",
 		"auto-compaction-retention": "5m",
@@ -170,28 +181,13 @@ func etcdFlags(in EtcdInputs) map[string]string {
 }
 
 // etcdURL is the URL of a replica's own port.
-func etcdURL(port string) string { return "https://" + VarAddress + ":" + VarPort(port) }
-
-// memberURL is the URL of a member's port as others reach it.
-func memberURL(at HostPort) string {
-	return "https://" + net.JoinHostPort(at.Host, strconv.Itoa(at.Port))
-}
-
-// initialCluster names the members and where they find each other at the very
-// first start. Later they know from their data.
-func initialCluster(in EtcdInputs) string {
-	var members []string
-	for i, ports := range in.Addresses.Replicas {
-		members = append(members, fmt.Sprintf("%s-%d=%s", EtcdName(in.Cluster), i, memberURL(ports[EtcdPortPeer])))
-	}
-	return strings.Join(members, ",")
-}
+func etcdURL(host, port string) string { return "https://" + host + ":" + VarPort(port) }
 
 // EtcdEndpoints are the members' client URLs.
 func EtcdEndpoints(addresses Addresses) []string {
 	var endpoints []string
 	for _, ports := range addresses.Replicas {
-		endpoints = append(endpoints, memberURL(ports[EtcdPortClient]))
+		endpoints = append(endpoints, ports[EtcdPortClient].URL())
 	}
 	return endpoints
 }

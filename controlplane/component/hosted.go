@@ -36,10 +36,15 @@ type HostedInputs struct {
 	// Hashes of what the API server and the controller-manager read only when they
 	// start.
 	ServiceAccountHash, EtcdCAHash, CAHash string
-	Labels                                 map[string]string
+	// Konnectivity is the version of the konnectivity server, and KonnectivityHash of
+	// what it reads when it starts; only with Hosting.NodeAccess Konnectivity.
+	Konnectivity, KonnectivityHash string
+	Labels                         map[string]string
 	// Restarts are the restart tokens by component, and Resync that of all of them.
 	Restarts map[string]string
 	Resync   string
+	// Hosting is how the platform wants it hosted.
+	Hosting v1alpha1.HostingSpec
 }
 
 // mount folders, relative to VarFiles.
@@ -76,18 +81,20 @@ var thrifty = map[string]string{"GOGC": "50"}
 // APIServer is the three API servers behind one address.
 func APIServer(in HostedInputs) Component {
 	issuer := "https://kubernetes.default.svc." + in.Network.DNSDomain
-	return Component{
+	c := Component{
 		Namespace: in.Namespace,
 		Name:      NameAPIServer,
 		Labels:    in.Labels,
 		Replicas:  HostedReplicas,
 		Start:     StartOrdered,
-		Ports:     []Port{{Name: PortHTTPS}},
-		Balanced:  PortHTTPS,
+		Ports:     Ports(NameAPIServer, in.Hosting.NodeAccess),
+		Balanced:  BalancedPorts(NameAPIServer, in.Hosting.NodeAccess),
+		Hosting:   in.Hosting,
 		Main: Process{
 			Name: NameAPIServer, Program: NameAPIServer, Version: in.Kubernetes,
-			Env: thrifty,
-			Args: flags(map[string]string{
+			Env:       thrifty,
+			Resources: sized(in.Hosting.Sizes.APIServer, Resources{RequestMilliCPU: 100, RequestMemory: 256 << 20, LimitMemory: 2 << 30}),
+			Args: flags(merge(map[string]string{
 				"advertise-address": VarAddress,
 				"bind-address":      VarAddress,
 				"secure-port":       VarPort(PortHTTPS),
@@ -107,6 +114,10 @@ func APIServer(in HostedInputs) Component {
 
 				"encryption-provider-config":                  file(pathEncryption, v1alpha1.KeyEncryption),
 				"encryption-provider-config-automatic-reload": "true",
+
+				// Whoever may make pods is the tenant's to say: a network plugin has to be
+				// privileged.
+				"allow-privileged": "true",
 
 				"authentication-config":              file(pathConfig, v1alpha1.KeyAuthentication),
 				"client-ca-file":                     file(pathCA, "tls.crt"),
@@ -141,7 +152,7 @@ func APIServer(in HostedInputs) Component {
 				// ready first.
 				"goaway-chance": "0.001",
 				"profiling":     "false",
-			}),
+			}, in.konnectivityFlags())),
 		},
 		Mounts: []Mount{
 			// The CA's key is not mounted: only the controller-manager signs.
@@ -157,12 +168,17 @@ func APIServer(in HostedInputs) Component {
 			{Path: pathConfig, ConfigMap: v1alpha1.ConfigMapAPIServer},
 		},
 		Readiness: Probe{Port: PortHTTPS, Path: "/readyz"},
-		Resources: Resources{RequestMilliCPU: 100, RequestMemory: 256 << 20, LimitMemory: 2 << 30},
+		Liveness:  Probe{Port: PortHTTPS, Path: "/livez"},
 		// Longer than shutdown-delay-duration and the minute that requests may take.
 		Grace:   75 * time.Second,
 		Restart: in.Restarts[NameAPIServer],
 		Resync:  in.Resync,
 	}
+	if in.throughKonnectivity() {
+		c.Sidecars = append(c.Sidecars, in.konnectivityServer())
+		c.Mounts = append(c.Mounts, in.konnectivityMounts()...)
+	}
+	return c
 }
 
 // ControllerManager is the three controller-managers, of which one leads.
@@ -187,7 +203,7 @@ func ControllerManager(in HostedInputs) Component {
 	)
 	// It has no /readyz; a standby is as healthy as the leader.
 	c.Readiness = Probe{Port: PortHTTPS, Path: "/healthz"}
-	c.Resources = Resources{RequestMilliCPU: 50, RequestMemory: 96 << 20, LimitMemory: 1 << 30}
+	c.Main.Resources = sized(in.Hosting.Sizes.ControllerManager, Resources{RequestMilliCPU: 50, RequestMemory: 96 << 20, LimitMemory: 1 << 30})
 	return c
 }
 
@@ -197,7 +213,7 @@ func Scheduler(in HostedInputs) Component {
 	c.Main.Args = flags(electedFlags())
 	// As of the controller-manager: a standby is as healthy as the leader.
 	c.Readiness = Probe{Port: PortHTTPS, Path: "/healthz"}
-	c.Resources = Resources{RequestMilliCPU: 25, RequestMemory: 64 << 20, LimitMemory: 512 << 20}
+	c.Main.Resources = sized(in.Hosting.Sizes.Scheduler, Resources{RequestMilliCPU: 25, RequestMemory: 64 << 20, LimitMemory: 512 << 20})
 	return c
 }
 
@@ -209,7 +225,8 @@ func (in HostedInputs) elected(name, clientSecret string) Component {
 		Labels:    in.Labels,
 		Replicas:  HostedReplicas,
 		Start:     StartOrdered,
-		Ports:     []Port{{Name: PortHTTPS}},
+		Ports:     Ports(name, in.Hosting.NodeAccess),
+		Hosting:   in.Hosting,
 		Main:      Process{Name: name, Program: name, Version: in.Kubernetes, Env: thrifty},
 		Mounts: []Mount{
 			// Together in one folder: the kubeconfig names the files beside it, which

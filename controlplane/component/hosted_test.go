@@ -18,11 +18,17 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // what every replica becomes.
 func golden(t *testing.T, c Component) {
 	t.Helper()
+	goldenFile(t, c, c.Name)
+}
+
+// goldenFile compares a Component with a file of another name than its own.
+func goldenFile(t *testing.T, c Component, name string) {
+	t.Helper()
 	got, err := yaml.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join("testdata", c.Name+".yaml")
+	path := filepath.Join("testdata", name+".yaml")
 	if *update {
 		if err := os.WriteFile(path, got, 0o644); err != nil {
 			t.Fatal(err)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -83,37 +81,6 @@ func (a *Admin) requireAuthentication(ctx context.Context) error {
 		return errAuthenticationOff
 	}
 	return err
-}
-
-// Member is what a member says of itself.
-type Member struct {
-	Endpoint string
-	// Version is empty when it does not answer.
-	Version string
-}
-
-// Members asks every member, all at once, for at most a second. One answers as
-// long as it runs, whether or not there is a quorum.
-func (a *Admin) Members(ctx context.Context) []Member {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	members := make([]Member, len(a.connection.Endpoints))
-	var group sync.WaitGroup
-	for i, endpoint := range a.connection.Endpoints {
-		members[i].Endpoint = endpoint
-		group.Go(func() {
-			if status, err := a.client.Status(ctx, endpoint); err == nil {
-				members[i].Version = status.Version
-			}
-		})
-	}
-	group.Wait()
-	return members
-}
-
-// silent counts the members that do not answer.
-func silent(members []Member) int {
-	return len(slices.DeleteFunc(slices.Clone(members), func(m Member) bool { return m.Version != "" }))
 }
 
 // call runs one request with its timeout.

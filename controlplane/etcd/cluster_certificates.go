@@ -30,14 +30,13 @@ type authority struct {
 func authorities(cluster string, addresses component.Addresses) []authority {
 	name := component.EtcdName(cluster)
 	server := pki.Request{CommonName: name, Usage: pki.ServerAuth}
-	server.DNSNames, server.IPs = pki.SplitHosts(hosts(addresses, component.EtcdPortClient, component.EtcdPortMetrics))
+	server.DNSNames, server.IPs = pki.SplitHosts(hosts(addresses, component.EtcdPortClient))
 	peer := pki.Request{CommonName: name, Usage: pki.ServerAuth | pki.ClientAuth}
 	peer.DNSNames, peer.IPs = pki.SplitHosts(hosts(addresses, component.EtcdPortPeer))
 	return []authority{
 		{what: component.EtcdSecretCA, leaves: map[string]pki.Request{
 			component.EtcdSecretServer: server,
 			component.EtcdSecretRoot:   {CommonName: rootUser, Usage: pki.ClientAuth},
-			component.EtcdSecretHealth: {CommonName: healthUser, Usage: pki.ClientAuth},
 		}},
 		{what: component.EtcdSecretPeerCA, leaves: map[string]pki.Request{
 			component.EtcdSecretPeer: peer,
@@ -45,13 +44,11 @@ func authorities(cluster string, addresses component.Addresses) []authority {
 	}
 }
 
-// hosts are the names and addresses of the members' ports, each once.
-func hosts(addresses component.Addresses, ports ...string) []string {
+// hosts are the names and addresses of a port of the members, each once.
+func hosts(addresses component.Addresses, port string) []string {
 	var all []string
 	for _, member := range addresses.Replicas {
-		for _, port := range ports {
-			all = append(all, member[port].Host)
-		}
+		all = append(all, member[port].Host)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)

@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"k8s.io/client-go/tools/events"
@@ -26,6 +27,10 @@ type ClusterReconciler struct {
 	Now func() time.Time
 
 	events events.EventRecorder
+	// surveyed holds when the members of an EtcdCluster were asked last, and
+	// defragmenting which EtcdClusters have a member that writes its database anew; both
+	// by UID.
+	surveyed, defragmenting sync.Map
 }
 
 func (r *ClusterReconciler) now() time.Time {
@@ -45,7 +50,10 @@ type clusterScope struct {
 	addresses component.Addresses   // reserve
 	caHash    map[string]string     // certificates: of each CA's certificate
 	renewAt   time.Time             // certificates: when the first falls due
-	members   component.Status      // observe
+	members   component.Status      // look, observe: what the host says
+	survey    *survey               // look: what they say; nil when not asked
+	refused   error                 // version: why the spec's is not taken up
+	space     error                 // space: what is wrong with the store
 }
 
 // Reconcile brings one EtcdCluster closer to its spec:
@@ -54,18 +62,28 @@ type clusterScope struct {
 //  2. finalizer
 //  3. reserve: the members' addresses, which their certificates name
 //  4. certificates: two CAs and what they sign
-//  5. version: refuse what the members cannot go to
-//  6. apply: run the members
+//  5. look: ask host and members how they are
+//  6. version: which one to run
+//  7. apply: run the members
+//  8. refusal: why not the spec's version
 //
 // and then, whatever became of these, looks at what is there:
 //
-//  7. observe: which members are ready
-//  8. quorum: wait for two of three
-//  9. authentication: switch it on
+//  9. observe: which members are ready
+//  10. quorum: wait for two of three
+//  11. authentication: switch it on
+//
+// and takes care of it:
+//
+//  12. record: who has which data
+//  13. space: alarms
+//  14. replace: a member that has lost its own
+//  15. defragment: one member
 //
 // Ready says that tenants are served, and is kept apart from the spec: one that
 // is refused takes nothing down. So is one that is deleted while it has tenants;
-// without them it goes the other way, see delete.
+// without them it goes the other way, see delete. An external one has other steps,
+// see external.
 func (r *ClusterReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	cluster := &v1alpha1.EtcdCluster{}
 	if err := r.Client.Get(ctx, req.NamespacedName, cluster); err != nil {
@@ -82,33 +100,32 @@ func (r *ClusterReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 		return r.delete(ctx, s)
 	}
 
-	specErr := reconcile.Run(ctx, s, []reconcile.Step[*clusterScope]{
-		{Name: "finalizer", Run: r.ensureFinalizer},
-		{Name: "reserve", Run: r.reserve},
-		{Name: "certificates", Run: r.ensureCertificates},
-		{Name: "version", Run: r.checkVersion},
-		{Name: "apply", Run: r.apply},
-	})
+	steps := r.internal()
+	if cluster.Spec.External != nil {
+		steps = r.external()
+	}
+	specErr := reconcile.Run(ctx, s, steps.spec)
 	if overtaken(specErr) {
 		return again(), nil
 	}
-	serveErr := reconcile.Run(ctx, s, []reconcile.Step[*clusterScope]{
-		{Name: "observe", Run: r.observe},
-		{Name: "quorum", Run: r.awaitQuorum},
-		{Name: "authentication", Run: r.enableAuthentication},
-	})
-	if s.members.Ready < quorum && s.members.Unknown > 0 && reconcile.IsTrue(cluster.Status.Conditions, v1alpha1.ConditionReady) {
+	serveErr := reconcile.Run(ctx, s, steps.serve)
+	careErr := reconcile.Run(ctx, s, steps.care)
+	if overtaken(careErr) {
+		return again(), nil
+	}
+	if s.members.Ready <= s.members.Replicas/2 && s.members.Unknown > 0 && reconcile.IsTrue(cluster.Status.Conditions, v1alpha1.ConditionReady) {
 		// Just after a start: the members that run have not been asked yet. The host
 		// tells when they have, in a moment; all tenants would be told of an outage
 		// that there is not.
 		return ctrl.Result{RequeueAfter: lookAgain}, nil
 	}
-	writeClusterStatus(s, specErr, serveErr)
+	writeClusterStatus(s, specErr, serveErr, careErr)
 	if err := reconcile.PatchStatus(ctx, r.Client, s.before, cluster); err != nil {
 		return ctrl.Result{}, err
 	}
-	result, err := reconcile.Result(urgent(specErr, serveErr))
-	for _, e := range []error{specErr, serveErr} {
+	result, err := reconcile.Result(urgent(urgent(specErr, serveErr), careErr))
+	result.RequeueAfter = reconcile.Earliest(result.RequeueAfter, surveyInterval)
+	for _, e := range []error{specErr, serveErr, careErr} {
 		if e := reconcile.As(e); e != nil {
 			result.RequeueAfter = reconcile.Earliest(result.RequeueAfter, e.After)
 		}
@@ -119,6 +136,39 @@ func (r *ClusterReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 		result.RequeueAfter = reconcile.Earliest(result.RequeueAfter, lookAgain)
 	}
 	return renewing(result, s.renewAt, r.now()), err
+}
+
+// clusterSteps are the steps of a pass: what the spec asks for, whether tenants are
+// served, and what has to be done so that they are tomorrow. Each list is run
+// whatever became of the one before.
+type clusterSteps struct {
+	spec, serve, care []reconcile.Step[*clusterScope]
+}
+
+// internal are the steps for members that run on the host.
+func (r *ClusterReconciler) internal() clusterSteps {
+	return clusterSteps{
+		spec: []reconcile.Step[*clusterScope]{
+			{Name: "finalizer", Run: r.ensureFinalizer},
+			{Name: "reserve", Run: r.reserve},
+			{Name: "certificates", Run: r.ensureCertificates},
+			{Name: "look", Run: r.look},
+			{Name: "version", Run: r.chooseVersion},
+			{Name: "apply", Run: r.apply},
+			{Name: "refusal", Run: r.reportVersion},
+		},
+		serve: []reconcile.Step[*clusterScope]{
+			{Name: "observe", Run: r.observe},
+			{Name: "quorum", Run: r.awaitQuorum},
+			{Name: "authentication", Run: r.enableAuthentication},
+		},
+		care: []reconcile.Step[*clusterScope]{
+			{Name: "record", Run: r.record},
+			{Name: "space", Run: r.checkSpace},
+			{Name: "replace", Run: r.replaceLost},
+			{Name: "defragment", Run: r.defragment},
+		},
+	}
 }
 
 // urgent is the one of two outcomes that decides when to look again: what is to be

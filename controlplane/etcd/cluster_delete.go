@@ -74,6 +74,10 @@ func tenantsPlaced(placed []v1alpha1.EtcdTenant) error {
 // stopMembers stops the members; the host tells when they are gone.
 func (r *ClusterReconciler) stopMembers(ctx context.Context, s *clusterScope) error {
 	r.Pool.Remove(s.cluster.Name)
+	r.surveyed.Delete(s.cluster.UID)
+	if s.cluster.Spec.External != nil {
+		return nil
+	}
 	gone, err := r.Host.Delete(ctx, v1alpha1.SystemNamespace, component.EtcdName(s.cluster.Name))
 	if err == nil && !gone {
 		err = reconcile.Wait("StoppingMembers", "waiting for the members to stop")
@@ -84,6 +88,10 @@ func (r *ClusterReconciler) stopMembers(ctx context.Context, s *clusterScope) er
 // deleteSecrets deletes the CAs last: without them the others look like those of a
 // cluster that has lost its CA.
 func (r *ClusterReconciler) deleteSecrets(ctx context.Context, s *clusterScope) error {
+	if s.cluster.Spec.External != nil {
+		// Those that it names are somebody else's.
+		return nil
+	}
 	var leaves, cas []string
 	for _, a := range authorities(s.cluster.Name, component.Addresses{}) {
 		cas = append(cas, a.what)

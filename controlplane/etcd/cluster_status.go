@@ -11,8 +11,9 @@ import (
 )
 
 // writeClusterStatus computes the conditions from one pass: specErr is what became
-// of the spec, and serveErr why tenants are not served.
-func writeClusterStatus(s *clusterScope, specErr, serveErr error) {
+// of the spec, serveErr why tenants are not served, and careErr what is being done
+// for the members.
+func writeClusterStatus(s *clusterScope, specErr, serveErr, careErr error) {
 	status, generation := &s.cluster.Status, s.cluster.Generation
 	set := func(conditionType string, err error, done string) {
 		reconcile.SetCondition(&status.Conditions, conditionType, generation, err, done)
@@ -29,7 +30,7 @@ func writeClusterStatus(s *clusterScope, specErr, serveErr error) {
 	}
 
 	ready := serveErr
-	if serveErr != nil && specErr != nil {
+	if serveErr != nil && specErr != nil && s.refused == nil {
 		// Members that were never started are not ready, but that is not the reason.
 		ready = specErr
 	}
@@ -37,28 +38,42 @@ func writeClusterStatus(s *clusterScope, specErr, serveErr error) {
 
 	var available error
 	if !s.members.Done() {
-		available = reconcile.Wait("MembersMissing", "%s", readiness(s.cluster.Name, s.members))
+		available = reconcile.Wait("MembersMissing", "%s", readiness(s.cluster, s.members))
+	}
+	if e := reconcile.As(careErr); e != nil && e.Kind != reconcile.KindRetry && (available != nil || e.Reason != reasonDefragmenting) {
+		available = careErr
 	}
 	if s.cluster.DeletionTimestamp != nil {
 		set(v1alpha1.ConditionDeleting, tenantsPlaced(s.placed), "")
 	}
-	set(v1alpha1.ConditionAvailable, available, fmt.Sprintf("all %d members are ready", component.EtcdReplicas))
+	set(v1alpha1.ConditionAvailable, available, fmt.Sprintf("all %d members are ready", s.members.Replicas))
+	if s.survey != nil && silent(s.survey.asked) < len(s.survey.asked) {
+		set(v1alpha1.ConditionStorageAvailable, s.space, "no member has raised an alarm")
+	}
+	if s.cluster.Spec.External == nil {
+		set(v1alpha1.ConditionUpToDate, changing(s), "all members run what the spec says")
+	}
 }
 
 // readiness tells how many members are ready, and what is wrong with the others.
-func readiness(cluster string, members component.Status) string {
-	if members.Ready >= component.EtcdReplicas {
-		return fmt.Sprintf("all %d members are ready, %d run what was applied last", component.EtcdReplicas, members.Updated)
+func readiness(cluster *v1alpha1.EtcdCluster, members component.Status) string {
+	all := max(members.Replicas, 1)
+	if members.Ready >= all {
+		return fmt.Sprintf("all %d members are ready, %d run what was applied last", all, members.Updated)
 	}
 	var missing []string
-	for i := range component.EtcdReplicas {
-		if !slices.Contains(members.ReadyOrdinals, i) {
-			missing = append(missing, fmt.Sprintf("%s-%d", component.EtcdName(cluster), i))
+	for i := range all {
+		switch {
+		case slices.Contains(members.ReadyOrdinals, i):
+		case cluster.Spec.External != nil:
+			missing = append(missing, cluster.Spec.External.Endpoints[i])
+		default:
+			missing = append(missing, component.EtcdMember(cluster.Name, i))
 		}
 	}
 	why := "not ready yet"
 	if members.Message != "" {
 		why = members.Message
 	}
-	return fmt.Sprintf("%d of %d members are ready: %s: %s", members.Ready, component.EtcdReplicas, strings.Join(missing, ", "), why)
+	return fmt.Sprintf("%d of %d members are ready: %s: %s", members.Ready, all, strings.Join(missing, ", "), why)
 }

@@ -17,6 +17,7 @@ func (r *ClusterReconciler) reserve(ctx context.Context, s *clusterScope) (err e
 		Namespace: v1alpha1.SystemNamespace,
 		Name:      component.EtcdName(s.cluster.Name),
 		Replicas:  component.EtcdReplicas,
+		Labels:    clusterLabels(s.cluster.Name),
 		Ports:     component.EtcdPorts(),
 	})
 	if err == nil {
@@ -25,34 +26,20 @@ func (r *ClusterReconciler) reserve(ctx context.Context, s *clusterScope) (err e
 	return err
 }
 
-// checkVersion asks the members what they run when the spec has changed. When none
-// answers nobody can know, and a spec that may be the cure is let through.
-func (r *ClusterReconciler) checkVersion(ctx context.Context, s *clusterScope) error {
-	if s.cluster.Status.ObservedGeneration == s.cluster.Generation {
-		return nil
-	}
-	members, err := r.Host.Status(ctx, v1alpha1.SystemNamespace, component.EtcdName(s.cluster.Name))
-	if err != nil || members.Gone {
-		return err
-	}
-	admin, err := connect(ctx, r.Client, r.Pool, s.cluster)
-	if err != nil {
-		return err
-	}
-	return checkUpgrade(admin.Members(ctx), s.cluster.Spec.Version)
-}
-
 // apply runs the members as the spec says.
 func (r *ClusterReconciler) apply(ctx context.Context, s *clusterScope) error {
 	return r.Host.Apply(ctx, component.Etcd(component.EtcdInputs{
-		Cluster:      s.cluster.Name,
-		UID:          string(s.cluster.UID),
-		Version:      s.cluster.Spec.Version,
-		StorageQuota: s.cluster.Spec.StorageQuota.Value(),
-		Addresses:    s.addresses,
-		CAHash:       s.caHash[component.EtcdSecretCA],
-		PeerCAHash:   s.caHash[component.EtcdSecretPeerCA],
-		Labels:       clusterLabels(s.cluster.Name),
+		Cluster:    s.cluster.Name,
+		UID:        string(s.cluster.UID),
+		Version:    s.cluster.Status.Version,
+		Spec:       s.cluster.Spec,
+		Formed:     s.cluster.Status.ClusterID != "",
+		Absent:     s.absent(),
+		Leaders:    s.leaders(),
+		Addresses:  s.addresses,
+		CAHash:     s.caHash[component.EtcdSecretCA],
+		PeerCAHash: s.caHash[component.EtcdSecretPeerCA],
+		Labels:     clusterLabels(s.cluster.Name),
 	}))
 }
 
@@ -82,10 +69,13 @@ func (r *ClusterReconciler) observe(ctx context.Context, s *clusterScope) (err e
 	return err
 }
 
-// awaitQuorum waits for two members; the host tells when one is ready.
+// awaitQuorum waits for two of three members; the host tells when one is ready.
 func (r *ClusterReconciler) awaitQuorum(_ context.Context, s *clusterScope) error {
-	if s.members.Ready < quorum {
-		return reconcile.Wait("NoQuorum", "%s; %d are needed", readiness(s.cluster.Name, s.members), quorum)
+	if err := dataLost(s); err != nil {
+		return err
+	}
+	if needed := s.members.Replicas/2 + 1; s.members.Ready < needed {
+		return reconcile.Wait("NoQuorum", "%s; %d are needed", readiness(s.cluster, s.members), needed)
 	}
 	return nil
 }

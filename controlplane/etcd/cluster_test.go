@@ -144,7 +144,6 @@ func TestClusterCertificates(t *testing.T) {
 		"etcd-default-peer-ca": "etcd-default-peer-ca by etcd-default-peer-ca",
 		"etcd-default-server":  "etcd-default by etcd-default-ca server " + names,
 		"etcd-default-root":    "root by etcd-default-ca client",
-		"etcd-default-health":  "marina:health by etcd-default-ca client",
 		"etcd-default-peer":    "etcd-default by etcd-default-peer-ca server+client " + names,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -175,7 +174,7 @@ func TestClusterCertificatesAreRenewed(t *testing.T) {
 		}
 	}
 	slices.Sort(renewed)
-	want := []string{"etcd-default-health", "etcd-default-peer", "etcd-default-root", "etcd-default-server"}
+	want := []string{"etcd-default-peer", "etcd-default-root", "etcd-default-server"}
 	if !slices.Equal(renewed, want) {
 		t.Errorf("renewed %v, want %v", renewed, want)
 	}
@@ -191,7 +190,7 @@ func TestClusterThatMovesGetsCertificatesForItsNewAddresses(t *testing.T) {
 	s.host.hostname = "127.0.1.%d"
 	s.pass(s.api)
 	for name, same := range map[string]bool{
-		"etcd-default-ca": true, "etcd-default-peer-ca": true, "etcd-default-root": true, "etcd-default-health": true,
+		"etcd-default-ca": true, "etcd-default-peer-ca": true, "etcd-default-root": true,
 		"etcd-default-server": false, "etcd-default-peer": false,
 	} {
 		if cmp.Equal(first[name].Data, s.secrets()[name].Data) != same {
@@ -252,8 +251,8 @@ func TestClusterIsMadeWhateverCrashes(t *testing.T) {
 		}
 		s.want("SpecAccepted", "True", "AsExpected", "")
 		if !c.dead {
-			if len(c.calls) != 8 {
-				t.Errorf("%d writes for a new EtcdCluster, want 8, the finalizer, six Secrets and status: %v", len(c.calls), c.calls)
+			if len(c.calls) != 7 {
+				t.Errorf("%d writes for a new EtcdCluster, want 7, the finalizer, five Secrets and status: %v", len(c.calls), c.calls)
 			}
 			return
 		}
@@ -271,7 +270,7 @@ func TestClusterDeletionWaitsForTenants(t *testing.T) {
 	applied := len(s.host.applied)
 	s.pass(s.api)
 	s.want("Deleting", "Unknown", "TenantsPlaced", "(1): marina-x/tenant")
-	if len(s.host.applied) == applied || len(s.secrets()) != 6 {
+	if len(s.host.applied) == applied || len(s.secrets()) != 5 {
 		t.Error("with a tenant on it, it must be looked after as before")
 	}
 
@@ -281,7 +280,7 @@ func TestClusterDeletionWaitsForTenants(t *testing.T) {
 	s.pass(s.api)
 	s.want("Deleting", "Unknown", "StoppingMembers", "waiting for the members to stop")
 	s.want("Ready", "False", "Deleting", "waiting for the members to stop")
-	if len(s.secrets()) != 6 {
+	if len(s.secrets()) != 5 {
 		t.Error("members that still run need their Secrets")
 	}
 

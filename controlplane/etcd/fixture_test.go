@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -35,6 +36,9 @@ type world struct {
 	api    client.WithWatch
 	runner *runner
 	pool   *Pool
+	events *events.FakeRecorder
+	// reconciler lives as long as a manager does.
+	reconciler *ClusterReconciler
 }
 
 // cluster is the name of the one EtcdCluster.
@@ -63,12 +67,18 @@ func newCluster() *v1alpha1.EtcdCluster {
 }
 
 // newWorld starts three members and returns when their EtcdCluster is Ready.
-func newWorld() (*world, error) {
-	w := &world{api: newAPI(newCluster()), pool: &Pool{}}
+func newWorld(change ...func(*v1alpha1.EtcdCluster)) (*world, error) {
+	etcd := newCluster()
+	for _, c := range change {
+		c(etcd)
+	}
+	w := &world{api: newAPI(etcd), pool: &Pool{}}
 	var err error
 	if w.runner, err = newRunner(w.api); err != nil {
 		return nil, err
 	}
+	w.events = events.NewFakeRecorder(1000)
+	w.reconciler = &ClusterReconciler{Client: w.api, Host: w.runner, Pool: w.pool, events: w.events}
 	if err := eventually(func() error {
 		if _, err := w.reconcileCluster(); err != nil {
 			return err
@@ -86,8 +96,7 @@ func (w *world) stop() {
 }
 
 func (w *world) reconcileCluster() (ctrl.Result, error) {
-	r := &ClusterReconciler{Client: w.api, Host: w.runner, Pool: w.pool}
-	return r.Reconcile(context.Background(), ctrl.Request{NamespacedName: types.NamespacedName{Name: cluster}})
+	return w.reconciler.Reconcile(context.Background(), ctrl.Request{NamespacedName: types.NamespacedName{Name: cluster}})
 }
 
 func (w *world) cluster() *v1alpha1.EtcdCluster {
@@ -123,9 +132,9 @@ func sharedWorld(t testing.TB) *world {
 }
 
 // ownWorld is an EtcdCluster that the test may harm.
-func ownWorld(t testing.TB) *world {
+func ownWorld(t testing.TB, change ...func(*v1alpha1.EtcdCluster)) *world {
 	t.Helper()
-	w, err := newWorld()
+	w, err := newWorld(change...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -148,7 +149,24 @@ func furnish(t testing.TB, c *clientv3.Client, uid string) place {
 		t.Fatal(err)
 	}
 	p := place{uid: uid, key: Prefix(uid) + "key", lease: granted.ID}
-	if _, err := c.Put(soon(t), p.key, "of "+uid, clientv3.WithLease(p.lease)); err != nil {
+	put, err := c.Put(soon(t), p.key, "of "+uid, clientv3.WithLease(p.lease))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A member that has not heard yet whose keys hang on a lease lets anybody renew it,
+	// which guesses its number within that moment: etcd checks it where it is asked.
+	if err := eventually(func() error {
+		for _, endpoint := range c.Endpoints() {
+			status, err := c.Status(soon(t), endpoint)
+			if err != nil {
+				return err
+			}
+			if status.Header.Revision < put.Header.Revision {
+				return fmt.Errorf("%s is at revision %d", endpoint, status.Header.Revision)
+			}
+		}
+		return nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 	return p

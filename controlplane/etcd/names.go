@@ -14,13 +14,8 @@ import (
 // LabelEtcdCluster is on every Secret of an EtcdCluster.
 const LabelEtcdCluster = "marina.dev/etcd-cluster"
 
-const (
-	// rootUser is the only administrator; the name is etcd's.
-	rootUser = "root"
-	// healthUser is the common name of the certificate of probes. No user of etcd
-	// has this name, and no tenant can: a colon cannot be in a UID.
-	healthUser = "marina:health"
-)
+// rootUser is the only administrator; the name is etcd's.
+const rootUser = "root"
 
 // clusterLabels are those of everything that belongs to an EtcdCluster.
 func clusterLabels(cluster string) map[string]string {

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -79,8 +80,15 @@ func (p *placements) candidate(ctx context.Context, c client.Reader, name string
 		Name:       name,
 		Tenants:    int32(tenants),
 		MaxTenants: ptr.Deref(cluster.Spec.MaxTenants, v1alpha1.DefaultMaxTenants),
-		Ready:      cluster.DeletionTimestamp == nil && reconcile.IsTrue(cluster.Status.Conditions, v1alpha1.ConditionReady),
+		Ready:      cluster.DeletionTimestamp == nil && takesTenants(cluster),
 	}, nil
+}
+
+// takesTenants reports whether an EtcdCluster serves, and has room for what a tenant
+// writes.
+func takesTenants(cluster *v1alpha1.EtcdCluster) bool {
+	conditions := cluster.Status.Conditions
+	return reconcile.IsTrue(conditions, v1alpha1.ConditionReady) && !meta.IsStatusConditionFalse(conditions, v1alpha1.ConditionStorageAvailable)
 }
 
 // refuseTwin refuses a second place for the same tenant: whichever were deleted

@@ -83,7 +83,7 @@ func TestClusterCertificatesOverTwoYears(t *testing.T) {
 		}
 	}
 	// Eight months each: a year's certificate is renewed in the 35th week, the 70th, ...
-	want := map[string]int{"etcd-default-server": 2, "etcd-default-peer": 2, "etcd-default-root": 2, "etcd-default-health": 2}
+	want := map[string]int{"etcd-default-server": 2, "etcd-default-peer": 2, "etcd-default-root": 2}
 	if diff := cmp.Diff(want, renewals); diff != "" {
 		t.Errorf("renewals (-want +got):\n%s", diff)
 	}
@@ -100,7 +100,7 @@ func TestAClockThatJumps(t *testing.T) {
 	told(s.events)
 	s.now = s.now.Add(-24 * time.Hour)
 	s.pass(s.api)
-	for _, name := range []string{"server", "peer", "root", "health"} {
+	for _, name := range []string{"server", "peer", "root"} {
 		pair, _ := pki.FromSecretData(s.secrets()["etcd-default-"+name].Data)
 		cert, err := pair.Certificate()
 		if err != nil {
@@ -111,8 +111,8 @@ func TestAClockThatJumps(t *testing.T) {
 		}
 	}
 	got := told(s.events)
-	if len(got) != 4 || !strings.Contains(strings.Join(got, ""), "NotYetValid: the certificate is valid from ") {
-		t.Errorf("Events %q, want one of each of four certificates that were not valid yet", got)
+	if len(got) != 3 || !strings.Contains(strings.Join(got, ""), "NotYetValid: the certificate is valid from ") {
+		t.Errorf("Events %q, want one of each of three certificates that were not valid yet", got)
 	}
 	if after := s.secrets(); !cmp.Equal(first["etcd-default-ca"].Data, after["etcd-default-ca"].Data) {
 		t.Error("the CA was replaced")

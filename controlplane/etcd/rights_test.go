@@ -3,10 +3,13 @@ package etcd
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/marina-dev/marina/pkg/pki"
 )
 
 // TestWhatACertificateMayDo holds the table above against the real etcd.
@@ -19,8 +22,7 @@ func TestWhatACertificateMayDo(t *testing.T) {
 		"tenant":         w.open(t, w.tenantPair(t, tenant)),
 		"deleted tenant": w.open(t, w.tenantPair(t, gone)),
 	}
-	health, _ := w.pair(t, secretKey(cluster, "health"))
-	clients["health"] = w.open(t, health)
+	clients["nobody"] = w.nobody(t)
 	w.removeTenant(t, gone)
 
 	members, err := root.MemberList(soon(t))
@@ -36,8 +38,8 @@ func TestWhatACertificateMayDo(t *testing.T) {
 	before := authState(t, root)
 	for name, right := range rights {
 		t.Run(name, func(t *testing.T) {
-			for who, want := range map[string]string{"tenant": right.tenant, "health": right.nobody, "deleted tenant": right.nobody} {
-				s.own = place{uid: map[string]string{"tenant": "c", "health": healthUser, "deleted tenant": "c00"}[who]}
+			for who, want := range map[string]string{"tenant": right.tenant, "nobody": right.nobody, "deleted tenant": right.nobody} {
+				s.own = place{uid: map[string]string{"tenant": "c", "nobody": "nobody", "deleted tenant": "c00"}[who]}
 				got := allowed
 				if err := right.try(soon(t), clients[who], s); err != nil {
 					got = rpctypes.Error(err).Error()
@@ -59,9 +61,8 @@ func TestNobodyElseReadsOrWrites(t *testing.T) {
 	tenant, gone := w.addTenant(t, "d"), w.addTenant(t, "d0")
 	t.Cleanup(func() { w.removeTenant(t, tenant) })
 	at := furnish(t, w.open(t, w.tenantPair(t, tenant)), "d")
-	health, _ := w.pair(t, secretKey(cluster, "health"))
 	for who, client := range map[string]*clientv3.Client{
-		"health": w.open(t, health), "deleted tenant": w.open(t, w.tenantPair(t, gone)),
+		"nobody": w.nobody(t), "deleted tenant": w.open(t, w.tenantPair(t, gone)),
 	} {
 		if who == "deleted tenant" {
 			w.removeTenant(t, gone)
@@ -72,6 +73,17 @@ func TestNobodyElseReadsOrWrites(t *testing.T) {
 			}
 		}
 	}
+}
+
+// nobody is a client with a certificate of the CA that no user of etcd has.
+func (w *world) nobody(t testing.TB) *clientv3.Client {
+	t.Helper()
+	ca, _ := w.pair(t, secretKey(cluster, "ca"))
+	pair, err := ca.Issue(pki.Request{CommonName: "nobody", Usage: pki.ClientAuth}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.open(t, pair)
 }
 
 // authState is all users with their roles and all roles with their permissions.

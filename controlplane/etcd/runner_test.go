@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -11,10 +12,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -37,13 +36,24 @@ type runner struct {
 	mu        sync.Mutex
 	applied   *component.Component
 	addresses component.Addresses
-	members   [component.EtcdReplicas]*exec.Cmd
-	stopped   chan struct{}
+	volumes   int
+	// ends counts how often a member has ended by itself.
+	ends    [component.EtcdReplicas]int
+	members [component.EtcdReplicas]*process
+	// data identifies what each member has stored.
+	data    [component.EtcdReplicas]string
+	stopped chan struct{}
 	// observed is what Subscribe has seen last.
 	observed *component.Status
 }
 
 var _ host.Host = (*runner)(nil)
+
+// process is a member that runs, until ended is closed.
+type process struct {
+	*exec.Cmd
+	ended chan struct{}
+}
 
 func newRunner(c client.Reader) (*runner, error) {
 	if _, err := os.Stat(etcdBinary); err != nil {
@@ -67,7 +77,7 @@ func (r *runner) Reserve(_ context.Context, want host.Reservation) (component.Ad
 				return component.Addresses{}, err
 			}
 			defer listener.Close()
-			member[port] = component.HostPort{Host: address, Port: listener.Addr().(*net.TCPAddr).Port}
+			member[port.Name] = component.HostPort{Host: address, Port: listener.Addr().(*net.TCPAddr).Port}
 		}
 		r.addresses.Replicas = append(r.addresses.Replicas, member)
 	}
@@ -116,57 +126,6 @@ func replaceFile(path string, content []byte) error {
 	return os.Rename(path+".new", path)
 }
 
-// start starts one member; the lock is held.
-func (r *runner) start(i int) error {
-	name := fmt.Sprintf("%s-%d", r.applied.Name, i)
-	data := filepath.Join(r.dir, name)
-	if err := os.MkdirAll(data, 0o700); err != nil {
-		return err
-	}
-	variables := []string{
-		component.VarFiles, filepath.Join(r.dir, "files"),
-		component.VarData, data,
-		component.VarReplica, name,
-	}
-	for port, at := range r.addresses.Replicas[i] {
-		variables = append(variables, component.VarAddress, at.Host, component.VarPort(port), strconv.Itoa(at.Port))
-	}
-	replace := strings.NewReplacer(variables...)
-	var args []string
-	for _, arg := range r.applied.Main.Args {
-		args = append(args, replace.Replace(arg))
-	}
-	log, err := os.OpenFile(filepath.Join(r.dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	member := exec.Command(etcdBinary, args...)
-	member.Stdout, member.Stderr = log, log
-	// A test run that is killed leaves nothing behind.
-	member.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	r.members[i] = member
-	return member.Start()
-}
-
-// Kill kills a member, as a machine that loses power does.
-func (r *runner) Kill(i int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.members[i] != nil {
-		_ = r.members[i].Process.Kill()
-		_ = r.members[i].Wait()
-		r.members[i] = nil
-	}
-}
-
-// Start starts a member that was killed.
-func (r *runner) Start(i int) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.start(i)
-}
-
 // Status is what the subscriber has been told last; without one, members are asked
 // at once.
 func (r *runner) Status(ctx context.Context, _, _ string) (component.Status, error) {
@@ -187,6 +146,8 @@ func (r *runner) ask(ctx context.Context) component.Status {
 	if status.Gone {
 		return status
 	}
+	r.revive()
+	status.Data = slices.Clone(r.data[:])
 	var group sync.WaitGroup
 	errs := [component.EtcdReplicas]error{}
 	for i := range r.members {
@@ -209,17 +170,11 @@ func (r *runner) ask(ctx context.Context) component.Status {
 func (r *runner) probe(ctx context.Context, i int) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	config := &tls.Config{InsecureSkipVerify: true}
-	if folder := r.applied.Readiness.ClientCert; folder != "" {
-		files := filepath.Join(r.dir, "files", folder)
-		pair, err := tls.LoadX509KeyPair(filepath.Join(files, "tls.crt"), filepath.Join(files, "tls.key"))
-		if err != nil {
-			return err
-		}
-		config.Certificates = []tls.Certificate{pair}
+	if !r.applied.Readiness.Plain {
+		return errors.New("a kubelet has no certificate to present")
 	}
 	at := r.addresses.Replicas[i][r.applied.Readiness.Port]
-	return get(ctx, config, fmt.Sprintf("https://%s:%d%s", at.Host, at.Port, r.applied.Readiness.Path))
+	return get(ctx, nil, fmt.Sprintf("http://%s:%d%s", at.Host, at.Port, r.applied.Readiness.Path))
 }
 
 // get succeeds when the answer is 200.

@@ -8,7 +8,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/marina-dev/marina/controlplane/component"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 	"github.com/marina-dev/marina/pkg/pki"
 	"github.com/marina-dev/marina/pkg/reconcile"
@@ -46,7 +45,7 @@ func dataOf(secret *corev1.Secret) map[string][]byte {
 
 // connect returns the administrator's client of an EtcdCluster.
 func connect(ctx context.Context, c client.Reader, pool *Pool, cluster *v1alpha1.EtcdCluster) (*Admin, error) {
-	key := secretKey(cluster.Name, component.EtcdSecretRoot)
+	key := rootKey(cluster)
 	secret, err := readSecret(ctx, c, key)
 	if err != nil {
 		return nil, err

@@ -159,6 +159,7 @@ func concernsTenants() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		was, is := e.ObjectOld.(*v1alpha1.EtcdCluster), e.ObjectNew.(*v1alpha1.EtcdCluster)
 		return reconcile.IsTrue(was.Status.Conditions, v1alpha1.ConditionReady) != reconcile.IsTrue(is.Status.Conditions, v1alpha1.ConditionReady) ||
+			takesTenants(was) != takesTenants(is) ||
 			was.Generation != is.Generation ||
 			is.Status.Tenants < was.Status.Tenants ||
 			!equality.Semantic.DeepEqual(was.Status.Endpoints, is.Status.Endpoints)

@@ -45,6 +45,7 @@ type tenantScope struct {
 	cluster *v1alpha1.EtcdCluster // connect
 	admin   *Admin                // connect
 	ca      *corev1.Secret        // connect: the CA that signs clients
+	root    *corev1.Secret        // connect: what the administrator presents, and whom it trusts
 	renewAt time.Time             // certificate: when it falls due
 }
 

@@ -14,7 +14,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
-	"github.com/marina-dev/marina/controlplane/component"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 	"github.com/marina-dev/marina/pkg/pki"
 	"github.com/marina-dev/marina/pkg/reconcile"
@@ -69,11 +68,15 @@ func (r *TenantReconciler) connect(ctx context.Context, s *tenantScope) error {
 	if s.admin, err = connect(ctx, r.Client, r.Pool, s.cluster); err != nil {
 		return err
 	}
-	key := secretKey(name, component.EtcdSecretCA)
-	if s.ca, err = readSecret(ctx, r.Client, key); err == nil && s.ca == nil {
-		err = reconcile.WaitFor(lookAgain, "WaitingForEtcdCluster", "waiting for Secret %s, the CA of EtcdCluster %s", key, name)
+	for key, into := range map[types.NamespacedName]**corev1.Secret{caKey(s.cluster): &s.ca, rootKey(s.cluster): &s.root} {
+		if *into, err = readSecret(ctx, r.Client, key); err != nil {
+			return err
+		}
+		if *into == nil {
+			return reconcile.WaitFor(lookAgain, "WaitingForEtcdCluster", "waiting for Secret %s of EtcdCluster %s", key, name)
+		}
 	}
-	return err
+	return nil
 }
 
 // ensureAccess makes user, role and permission.
@@ -100,7 +103,7 @@ func (r *TenantReconciler) ensureCertificate(ctx context.Context, s *tenantScope
 	if asked := s.tenant.Spec.CertificatesNotBefore; asked != nil {
 		request.IssuedSince = asked.Time
 	}
-	cert, err := pki.EnsureSecretData(dataOf(stored), s.ca.Data, request, r.now())
+	cert, err := pki.EnsureSecretData(dataOf(stored), signer(s.cluster, s.ca, s.root), request, r.now())
 	if errors.Is(err, pki.ErrCA) {
 		return caError(err, client.ObjectKeyFromObject(s.ca))
 	}

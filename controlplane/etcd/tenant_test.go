@@ -64,13 +64,17 @@ func TestUnchangedObjectsAreNotWritten(t *testing.T) {
 		t.Errorf("calls of two passes over a tenant (-want +got):\n%s", diff)
 	}
 
-	calls.calls = nil
 	cluster := &ClusterReconciler{Client: r.Client, Host: w.runner, Pool: r.Pool}
-	if result, err := cluster.Reconcile(context.Background(), requestFor(newCluster())); err != nil || result.RequeueAfter != time.Hour {
-		t.Errorf("%+v, %v; want it to rest for an hour", result, err)
-	}
-	if diff := cmp.Diff([]string{"/etcdserverpb.Auth/AuthStatus"}, calls.calls); diff != "" {
-		t.Errorf("calls of a pass over the EtcdCluster (-want +got):\n%s", diff)
+	const status, members, auth = "/etcdserverpb.Maintenance/Status", "/etcdserverpb.Cluster/MemberList", "/etcdserverpb.Auth/AuthStatus"
+	// The second follows at once, as when a tenant comes.
+	for i, want := range [][]string{{status, status, status, members, auth}, {auth}} {
+		calls.calls = nil
+		if result, err := cluster.Reconcile(context.Background(), requestFor(newCluster())); err != nil || result.RequeueAfter != time.Minute {
+			t.Errorf("%+v, %v; want it to rest for a minute", result, err)
+		}
+		if diff := cmp.Diff(want, calls.calls); diff != "" {
+			t.Errorf("calls of pass %d over the EtcdCluster (-want +got):\n%s", i, diff)
+		}
 	}
 	if after := state(); after != before {
 		t.Errorf("revisions of store and permissions went from %v to %v", before, after)
@@ -225,7 +229,9 @@ func TestPlacementOfABurst(t *testing.T) {
 func TestTenantRefusals(t *testing.T) {
 	ready := newCluster()
 	ready.Status.Conditions = []metav1.Condition{{Type: "Ready", Status: metav1.ConditionTrue}}
-	waiting := newCluster()
+	waiting, full, noSpace := newCluster(), ready.DeepCopy(), ready.DeepCopy()
+	full.Spec.MaxTenants = ptr.To[int32](1)
+	noSpace.Status.Conditions = append(noSpace.Status.Conditions, metav1.Condition{Type: "StorageAvailable", Status: metav1.ConditionFalse})
 	placed := newTenant("twin")
 	placed.Namespace, placed.UID, placed.Status.EtcdCluster = "elsewhere", "first", cluster
 	lost := newTenant("x")
@@ -244,6 +250,8 @@ func TestTenantRefusals(t *testing.T) {
 		"EtcdClusterWaits":   {newTenant("x"), []client.Object{waiting}, "Unknown", "WaitingForEtcdCluster", "EtcdCluster default"},
 		"EtcdClusterIsGone":  {lost, nil, "False", "EtcdClusterLost", "EtcdCluster default"},
 		"TheTenantIsThere":   {newTenant("twin"), []client.Object{ready, placed}, "False", "TenantUIDTaken", "elsewhere/tenant"},
+		"EtcdClusterIsFull":  {newTenant("x"), []client.Object{full, placed}, "False", "EtcdClustersFull", "default (1 of 1 tenants) has no room: raise its spec.maxTenants or add an EtcdCluster"},
+		"ItsStoreIsFull":     {newTenant("x"), []client.Object{noSpace}, "Unknown", "WaitingForEtcdCluster", "EtcdCluster default"},
 		"TheTenantWouldRule": {root, []client.Object{ready}, "False", "InvalidTenantUID", "root"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -100,7 +100,7 @@ func TestRangeOfATenant(t *testing.T) {
 func TestCheckUID(t *testing.T) {
 	for uid, good := range map[string]bool{
 		"4e7c9f6e-0f5c-4c2a-9f57-8d0f6f0f1a11": true, "a": true,
-		"root": false, "": false, "a/b": false, "a-": false, "-a": false, "A": false, "marina:health": false, "a\n": false, "..": false,
+		"root": false, "": false, "a/b": false, "a-": false, "-a": false, "A": false, "marina:x": false, "a\n": false, "..": false,
 	} {
 		if err := checkUID(uid); (err == nil) != good {
 			t.Errorf("checkUID(%q) = %v, want it accepted: %v", uid, err, good)
@@ -187,11 +187,11 @@ func TestReadiness(t *testing.T) {
 		members component.Status
 		want    string
 	}{
-		"OneMissing":   {component.Status{Ready: 2, ReadyOrdinals: []int{0, 2}, Message: "exit status 1"}, "2 of 3 members are ready: etcd-default-1: exit status 1"},
-		"NothingKnown": {component.Status{Ready: 1, ReadyOrdinals: []int{2}}, "1 of 3 members are ready: etcd-default-0, etcd-default-1: not ready yet"},
-		"Changing":     {component.Status{Ready: 3, Updated: 1, ReadyOrdinals: []int{0, 1, 2}}, "all 3 members are ready, 1 run what was applied last"},
+		"OneMissing":   {component.Status{Replicas: 3, Ready: 2, ReadyOrdinals: []int{0, 2}, Message: "exit status 1"}, "2 of 3 members are ready: etcd-default-1: exit status 1"},
+		"NothingKnown": {component.Status{Replicas: 3, Ready: 1, ReadyOrdinals: []int{2}}, "1 of 3 members are ready: etcd-default-0, etcd-default-1: not ready yet"},
+		"Changing":     {component.Status{Replicas: 3, Ready: 3, Updated: 1, ReadyOrdinals: []int{0, 1, 2}}, "all 3 members are ready, 1 run what was applied last"},
 	} {
-		if got := readiness("default", tc.members); got != tc.want {
+		if got := readiness(newCluster(), tc.members); got != tc.want {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)
 		}
 	}

@@ -7,13 +7,16 @@ import (
 	"context"
 
 	"github.com/marina-dev/marina/controlplane/component"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
 // Host runs Components. None of its calls waits for a process; what they began is
 // seen in Status, and Subscribe tells when to look.
 type Host interface {
 	// Reserve returns the addresses of a Component before it is computed. Called
-	// again, it returns the same ones; they stay reserved until Delete.
+	// again, it returns the same ones; they stay reserved until Delete. Addresses that
+	// somebody else gives may not be there yet: the error is then a reconcile.Wait that
+	// says what for.
 	Reserve(ctx context.Context, r Reservation) (component.Addresses, error)
 
 	// Apply makes the host run the Component as given. Applied again unchanged it
@@ -39,8 +42,19 @@ type Host interface {
 type Reservation struct {
 	Namespace, Name string
 	Replicas        int
-	// Ports by name, for each replica.
-	Ports []string
-	// Balanced asks for one more address, for all replicas together.
-	Balanced bool
+	Labels          map[string]string
+	// Ports of each replica.
+	Ports []component.Port
+	// Balanced ask for one more address each, for all replicas together.
+	Balanced []component.Balanced
+	// Exposure is how tenants are to reach the balanced ports.
+	Exposure v1alpha1.ExposureSpec
+}
+
+// ReservationOf is what a Component needs.
+func ReservationOf(c component.Component) Reservation {
+	return Reservation{
+		Namespace: c.Namespace, Name: c.Name, Replicas: c.Replicas, Labels: c.Labels,
+		Ports: c.Ports, Balanced: c.Balanced, Exposure: c.Hosting.Exposure,
+	}
 }

@@ -28,7 +28,10 @@ func certificates(hcp *v1alpha1.HostedControlPlane, api component.Addresses) ([]
 	hosts := []string{
 		"kubernetes", "kubernetes.default", "kubernetes.default.svc",
 		"kubernetes.default.svc." + hcp.Spec.Network.DNSDomain, "localhost",
-		serviceIP.String(), api.Host,
+		serviceIP.String(), api.Exposed[component.PortHTTPS].Host, api.Internal[component.PortHTTPS].Host,
+	}
+	if throughKonnectivity(hcp) {
+		hosts = append(hosts, api.Internal[component.AddressAnyAPIServer].Host)
 	}
 	for _, replica := range api.Replicas {
 		hosts = append(hosts, replica[component.PortHTTPS].Host)
@@ -49,6 +52,9 @@ func certificates(hcp *v1alpha1.HostedControlPlane, api component.Addresses) ([]
 		{v1alpha1.SecretFrontProxyClient, v1alpha1.SecretFrontProxyCA, pki.Request{CommonName: "front-proxy-client", Usage: pki.ClientAuth}},
 		{v1alpha1.SecretControllerManagerClient, v1alpha1.SecretCA, controller(component.NameControllerManager)},
 		{v1alpha1.SecretSchedulerClient, v1alpha1.SecretCA, controller(component.NameScheduler)},
+	}
+	if throughKonnectivity(hcp) {
+		all = append(all, certificate{v1alpha1.SecretKonnectivityServer, v1alpha1.SecretCA, konnectivityRequest(api)})
 	}
 	for i := range all {
 		all[i].request.IssuedSince = askedSince(hcp)

@@ -3,7 +3,6 @@ package hosted
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -167,7 +166,12 @@ func ownedMeta(hcp *v1alpha1.HostedControlPlane, name string) metav1.ObjectMeta 
 	}
 }
 
-// endpoint is the URL that clients use.
-func endpoint(api component.Addresses) string {
-	return fmt.Sprintf("https://%s:%d", api.Host, api.Port)
+// exposed is where tenants and their nodes reach the API servers, and internal where
+// what is hosted beside them does.
+func (s *scope) exposed() component.HostPort {
+	return s.addresses[component.NameAPIServer].Exposed[component.PortHTTPS]
+}
+
+func (s *scope) internal() component.HostPort {
+	return s.addresses[component.NameAPIServer].Internal[component.PortHTTPS]
 }

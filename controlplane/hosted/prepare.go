@@ -17,30 +17,36 @@ import (
 
 // findRelease reads the KubernetesRelease that the control plane is to run.
 func (r *Reconciler) findRelease(ctx context.Context, s *scope) error {
-	release := &v1alpha1.KubernetesRelease{}
-	err := r.Client.Get(ctx, types.NamespacedName{Name: s.version()}, release)
-	if apierrors.IsNotFound(err) {
-		return reconcile.UserError("ReleaseNotFound",
-			"KubernetesRelease %s does not exist: publish it, or choose a version of 'kubectl get kubernetesreleases'", s.version())
-	}
-	if err != nil {
-		return err
-	}
+	release, err := r.releaseNamed(ctx, s.version())
 	s.release = release
-	return nil
+	return err
+}
+
+// releaseNamed reads a KubernetesRelease.
+func (r *Reconciler) releaseNamed(ctx context.Context, name string) (*v1alpha1.KubernetesRelease, error) {
+	release := &v1alpha1.KubernetesRelease{}
+	err := r.Client.Get(ctx, types.NamespacedName{Name: name}, release)
+	if apierrors.IsNotFound(err) {
+		return nil, reconcile.UserError("ReleaseNotFound",
+			"KubernetesRelease %s does not exist: publish it, or choose a version of 'kubectl get kubernetesreleases'", name)
+	}
+	return release, err
 }
 
 // reserve asks the host for the addresses of the three components, which
 // certificates and kubeconfigs depend on.
 func (r *Reconciler) reserve(ctx context.Context, s *scope) error {
 	for _, name := range components {
-		addresses, err := r.Host.Reserve(ctx, host.Reservation{
+		reservation := host.Reservation{
 			Namespace: s.hcp.Namespace,
 			Name:      name,
 			Replicas:  component.HostedReplicas,
-			Ports:     []string{component.PortHTTPS},
-			Balanced:  name == component.NameAPIServer,
-		})
+			Labels:    labelsOf(s.hcp),
+			Ports:     component.Ports(name, s.hcp.Spec.NodeAccess),
+			Balanced:  component.BalancedPorts(name, s.hcp.Spec.NodeAccess),
+			Exposure:  s.hcp.Spec.Exposure,
+		}
+		addresses, err := r.Host.Reserve(ctx, reservation)
 		if err != nil {
 			return err
 		}

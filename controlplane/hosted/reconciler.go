@@ -114,6 +114,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Owns(&corev1.Secret{}).
 		Owns(&corev1.ConfigMap{}).
 		WatchesRawSource(r.hostEvents()).
+		WatchesRawSource(r.tenantEvents()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 8}).
 		Complete(r)
 }
@@ -125,6 +126,15 @@ func (r *Reconciler) hostEvents() source.Source {
 		r.Host.Subscribe(func(namespace, _ string) {
 			queue.Add(ctrlreconcile.Request{NamespacedName: types.NamespacedName{Namespace: namespace, Name: v1alpha1.NameHostedControlPlane}})
 		})
+		return nil
+	})
+}
+
+// tenantEvents wakes the HostedControlPlane of a tenant in which something that Marina
+// keeps has changed.
+func (r *Reconciler) tenantEvents() source.Source {
+	return source.TypedFunc[ctrlreconcile.Request](func(_ context.Context, queue workqueue.TypedRateLimitingInterface[ctrlreconcile.Request]) error {
+		r.tenants.changed = func(key types.NamespacedName) { queue.Add(ctrlreconcile.Request{NamespacedName: key}) }
 		return nil
 	})
 }

@@ -153,6 +153,12 @@ func (r *Reconciler) apply(ctx context.Context, s *scope, of string, names ...st
 	}
 	in := s.inputs
 	in.Kubernetes = version.Kubernetes()
+	if throughKonnectivity(s.hcp) && slices.Contains(names, component.NameAPIServer) {
+		if in.Konnectivity, err = r.konnectivityVersion(ctx, of); err != nil {
+			return err
+		}
+		in.KonnectivityHash = s.konnectivityHash()
+	}
 	for _, c := range []component.Component{component.APIServer(in), component.ControllerManager(in), component.Scheduler(in)} {
 		if !slices.Contains(names, c.Name) {
 			continue
@@ -196,6 +202,7 @@ func (r *Reconciler) computeInputs(ctx context.Context, s *scope) error {
 		Labels:             labelsOf(s.hcp),
 		Restarts:           s.hcp.Spec.Restarts,
 		Resync:             s.hcp.Spec.Resync,
+		Hosting:            s.hcp.Spec.HostingSpec,
 	}
 	return nil
 }

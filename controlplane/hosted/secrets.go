@@ -122,12 +122,16 @@ anonymous:
 // desiredConfigMaps is the content of every ConfigMap of a control plane.
 func desiredConfigMaps(s *scope) map[string]map[string]string {
 	// Encode fails only for a kubeconfig that names unknown types.
-	config, err := kubeconfig.Encode(kubeconfig.ByFiles(endpoint(s.addresses[component.NameAPIServer])))
+	config, err := kubeconfig.Encode(kubeconfig.ByFiles(s.internal().URL()))
 	if err != nil {
 		panic(err)
 	}
-	return map[string]map[string]string{
+	all := map[string]map[string]string{
 		v1alpha1.ConfigMapAPIServer:  {v1alpha1.KeyAuthentication: authenticationConfiguration},
 		v1alpha1.ConfigMapKubeconfig: {v1alpha1.KeyKubeconfig: string(config)},
 	}
+	if throughKonnectivity(s.hcp) {
+		all[v1alpha1.ConfigMapKonnectivity] = konnectivityFiles(s.addresses[component.NameAPIServer])
+	}
+	return all
 }

@@ -30,7 +30,11 @@ func testScope() *scope {
 			},
 		},
 		addresses: map[string]component.Addresses{
-			component.NameAPIServer: {Host: "192.0.2.7", Port: 21000, Replicas: []map[string]component.HostPort{replica(21001), replica(21002), replica(21003)}},
+			component.NameAPIServer: {
+				Exposed:  map[string]component.HostPort{component.PortHTTPS: {Host: "192.0.2.7", Port: 21000}},
+				Internal: map[string]component.HostPort{component.PortHTTPS: {Host: "192.0.2.7", Port: 21000}},
+				Replicas: []map[string]component.HostPort{replica(21001), replica(21002), replica(21003)},
+			},
 		},
 	}
 }

@@ -16,6 +16,10 @@ type facts struct {
 	// addons is the hash of the objects that are applied in the tenant; empty when
 	// this pass did not come that far or failed.
 	addons string
+	// kept is the digest of what Marina owns of them.
+	kept string
+	// agents is what is known of the konnectivity agents; nil for nothing yet.
+	agents *agents
 	// addonsErr is why they are not.
 	addonsErr error
 	// written is true when this pass wrote certificates: the host sees them in the next
@@ -50,11 +54,11 @@ func writeStatus(hcp *v1alpha1.HostedControlPlane, s *scope, err error) {
 		})
 	}
 	status.Components = list
-	if api, reserved := s.addresses[component.NameAPIServer]; reserved {
-		status.Endpoint = endpoint(api)
+	if _, reserved := s.addresses[component.NameAPIServer]; reserved {
+		status.Endpoint = s.exposed().URL()
 	}
 	if s.facts.addons != "" {
-		status.AppliedAddons = s.facts.addons
+		status.AppliedAddons, status.KeptAddons = s.facts.addons, s.facts.kept
 	}
 
 	set := func(conditionType string, err error, done string) {
@@ -64,6 +68,12 @@ func writeStatus(hcp *v1alpha1.HostedControlPlane, s *scope, err error) {
 	set(v1alpha1.ConditionControlPlaneReady, servesError(s.status), "API server, controller-manager and scheduler serve")
 	set(v1alpha1.ConditionAvailable, availableError(s.status), "all replicas are ready")
 	set(v1alpha1.ConditionAddonsReady, addonsError(s, status.AppliedAddons), "nodes can join and administrators have their rights")
+	switch {
+	case !throughKonnectivity(hcp):
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionKonnectivityReady)
+	case s.facts.agents != nil || meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionKonnectivityReady) == nil:
+		set(v1alpha1.ConditionKonnectivityReady, konnectivityError(s.facts.agents), "agents connect the API servers with the nodes")
+	}
 
 	if refused := userError(err); refused != nil || !failed(err) || !meta.IsStatusConditionFalse(status.Conditions, v1alpha1.ConditionSpecAccepted) {
 		// A pass that failed otherwise did not come to know better.
@@ -193,6 +203,19 @@ func addonsError(s *scope, applied string) error {
 		return s.facts.addonsErr
 	case applied == "":
 		return reconcile.Wait("WaitingForAPIServer", "they are applied once an API server is ready")
+	}
+	return nil
+}
+
+// konnectivityError tells why API servers cannot reach nodes. How many agents there are
+// is not said: it would change with every node.
+func konnectivityError(found *agents) error {
+	switch {
+	case found == nil:
+		return reconcile.Wait("NotObserved", "the agents have not been looked at yet")
+	case found.ready == 0:
+		return reconcile.Wait("NoAgent", "no pod of Deployment kube-system/%s is ready in the tenant: they need a node that is ready",
+			v1alpha1.KonnectivityAgent)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package hosted
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -23,11 +24,13 @@ import (
 const tenantCertValidity = 24 * time.Hour
 
 // tenant is the one small connection to a tenant's API server: no cache, one watch
-// (of its certificate signing requests).
+// (of its certificate signing requests), and the few requests of a keeper.
 type tenant struct {
 	// client applies objects, kube is the same connection typed.
 	client client.Client
 	kube   kubernetes.Interface
+	// keeper notices when what was applied is not as it was.
+	keeper *keeper
 
 	// madeFor tells whether the connection is still the right one, and madeAt and
 	// renewAt for how long.
@@ -43,13 +46,16 @@ type tenants struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
+	// changed is told of a tenant that needs a pass.
+	changed func(client.ObjectKey)
+
 	mu    sync.Mutex
 	byKey map[client.ObjectKey]*tenant
 }
 
 func newTenants(log logr.Logger) *tenants {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &tenants{log: log, ctx: ctx, cancel: cancel, byKey: map[client.ObjectKey]*tenant{}}
+	return &tenants{log: log, ctx: ctx, cancel: cancel, changed: func(client.ObjectKey) {}, byKey: map[client.ObjectKey]*tenant{}}
 }
 
 // Start implements manager.Runnable.
@@ -89,12 +95,13 @@ func (t *tenants) ensure(key client.ObjectKey, server string, ca pki.KeyPair, re
 		Timeout:         10 * time.Second,
 		QPS:             50, Burst: 100,
 	}
+	watching := rest.CopyConfig(config)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return limited{next} })
 	fresh := &tenant{madeFor: madeFor, madeAt: now, renewAt: now.Add(tenantCertValidity / 2)}
 	if fresh.client, err = client.New(config, client.Options{Scheme: scheme.Scheme, Mapper: tenantKinds()}); err != nil {
 		return nil, err
 	}
 	// A watch outlives any time-out.
-	watching := rest.CopyConfig(config)
 	watching.Timeout = 0
 	if fresh.kube, err = kubernetes.NewForConfig(watching); err != nil {
 		return nil, err
@@ -104,6 +111,8 @@ func (t *tenants) ensure(key client.ObjectKey, server string, ca pki.KeyPair, re
 	ctx, fresh.stop = context.WithCancel(t.ctx)
 	approver := &join.Approver{Client: fresh.kube, Log: t.log.WithValues("tenant", key.Namespace), Reserved: reserved}
 	go approver.Run(ctx)
+	fresh.keeper = newKeeper(fresh.client, t.log.WithValues("tenant", key.Namespace), func() { t.changed(key) })
+	go fresh.keeper.run(ctx)
 	t.byKey[key] = fresh
 	return fresh, nil
 }
@@ -122,18 +131,23 @@ func (t *tenants) remove(key client.ObjectKey) {
 // tenant's API server a discovery.
 func tenantKinds() meta.RESTMapper {
 	mapper := meta.NewDefaultRESTMapper(nil)
-	core, rbac := schema.GroupVersion{Version: "v1"}, schema.GroupVersion{Group: "rbac.authorization.k8s.io", Version: "v1"}
-	for _, kind := range []string{"ConfigMap", "Secret", "Service", "ServiceAccount"} {
-		mapper.Add(core.WithKind(kind), meta.RESTScopeNamespace)
+	for gv, kinds := range map[schema.GroupVersion][]string{
+		{Version: "v1"}:                                     {"ConfigMap", "Secret", "Service", "ServiceAccount"},
+		{Group: "apps", Version: "v1"}:                      {"DaemonSet", "Deployment"},
+		{Group: "discovery.k8s.io", Version: "v1"}:          {"EndpointSlice"},
+		{Group: "policy", Version: "v1"}:                    {"PodDisruptionBudget"},
+		{Group: "rbac.authorization.k8s.io", Version: "v1"}: {"Role", "RoleBinding"},
+	} {
+		for _, kind := range kinds {
+			mapper.Add(gv.WithKind(kind), meta.RESTScopeNamespace)
+		}
 	}
-	// The plural of Endpoints is not what the mapper would guess.
-	mapper.AddSpecific(core.WithKind("Endpoints"), core.WithResource("endpoints"), core.WithResource("endpoints"), meta.RESTScopeNamespace)
-	mapper.Add(schema.GroupVersionKind{Group: "discovery.k8s.io", Version: "v1", Kind: "EndpointSlice"}, meta.RESTScopeNamespace)
-	for _, kind := range []string{"Role", "RoleBinding"} {
-		mapper.Add(rbac.WithKind(kind), meta.RESTScopeNamespace)
-	}
+	rbac := schema.GroupVersion{Group: "rbac.authorization.k8s.io", Version: "v1"}
 	for _, kind := range []string{"ClusterRole", "ClusterRoleBinding"} {
 		mapper.Add(rbac.WithKind(kind), meta.RESTScopeRoot)
 	}
+	// The plural of Endpoints is not what the mapper would guess.
+	core := schema.GroupVersion{Version: "v1"}
+	mapper.AddSpecific(core.WithKind("Endpoints"), core.WithResource("endpoints"), core.WithResource("endpoints"), meta.RESTScopeNamespace)
 	return mapper
 }

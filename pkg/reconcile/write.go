@@ -57,13 +57,19 @@ const fieldOwner = "marina"
 // write even when nothing changes. One with a resourceVersion replaces that version
 // only, and is a conflict otherwise: for what was decided by what was there.
 func Apply(ctx context.Context, c client.Client, obj client.Object) error {
+	_, err := Applied(ctx, c, obj)
+	return err
+}
+
+// Applied is Apply and returns the object as the API server answered it.
+func Applied(ctx context.Context, c client.Client, obj client.Object) (*unstructured.Unstructured, error) {
 	gvk, err := c.GroupVersionKindFor(obj)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	u := &unstructured.Unstructured{Object: content}
 	u.SetGroupVersionKind(gvk)
@@ -71,7 +77,7 @@ func Apply(ctx context.Context, c client.Client, obj client.Object) error {
 	unstructured.RemoveNestedField(u.Object, "metadata", "creationTimestamp")
 	unstructured.RemoveNestedField(u.Object, "status")
 	if err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(fieldOwner), client.ForceOwnership); err != nil {
-		return fmt.Errorf("applying %s %s: %w", gvk.Kind, client.ObjectKeyFromObject(obj), err)
+		return nil, fmt.Errorf("applying %s %s: %w", gvk.Kind, client.ObjectKeyFromObject(obj), err)
 	}
-	return nil
+	return u, nil
 }

@@ -15,13 +15,15 @@ import (
 	"github.com/marina-dev/marina/cmd/marina/cli/operations"
 	"github.com/marina-dev/marina/cmd/marina/cli/session"
 	"github.com/marina-dev/marina/cmd/marina/cli/tokens"
+	"github.com/marina-dev/marina/cmd/marina/manager"
 	"github.com/marina-dev/marina/cmd/marina/up"
 )
 
 const description = `Marina runs Kubernetes clusters for many tenants.
 
-'marina up' starts everything on this machine. The other commands speak to a
-management cluster, whose kubeconfig is the first of these:
+'marina up' starts everything on this machine, 'marina manager' the controllers in a
+management cluster. The other commands speak to a management cluster, whose
+kubeconfig is the first of these:
 
   1. --kubeconfig
   2. $MARINA_KUBECONFIG
@@ -78,7 +80,7 @@ func newRoot() *cobra.Command {
 
 	root.AddCommand(cluster, operation, kubeconfig, token, newVersion(flags.Open),
 		newCompletion(),
-		withoutGlobalFlags(up.NewCommand()), withoutGlobalFlags(newBalancer()))
+		withoutGlobalFlags(up.NewCommand()), withoutGlobalFlags(manager.NewCommand()), withoutGlobalFlags(newBalancer()))
 	strict(root)
 	return root
 }

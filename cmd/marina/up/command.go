@@ -13,6 +13,7 @@ import (
 	"github.com/marina-dev/marina/cmd/marina/cli/arguments"
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
 	"github.com/marina-dev/marina/cmd/marina/cli/session"
+	"github.com/marina-dev/marina/cmd/marina/logging"
 )
 
 const description = `Run Marina on this machine: a management API, its controllers, and the
@@ -25,7 +26,7 @@ is killed the clusters live on, and the next 'marina up' takes them over.`
 // NewCommand is 'marina up'.
 func NewCommand() *cobra.Command {
 	options, err := defaults()
-	format, verbosity := formatText, 0
+	logs := logging.Flags{Format: logging.Text}
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Run everything on this machine",
@@ -37,10 +38,9 @@ func NewCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if format != formatText && format != formatJSON {
-				return failure.Usage(cmd.CommandPath(), "--log-format %q: it is text or json", format)
+			if options.Log, err = logs.New(cmd); err != nil {
+				return err
 			}
-			options.Log = newLogger(cmd.ErrOrStderr(), format, verbosity)
 			return run(cmd, options)
 		},
 	}
@@ -50,11 +50,9 @@ func NewCommand() *cobra.Command {
 	flags.IntVar(&options.Port, "port", options.Port, fmt.Sprintf("Port of the management API on %s. The %d ports after it are Marina's too.", address, managementPorts-1))
 	flags.Var(&options.Tenants, "port-range", "Ports of the clusters' control planes.")
 	flags.StringVar(&options.MetricsAddress, "metrics-address", options.MetricsAddress, `Where the controllers' metrics are served, for example 127.0.0.1:9090; "0" for nowhere.`)
-	flags.StringVar(&format, "log-format", format, "Format of the log on standard error: text or json.")
-	flags.IntVarP(&verbosity, "v", "v", verbosity, "Verbosity of the log: 0 for people, 4 for developers.")
+	logs.AddTo(cmd)
 	_ = cmd.MarkFlagDirname("data-dir")
 	_ = cmd.MarkFlagDirname("bin-dir")
-	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{formatText, formatJSON}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 

@@ -101,7 +101,7 @@ func (m *management) reserve(ctx context.Context) error {
 }
 
 func (m *management) reservePort(ctx context.Context, name, port string) (int, error) {
-	addresses, err := m.host.Reserve(ctx, host.Reservation{Namespace: managementNamespace, Name: name, Replicas: 1, Ports: []string{port}})
+	addresses, err := m.host.Reserve(ctx, host.Reservation{Namespace: managementNamespace, Name: name, Replicas: 1, Ports: []component.Port{{Name: port}}})
 	if err != nil {
 		return 0, fmt.Errorf("reserving the port of %s: %w", name, err)
 	}

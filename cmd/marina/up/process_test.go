@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/marina-dev/marina/cmd/marina/controllers"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
@@ -123,7 +124,7 @@ func awaitMembers(t *testing.T, o Options) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	scheme, err := newScheme()
+	scheme, err := controllers.Scheme()
 	if err != nil {
 		t.Fatal(err)
 	}

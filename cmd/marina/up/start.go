@@ -30,6 +30,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
+	"github.com/marina-dev/marina/cmd/marina/controllers"
+	"github.com/marina-dev/marina/cmd/marina/logging"
 	"github.com/marina-dev/marina/manifests"
 )
 
@@ -76,7 +78,7 @@ func Start(ctx context.Context, options Options) (_ *Running, err error) {
 	if err := options.complete(); err != nil {
 		return nil, err
 	}
-	routeLibraryLogs(options.Log)
+	logging.RouteLibraries(options.Log)
 	r := &Running{options: options, failed: make(chan error, 1)}
 	r.background, r.end = context.WithCancel(context.Background())
 	defer func() {
@@ -155,7 +157,7 @@ func (r *Running) whileEtcdServes(ctx context.Context, start func(context.Contex
 
 // startServing makes the empty API server one of Marina, and starts what works on it.
 func (r *Running) startServing(ctx context.Context) error {
-	scheme, err := newScheme()
+	scheme, err := controllers.Scheme()
 	if err != nil {
 		return err
 	}
@@ -200,7 +202,7 @@ func (r *Running) startControllers(ctx context.Context, config *rest.Config, sch
 	if r.managers, err = startManagers(ctx, config, options, r.tenants.setup); err != nil {
 		return err
 	}
-	r.started = append(r.started, part{name: "controllers", limit: managerStop + 5*time.Second, stop: r.managers.stop})
+	r.started = append(r.started, part{name: "controllers", limit: controllers.Stop + 5*time.Second, stop: r.managers.stop})
 	return nil
 }
 

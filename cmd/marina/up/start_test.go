@@ -22,6 +22,7 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/marina-dev/marina/cmd/marina/controllers"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
@@ -33,7 +34,7 @@ func mustStart(t *testing.T, o Options) (*Running, client.Client) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { mustStop(t, running) })
-	scheme, err := newScheme()
+	scheme, err := controllers.Scheme()
 	if err != nil {
 		t.Fatal(err)
 	}

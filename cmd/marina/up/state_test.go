@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/marina-dev/marina/cmd/marina/logging"
 )
 
 // What a crash, a full disk or a person may do to a file.
@@ -133,7 +135,7 @@ func TestDamagedStateFiles(t *testing.T) {
 				}
 				harmed := tree(t, string(d))
 				var log bytes.Buffer
-				err := prepareData(d, newLogger(&log, formatText, 0))
+				err := prepareData(d, logging.New(&log, logging.Text, 0))
 
 				after := tree(t, string(d))
 				switch want {
@@ -188,7 +190,7 @@ func TestAKeyThatIsRemovedOnPurposeIsMadeAgain(t *testing.T) {
 				}
 			}
 			var log bytes.Buffer
-			if err := prepareData(d, newLogger(&log, formatText, 0)); err != nil {
+			if err := prepareData(d, logging.New(&log, logging.Text, 0)); err != nil {
 				t.Fatal(err)
 			}
 			after := contents(t, d.pki())

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
+	"github.com/marina-dev/marina/cmd/marina/logging"
 )
 
 func TestErrorsOfTheDiskSayWhatToDo(t *testing.T) {
@@ -57,7 +58,7 @@ func TestErrorsOfTheDiskSayWhatToDo(t *testing.T) {
 
 func TestTheLogTellsHowMuchRoomThereIs(t *testing.T) {
 	var log bytes.Buffer
-	r := &Running{options: Options{Log: newLogger(&log, formatText, 0)}}
+	r := &Running{options: Options{Log: logging.New(&log, logging.Text, 0)}}
 	dir := t.TempDir()
 	said := map[string]bool{dir: true}
 	r.checkSpace([]string{dir, filepath.Join(dir, "missing")}, said)

@@ -11,6 +11,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/marina-dev/marina/cmd/marina/controllers"
 	"github.com/marina-dev/marina/controlplane/component"
 	"github.com/marina-dev/marina/controlplane/host/local"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
@@ -48,7 +49,7 @@ func (t *tenants) setup(ctx context.Context, mgr ctrl.Manager) (err error) {
 	if err := t.collectGarbage(ctx, mgr.GetAPIReader()); err != nil {
 		return err
 	}
-	return controllers(ctx, mgr, t.host)
+	return controllers.Setup(ctx, mgr, t.host)
 }
 
 // collectGarbage ends what belongs to a control plane that is gone.

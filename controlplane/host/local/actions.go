@@ -1,5 +1,7 @@
 package local
 
+import "slices"
+
 // phase is what a replica is about.
 type phase int
 
@@ -21,6 +23,9 @@ type replicaState struct {
 	// outdated runs something else than what was applied last.
 	outdated  bool
 	readiness readiness
+	// settling is true while one that runs what was applied last is not ready and may
+	// still become so.
+	settling bool
 }
 
 // rollout is how replicas may be changed.
@@ -29,6 +34,11 @@ type rollout struct {
 	ordered bool
 	// waited is true when they were held back long enough.
 	waited bool
+	// last are the ordinals to be replaced last.
+	last []int
+	// careful replaces one at a time also of those that are not ready: they have data,
+	// and may serve each other all the same.
+	careful bool
 }
 
 type verb int
@@ -53,16 +63,32 @@ func nextActions(states []replicaState, r rollout) []action {
 		if s.phase == stopped && s.wanted && !heldBack(s, states, r) {
 			actions = append(actions, action{startReplica, s.ordinal})
 		}
-		if s.phase == running && (!s.wanted || s.outdated && s.readiness == notReady) {
-			// One that does not serve is replaced at once: nothing is lost by it, and
-			// what is applied may be what makes it serve.
+		if s.phase == running && !s.wanted {
 			actions = append(actions, action{stopReplica, s.ordinal})
 		}
 	}
-	if last, ok := lastOutdated(states); ok && allReady(states) {
-		actions = append(actions, action{stopReplica, last})
+	if r.careful && moving(states) {
+		return actions
+	}
+	for _, s := range states {
+		if s.phase == running && s.wanted && s.outdated && s.readiness == notReady {
+			// One that does not serve is replaced at once: nothing is lost by it, and
+			// what is applied may be what makes it serve.
+			actions = append(actions, action{stopReplica, s.ordinal})
+			if r.careful {
+				return actions
+			}
+		}
+	}
+	if next, ok := nextOutdated(states, r.last); ok && allReady(states) {
+		actions = append(actions, action{stopReplica, next})
 	}
 	return actions
+}
+
+// moving reports whether a wanted replica is being replaced.
+func moving(states []replicaState) bool {
+	return slices.ContainsFunc(states, func(s replicaState) bool { return s.wanted && (s.phase != running || s.settling) })
 }
 
 // heldBack reports whether a replica has to wait for the first one to be ready. On a
@@ -80,13 +106,17 @@ func heldBack(s replicaState, states []replicaState, r rollout) bool {
 	return true
 }
 
-// lastOutdated finds the ready replica to replace next, from the last to the first as
-// a StatefulSet does.
-func lastOutdated(states []replicaState) (ordinal int, ok bool) {
+// nextOutdated finds the ready replica to replace next, from the last to the first as
+// a StatefulSet does, but those that are to be last only when no other is left.
+func nextOutdated(states []replicaState, last []int) (ordinal int, ok bool) {
 	for _, s := range states {
-		if s.wanted && s.phase == running && s.outdated {
-			ordinal, ok = s.ordinal, true
+		if !s.wanted || s.phase != running || !s.outdated {
+			continue
 		}
+		if ok && slices.Contains(last, s.ordinal) && !slices.Contains(last, ordinal) {
+			continue
+		}
+		ordinal, ok = s.ordinal, true
 	}
 	return ordinal, ok
 }

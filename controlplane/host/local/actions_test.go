@@ -14,8 +14,10 @@ func TestNextActions(t *testing.T) {
 	serving := replicaState{wanted: true, phase: running, readiness: ready}
 	ending := replicaState{wanted: true, phase: stopping, readiness: notReady}
 	outdated := func(s replicaState) replicaState { s.outdated = true; return s }
+	settling := func(s replicaState) replicaState { s.settling = true; return s }
 	surplus := func(s replicaState) replicaState { s.wanted = false; return s }
 
+	careful := rollout{careful: true}
 	ordered, waited := rollout{ordered: true}, rollout{ordered: true, waited: true}
 	cases := map[string]struct {
 		states  []replicaState
@@ -107,10 +109,59 @@ func TestNextActions(t *testing.T) {
 			want:   []action{{stopReplica, 0}, {stopReplica, 1}},
 			why:    "what is applied may be what makes them serve",
 		},
+		"WithDataOneAtATimeThoughNoneServes": {
+			states:  []replicaState{outdated(starting), outdated(starting), outdated(starting)},
+			rollout: careful,
+			want:    []action{{stopReplica, 0}},
+			why:     "it may be only that they answer in another way: their quorum must stay",
+		},
+		"WithDataTheNextWaitsForTheStart": {
+			states:  []replicaState{none, outdated(starting), outdated(starting)},
+			rollout: careful,
+			want:    []action{{startReplica, 0}},
+			why:     "two would be down",
+		},
+		"WithDataTheNextWaitsForTheNewOne": {
+			states:  []replicaState{settling(starting), outdated(starting), outdated(starting)},
+			rollout: careful,
+			why:     "two would be down",
+		},
+		"WithDataTheNextFollowsOneThatIsReady": {
+			states:  []replicaState{serving, outdated(starting), outdated(starting)},
+			rollout: careful,
+			want:    []action{{stopReplica, 1}},
+			why:     "two serve",
+		},
+		"WithDataTheNextDoesNotWaitForEver": {
+			states:  []replicaState{starting, outdated(starting), outdated(starting)},
+			rollout: careful,
+			want:    []action{{stopReplica, 1}},
+			why:     "the change may be what all of them need",
+		},
 		"RollAfterAFailedOne": {
 			states: []replicaState{outdated(serving), outdated(serving), outdated(starting)},
 			want:   []action{{stopReplica, 2}},
 			why:    "the correction replaces the one that the mistake took down, and no other",
+		},
+		"RollLeavesTheLeaderForLast": {
+			states: []replicaState{outdated(serving), outdated(serving), outdated(serving)}, rollout: rollout{last: []int{2}},
+			want: []action{{stopReplica, 1}},
+			why:  "each time it goes, another has to be elected",
+		},
+		"RollLeavesTheLeaderForLastWhereverItIs": {
+			states: []replicaState{outdated(serving), outdated(serving), serving}, rollout: rollout{last: []int{0}},
+			want: []action{{stopReplica, 1}},
+			why:  "each time it goes, another has to be elected",
+		},
+		"RollEndsWithTheLeader": {
+			states: []replicaState{serving, serving, outdated(serving)}, rollout: rollout{last: []int{2}},
+			want: []action{{stopReplica, 2}},
+			why:  "last is not never",
+		},
+		"RollReplacesALeaderThatDoesNotServe": {
+			states: []replicaState{outdated(serving), outdated(starting), outdated(serving)}, rollout: rollout{last: []int{1}},
+			want: []action{{stopReplica, 1}},
+			why:  "it leads nobody",
 		},
 		"RollOfASingleReplica": {
 			states: []replicaState{outdated(serving)},

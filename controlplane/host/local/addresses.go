@@ -111,7 +111,7 @@ func (b *addressBook) reserve(k key, r host.Reservation) (component.Addresses, e
 
 // extend picks the ports that r asks for and that are not held.
 func (r *reservation) extend(want host.Reservation, pick func() (int, error)) (err error) {
-	if want.Balanced && r.Balanced == 0 {
+	if len(want.Balanced) > 0 && r.Balanced == 0 {
 		if r.Balanced, err = pick(); err != nil {
 			return err
 		}
@@ -124,8 +124,8 @@ func (r *reservation) extend(want host.Reservation, pick func() (int, error)) (e
 		for name, port := range r.Replicas[i] {
 			ports[name] = port
 		}
-		for _, name := range want.Ports {
-			if ports[name] == 0 {
+		for _, port := range want.Ports {
+			if name := port.Name; ports[name] == 0 {
 				if ports[name], err = pick(); err != nil {
 					return err
 				}
@@ -139,12 +139,14 @@ func (r *reservation) extend(want host.Reservation, pick func() (int, error)) (e
 // addresses returns of what is held what is asked for.
 func (b *addressBook) addresses(held reservation, want host.Reservation) component.Addresses {
 	var a component.Addresses
-	if want.Balanced {
-		a.Host, a.Port = b.address.String(), held.Balanced
+	for _, balanced := range want.Balanced {
+		at := map[string]component.HostPort{balanced.Port: {Host: b.address.String(), Port: held.Balanced}}
+		a.Exposed, a.Internal = at, at
 	}
 	for _, replica := range held.Replicas[:want.Replicas] {
 		ports := map[string]component.HostPort{}
-		for _, name := range want.Ports {
+		for _, port := range want.Ports {
+			name := port.Name
 			ports[name] = component.HostPort{Host: b.address.String(), Port: replica[name]}
 		}
 		a.Replicas = append(a.Replicas, ports)

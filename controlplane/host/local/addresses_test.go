@@ -17,7 +17,11 @@ import (
 )
 
 func reservationOf(name string, replicas int, ports ...string) host.Reservation {
-	return host.Reservation{Namespace: testNamespace, Name: name, Replicas: replicas, Ports: ports, Balanced: true}
+	r := host.Reservation{Namespace: testNamespace, Name: name, Replicas: replicas, Balanced: []component.Balanced{{Port: "https"}}}
+	for _, port := range ports {
+		r.Ports = append(r.Ports, component.Port{Name: port})
+	}
+	return r
 }
 
 // book opens the address book of a fixture.
@@ -45,7 +49,7 @@ func mustReserve(t testing.TB, b *addressBook, r host.Reservation) component.Add
 
 // portsOf are all ports of some addresses.
 func portsOf(a component.Addresses) []int {
-	all := []int{a.Port}
+	all := []int{a.Exposed["https"].Port}
 	for _, r := range a.Replicas {
 		for _, p := range r {
 			all = append(all, p.Port)
@@ -58,7 +62,7 @@ func TestReserveGivesTheSameAgain(t *testing.T) {
 	f := newFixture(t)
 	b := f.book(t)
 	first := mustReserve(t, b, reservationOf("a", 3, "https", "metrics"))
-	if first.Host != "127.0.0.1" || len(first.Replicas) != 3 {
+	if first.Exposed["https"].Host != "127.0.0.1" || len(first.Replicas) != 3 {
 		t.Fatalf("addresses %+v: want three replicas on 127.0.0.1", first)
 	}
 	seen := map[int]bool{}
@@ -90,7 +94,7 @@ func TestReserveKeepsWhatIsNotAskedForAnyMore(t *testing.T) {
 		t.Errorf("back at three replicas (-before +after):\n%s", diff)
 	}
 	more := mustReserve(t, b, reservationOf("a", 3, "https", "metrics"))
-	if more.Port != three.Port || more.Replicas[2]["https"] != three.Replicas[2]["https"] {
+	if more.Exposed["https"].Port != three.Exposed["https"].Port || more.Replicas[2]["https"] != three.Replicas[2]["https"] {
 		t.Errorf("a further port changed the others: %+v, before %+v", more, three)
 	}
 }

@@ -18,7 +18,7 @@ func TestANewHostAdoptsWhatRuns(t *testing.T) {
 	h := f.host(t)
 	c := f.component(3)
 	c.Start = component.StartOrdered
-	c.Balanced = "https"
+	c.Balanced = []component.Balanced{{Port: "https"}}
 	c.Sidecars = []component.Process{f.sidecar("side")}
 	applied(t, h, c)
 	before, addresses := f.pids(t), reserve(t, h, c)
@@ -77,7 +77,7 @@ func TestANewHostRollsWhatRunsSomethingElse(t *testing.T) {
 	f := newFixture(t)
 	h := f.host(t)
 	c := f.component(3)
-	c.Balanced = "https"
+	c.Balanced = []component.Balanced{{Port: "https"}}
 	applied(t, h, c)
 	before := f.pids(t)
 	abandon(t, h)
@@ -103,7 +103,7 @@ func TestGarbageIsCollected(t *testing.T) {
 	f := newFixture(t)
 	h := f.host(t)
 	kept, orphan := f.component(1), f.component(2)
-	orphan.Name, orphan.Balanced = "orphan", "https"
+	orphan.Name, orphan.Balanced = "orphan", []component.Balanced{{Port: "https"}}
 	orphan.Sidecars = []component.Process{f.sidecar("side")}
 	reservedOnly := f.component(1)
 	reservedOnly.Name = "reserved-only"

@@ -8,6 +8,7 @@ import (
 
 	"github.com/marina-dev/marina/controlplane/component"
 	"github.com/marina-dev/marina/controlplane/host"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
 
@@ -20,7 +21,21 @@ func (h *Host) Reserve(_ context.Context, r host.Reservation) (component.Address
 	if err := h.usable(k); err != nil {
 		return component.Addresses{}, err
 	}
+	if err := hostable(r); err != nil {
+		return component.Addresses{}, err
+	}
 	return h.book.reserve(k, r)
+}
+
+// hostable returns what processes of one machine cannot offer.
+func hostable(r host.Reservation) error {
+	if t := r.Exposure.Type; t != "" && t != v1alpha1.ExposureHost {
+		return reconcile.UserError("NotHostable", "exposure by %s needs a management cluster: on one machine the HostingClass says 'type: Host'", t)
+	}
+	if len(r.Balanced) > 1 {
+		return reconcile.UserError("NotHostable", "Konnectivity needs a management cluster: on one machine the HostingClass says 'nodeAccess: Direct'")
+	}
+	return nil
 }
 
 // usable returns why nothing can be begun with a Component.
@@ -58,11 +73,7 @@ func (h *Host) Apply(ctx context.Context, c component.Component) error {
 		return err
 	}
 	files.resync(c.Resync)
-	r := host.Reservation{Namespace: c.Namespace, Name: c.Name, Replicas: c.Replicas, Balanced: c.Balanced != ""}
-	for _, port := range c.Ports {
-		r.Ports = append(r.Ports, port.Name)
-	}
-	addresses, err := h.book.reserve(k, r)
+	addresses, err := h.book.reserve(k, host.ReservationOf(c))
 	if err != nil {
 		return err
 	}

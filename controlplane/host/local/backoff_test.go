@@ -74,7 +74,7 @@ func TestAPortThatIsTakenIsTold(t *testing.T) {
 	h := f.host(t)
 	c := f.component(1)
 	taken := reserve(t, h, c).Replicas[0]["https"]
-	stranger, err := net.Listen("tcp", hostPort(taken))
+	stranger, err := net.Listen("tcp", taken.String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,8 +16,7 @@ const testBalancer = testNamespace + "/kube-apiserver/balancer"
 // balancedAddress is where a component is reached whichever replica serves.
 func balancedAddress(t testing.TB, h *Host, c component.Component) string {
 	t.Helper()
-	a := reserve(t, h, c)
-	return hostPort(component.HostPort{Host: a.Host, Port: a.Port})
+	return reserve(t, h, c).Exposed["https"].String()
 }
 
 func TestTheBalancerGoesAroundAReplicaThatDies(t *testing.T) {
@@ -25,7 +24,7 @@ func TestTheBalancerGoesAroundAReplicaThatDies(t *testing.T) {
 	f := newFixture(t)
 	h := f.host(t)
 	c := f.component(3)
-	c.Balanced = "https"
+	c.Balanced = []component.Balanced{{Port: "https"}}
 	applied(t, h, c)
 	balanced := balancedAddress(t, h, c)
 	waitFor(t, is("the balancer serves"), func() bool { _, err := get(balanced, "/pid"); return err == nil })
@@ -51,7 +50,7 @@ func TestADeadBalancerIsStartedAgain(t *testing.T) {
 	f := newFixture(t)
 	h := f.host(t)
 	c := f.component(1)
-	c.Balanced = "https"
+	c.Balanced = []component.Balanced{{Port: "https"}}
 	applied(t, h, c)
 	before := f.pids(t)
 	kill(t, before[testBalancer], syscall.SIGKILL)
@@ -72,7 +71,7 @@ func TestAHeldReplicaLosesItsConnections(t *testing.T) {
 	f := newFixture(t)
 	h := f.host(t)
 	c := f.component(1)
-	c.Balanced = "https"
+	c.Balanced = []component.Balanced{{Port: "https"}}
 	applied(t, h, c)
 	balanced := balancedAddress(t, h, c)
 	waitFor(t, is("the balancer serves"), func() bool { _, err := get(balanced, "/pid"); return err == nil })

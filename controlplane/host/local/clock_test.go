@@ -24,7 +24,7 @@ func TestAClockThatJumpsDisturbsNothing(t *testing.T) {
 			f.clock = fake
 			h := f.host(t)
 			c := f.component(2)
-			c.Balanced = "https"
+			c.Balanced = []component.Balanced{{Port: "https"}}
 			applied(t, h, c)
 			before, events := f.pids(t), f.events(t)
 

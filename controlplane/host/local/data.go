@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"k8s.io/apimachinery/pkg/util/uuid"
 )
 
 const (
@@ -26,31 +28,38 @@ func (u *unit) checkData(r *replica) error {
 	if running && (r.marked || r.readiness() != ready) {
 		return nil
 	}
-	err := keepData(u.desired.replicas[r.ordinal].dir)
-	r.marked = running && err == nil
+	id, err := keepData(u.desired.replicas[r.ordinal].dir)
+	r.marked, r.dataID = running && err == nil, id
 	return err
 }
 
-// keepData makes the folder for data in a replica's, or remembers that there is some.
-func keepData(dir string) error {
+// keepData makes the folder for data in a replica's, or remembers that there is some,
+// by a mark that identifies it.
+func keepData(dir string) (id string, err error) {
 	data, mark := filepath.Join(dir, dataFolder), filepath.Join(dir, dataMark)
 	if err := os.MkdirAll(data, 0o700); err != nil {
-		return err
+		return "", err
 	}
 	empty, err := isEmpty(data)
 	if err != nil {
-		return err
+		return "", err
 	}
-	_, err = os.Stat(mark)
+	text, err := os.ReadFile(mark)
 	switch {
 	case err == nil && empty:
-		return fmt.Errorf("its data in %s is gone and it is not started without: mount its disk, or see docs/how-to/recover.md", data)
-	case errors.Is(err, fs.ErrNotExist) && !empty:
-		return writeDurably(mark, nil)
+		return "", fmt.Errorf("its data in %s is gone and it is not started without: mount its disk, or see docs/how-to/recover.md", data)
+	case !empty && (errors.Is(err, fs.ErrNotExist) || err == nil && len(text) == 0):
+		// Marks were empty once.
+		id = string(uuid.NewUUID())
+		if err := writeDurably(mark, []byte(id)); err != nil {
+			// Another one the next time: nobody may remember this one.
+			return "", err
+		}
+		return id, nil
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
+		return "", nil
 	}
-	return err
+	return string(text), err
 }
 
 // isEmpty reports whether there is no file in a folder, however deep.

@@ -18,11 +18,13 @@ func TestAReplicaThatHasLostItsDataIsNotStarted(t *testing.T) {
 		goOn func(data string) error
 		// restart ends the Host too.
 		restart bool
+		// anew is whether what it stores then is something else.
+		anew bool
 	}{
 		"the folder, until it is back":       {lose: moveAway, goOn: moveBack},
 		"also when a Host begins":            {lose: moveAway, goOn: moveBack, restart: true},
 		"what is in it, as without its disk": {lose: emptyOut, goOn: func(data string) error { return os.WriteFile(filepath.Join(data, "file"), nil, 0o600) }},
-		"until somebody wants it to begin with nothing": {lose: os.RemoveAll, goOn: func(data string) error {
+		"until somebody wants it to begin with nothing": {anew: true, lose: os.RemoveAll, goOn: func(data string) error {
 			return os.Remove(filepath.Join(filepath.Dir(data), dataMark))
 		}},
 	}
@@ -43,6 +45,7 @@ func TestAReplicaThatHasLostItsDataIsNotStarted(t *testing.T) {
 			f.setReady(t, "kube-apiserver-0", true)
 			waitDone(t, h, c)
 			before := f.pids(t)[process]
+			stored := dataOf(t, h, c)
 
 			if tc.restart {
 				abandon(t, h)
@@ -64,8 +67,28 @@ func TestAReplicaThatHasLostItsDataIsNotStarted(t *testing.T) {
 			if got := f.count(t, "start kube-apiserver-0"); got != 2 {
 				t.Errorf("it was started %d times, want 2", got)
 			}
+			if tc.anew {
+				check(t, os.WriteFile(filepath.Join(data, "file"), []byte("of a tenant"), 0o600))
+				// It is looked for when it starts.
+				kill(t, f.pids(t)[process], syscall.SIGKILL)
+				waitFor(t, is("it runs again"), func() bool { return f.count(t, "start kube-apiserver-0") == 3 })
+				waitDone(t, h, c)
+			}
+			if got := dataOf(t, h, c); (got != stored) != tc.anew || stored == "" || got == "" {
+				t.Errorf("what is stored is identified as %q, before as %q: want another one: %v", got, stored, tc.anew)
+			}
 		})
 	}
+}
+
+// dataOf identifies what the first replica has stored.
+func dataOf(t *testing.T, h *Host, c component.Component) string {
+	t.Helper()
+	s := statusOf(t, h, c)
+	if len(s.Data) != c.Replicas {
+		t.Fatalf("status %+v: want the identity of each replica's data", s)
+	}
+	return s.Data[0]
 }
 
 func moveAway(data string) error { return os.Rename(data, data+".away") }

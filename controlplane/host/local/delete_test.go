@@ -20,7 +20,7 @@ func TestDeleteLeavesNothing(t *testing.T) {
 	f.files["config"] = map[string][]byte{"a": []byte("a")}
 	h := f.host(t)
 	c := f.component(3)
-	c.Balanced, c.Data = "https", true
+	c.Balanced, c.Data = []component.Balanced{{Port: "https"}}, true
 	c.Sidecars = []component.Process{f.sidecar("side")}
 	c.Mounts = []component.Mount{{Path: "config", Secret: "config"}}
 	applied(t, h, c)
@@ -33,7 +33,7 @@ func TestDeleteInTheMiddleOfAStart(t *testing.T) {
 	f := newFixture(t)
 	h := f.host(t)
 	c := f.component(3)
-	c.Balanced, c.Start = "https", component.StartOrdered
+	c.Balanced, c.Start = []component.Balanced{{Port: "https"}}, component.StartOrdered
 	f.setReady(t, "kube-apiserver-0", false)
 	apply(t, h, c)
 	waitFor(t, is("the first replica starts"), func() bool { return f.count(t, "start kube-apiserver-0") == 1 })
@@ -59,7 +59,7 @@ func TestDeleteOfWhatAnEarlierHostRan(t *testing.T) {
 	f := newFixture(t)
 	h := f.host(t)
 	c := f.component(2)
-	c.Balanced = "https"
+	c.Balanced = []component.Balanced{{Port: "https"}}
 	c.Sidecars = []component.Process{f.sidecar("side")}
 	applied(t, h, c)
 	f.waitStarted(t, "kube-apiserver-0/side", "kube-apiserver-1/side")

@@ -7,6 +7,18 @@ import (
 	"strings"
 )
 
+// expandAll is expand for each.
+func expandAll(list []string, vars map[string]string) ([]string, error) {
+	all := make([]string, len(list))
+	for i, s := range list {
+		var err error
+		if all[i], err = expand(s, vars); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
 // expand replaces $(NAME) by its value. $$ stands for one $, so that $$(NAME) is left
 // as $(NAME), and a $ before anything else for itself: the syntax of Kubernetes. Other
 // than there an unknown name is an error, since nobody could want it.

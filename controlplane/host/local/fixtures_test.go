@@ -253,16 +253,12 @@ func is(what string) func() string { return func() string { return what } }
 // address of a replica's https port.
 func address(t testing.TB, h *Host, c component.Component, ordinal int) string {
 	t.Helper()
-	return hostPort(reserve(t, h, c).Replicas[ordinal]["https"])
+	return reserve(t, h, c).Replicas[ordinal]["https"].String()
 }
 
 func reserve(t testing.TB, h *Host, c component.Component) component.Addresses {
 	t.Helper()
-	r := host.Reservation{Namespace: c.Namespace, Name: c.Name, Replicas: c.Replicas, Balanced: c.Balanced != ""}
-	for _, p := range c.Ports {
-		r.Ports = append(r.Ports, p.Name)
-	}
-	a, err := h.Reserve(t.Context(), r)
+	a, err := h.Reserve(t.Context(), host.ReservationOf(c))
 	if err != nil {
 		t.Fatalf("Reserve: %v", err)
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -31,12 +30,17 @@ const (
 
 // plan is what a Component is on this machine: all that is needed to run it.
 type plan struct {
-	ordered  bool
+	ordered bool
+	// last are the ordinals to be replaced last.
+	last     []int
 	replicas []*replicaPlan
 	// balancer is nil without a balanced address.
 	balancer *processPlan
 	files    fileSet
 }
+
+// hasData reports whether replicas keep data.
+func (p *plan) hasData() bool { return len(p.replicas) > 0 && p.replicas[0].data }
 
 // replicaPlan is one replica.
 type replicaPlan struct {
@@ -80,7 +84,7 @@ type planner struct {
 // plan computes what a Component is here. It reads no files but asks which binaries
 // there are.
 func (p planner) plan(c component.Component, a component.Addresses, files fileSet) (*plan, error) {
-	result := &plan{ordered: c.Start == component.StartOrdered, files: files}
+	result := &plan{ordered: c.Start == component.StartOrdered, last: c.RollLast, files: files}
 	for ordinal := range c.Replicas {
 		r, err := p.replica(c, ordinal, a.Replicas[ordinal])
 		if err != nil {
@@ -88,9 +92,9 @@ func (p planner) plan(c component.Component, a component.Addresses, files fileSe
 		}
 		result.replicas = append(result.replicas, r)
 	}
-	if c.Balanced != "" {
+	for _, balanced := range c.Balanced {
 		var err error
-		if result.balancer, err = p.balancer(c, a); err != nil {
+		if result.balancer, err = p.balancer(c, a, balanced.Port); err != nil {
 			return nil, fmt.Errorf("component %s/%s: %w", c.Namespace, c.Name, err)
 		}
 	}
@@ -101,7 +105,7 @@ func (p planner) replica(c component.Component, ordinal int, ports map[string]co
 	name := replicaName(c.Name, ordinal)
 	r := &replicaPlan{ordinal: ordinal, name: name, dir: filepath.Join(p.dir, c.Namespace, c.Name, name), data: c.Data}
 
-	vars := map[string]string{"FILES": r.files(), "ADDRESS": p.address, "REPLICA": name}
+	vars := map[string]string{"FILES": r.files(), "ADDRESS": p.address, "HOST": p.address, "REPLICA": name}
 	if c.Data {
 		vars["DATA"] = filepath.Join(r.dir, dataFolder)
 	}
@@ -132,10 +136,7 @@ func (p planner) replica(c component.Component, ordinal int, ports map[string]co
 		if !ok {
 			return nil, fmt.Errorf("readiness: there is no port %q", c.Readiness.Port)
 		}
-		r.probe = &readyz.Target{Address: hostPort(address), Path: c.Readiness.Path, Timeout: probeTimeout}
-		if c.Readiness.ClientCert != "" {
-			r.probe.CertDir = filepath.Join(r.files(), c.Readiness.ClientCert)
-		}
+		r.probe = &readyz.Target{Address: address.String(), Path: c.Readiness.Path, Plain: c.Readiness.Plain, Timeout: probeTimeout}
 	}
 	return r, nil
 }
@@ -149,11 +150,13 @@ func (p planner) process(c component.Component, process component.Process, r *re
 	if err != nil {
 		return nil, err
 	}
-	args := make([]string, len(process.Args))
-	for i, arg := range process.Args {
-		if args[i], err = expand(arg, vars); err != nil {
-			return nil, err
-		}
+	args, err := expandAll(process.Args, vars)
+	if err != nil {
+		return nil, err
+	}
+	beginArgs, err := expandAll(process.BeginArgs, vars)
+	if err != nil {
+		return nil, err
 	}
 	env := []string{}
 	for _, name := range slices.Sorted(maps.Keys(process.Env)) {
@@ -164,7 +167,7 @@ func (p planner) process(c component.Component, process component.Process, r *re
 		env = append(env, name+"="+value)
 	}
 	return &processPlan{
-		id: id, path: path, args: args, env: env, dir: r.dir,
+		id: id, path: path, args: slices.Concat(args, beginArgs), env: env, dir: r.dir,
 		log:   filepath.Join(r.dir, process.Name+".log"),
 		grace: graceOf(c),
 		hash: hashOf(struct {
@@ -178,18 +181,18 @@ func (p planner) process(c component.Component, process component.Process, r *re
 
 // balancer is one process for all replicas. Its plan depends on addresses only, so
 // that it lives through every roll of the replicas.
-func (p planner) balancer(c component.Component, a component.Addresses) (*processPlan, error) {
+func (p planner) balancer(c component.Component, a component.Addresses, port string) (*processPlan, error) {
 	dir := filepath.Join(p.dir, c.Namespace, c.Name)
 	o := balancer.Options{
-		Listen:    hostPort(component.HostPort{Host: a.Host, Port: a.Port}),
+		Listen:    a.Exposed[port].String(),
 		ReadyPath: c.Readiness.Path,
 	}
 	for _, replica := range a.Replicas {
-		address, ok := replica[c.Balanced]
+		address, ok := replica[port]
 		if !ok {
-			return nil, fmt.Errorf("balanced: there is no port %q", c.Balanced)
+			return nil, fmt.Errorf("balanced: there is no port %q", port)
 		}
-		o.Backends = append(o.Backends, hostPort(address))
+		o.Backends = append(o.Backends, address.String())
 	}
 	args := append([]string{"balancer"}, o.Args()...)
 	return &processPlan{
@@ -204,7 +207,7 @@ func (p planner) balancer(c component.Component, a component.Addresses) (*proces
 		log:   filepath.Join(dir, balancerName+".log"),
 		grace: balancerGrace,
 		hash:  hashOf(args),
-		ports: map[string]component.HostPort{c.Balanced: {Host: a.Host, Port: a.Port}},
+		ports: map[string]component.HostPort{port: a.Exposed[port]},
 	}, nil
 }
 
@@ -224,8 +227,6 @@ func graceOf(c component.Component) time.Duration {
 	}
 	return defaultGrace
 }
-
-func hostPort(a component.HostPort) string { return net.JoinHostPort(a.Host, strconv.Itoa(a.Port)) }
 
 // hashOf names a value. Half of a SHA-256 is enough to tell specs apart.
 func hashOf(v any) string {

@@ -25,7 +25,7 @@ func (f *fixture) planned(t testing.TB, c component.Component) *plan {
 }
 
 func (f *fixture) tryPlan(c component.Component) (*plan, error) {
-	a := component.Addresses{Host: "127.0.0.1", Port: 1}
+	a := component.Addresses{Exposed: map[string]component.HostPort{"https": {Host: "127.0.0.1", Port: 1}, "nope": {}}}
 	for i := range c.Replicas {
 		ports := map[string]component.HostPort{}
 		for j, p := range c.Ports {
@@ -39,11 +39,12 @@ func (f *fixture) tryPlan(c component.Component) (*plan, error) {
 func TestPlan(t *testing.T) {
 	f := newFixture(t)
 	c := f.component(2)
-	c.Data, c.Balanced, c.Grace = true, "https", 70*time.Second
+	c.Data, c.Balanced, c.Grace = true, []component.Balanced{{Port: "https"}}, 70*time.Second
 	c.Main.Args = []string{"--listen=$(ADDRESS):$(PORT_https)", "--data=$(DATA)", "--cert=$(FILES)/tls.crt"}
+	c.Main.BeginArgs = []string{"--join=$(HOST)"}
 	c.Main.Env = map[string]string{"NAME": "$(REPLICA)", "A": "b"}
 	c.Sidecars = []component.Process{f.sidecar("side")}
-	c.Readiness.ClientCert = "probe"
+	c.Readiness.Plain = true
 	p := f.planned(t, c)
 
 	r := p.replicas[1]
@@ -56,7 +57,7 @@ func TestPlan(t *testing.T) {
 	}
 	const dir = "/state/marina-test-0000/kube-apiserver/kube-apiserver-1"
 	main := r.processes[1]
-	wantArgs := []string{"--listen=127.0.0.1:20", "--data=" + dir + "/data", "--cert=" + dir + "/files/tls.crt"}
+	wantArgs := []string{"--listen=127.0.0.1:20", "--data=" + dir + "/data", "--cert=" + dir + "/files/tls.crt", "--join=127.0.0.1"}
 	if diff := cmp.Diff(wantArgs, main.args); diff != "" {
 		t.Errorf("args (-want +got):\n%s", diff)
 	}
@@ -66,7 +67,7 @@ func TestPlan(t *testing.T) {
 	if main.path != filepath.Join(f.bin, "kubernetes", "v0.0.0", "kube-apiserver") || main.grace != 70*time.Second || main.order != 1 {
 		t.Errorf("main %+v: want the binary of its version, the grace and its place in the order", main)
 	}
-	wantProbe := &readyz.Target{Address: "127.0.0.1:20", Path: "/readyz", CertDir: dir + "/files/probe", Timeout: time.Second}
+	wantProbe := &readyz.Target{Address: "127.0.0.1:20", Path: "/readyz", Plain: true, Timeout: time.Second}
 	if diff := cmp.Diff(wantProbe, r.probe); diff != "" {
 		t.Errorf("probe (-want +got):\n%s", diff)
 	}
@@ -80,7 +81,7 @@ func TestWhatARestartIsFor(t *testing.T) {
 	f := newFixture(t)
 	base := func() component.Component {
 		c := f.component(1)
-		c.Data, c.Balanced = true, "https"
+		c.Data, c.Balanced = true, []component.Balanced{{Port: "https"}}
 		c.Main.Env = map[string]string{"A": "1", "B": "2"}
 		c.Sidecars = []component.Process{f.sidecar("side")}
 		c.Mounts = []component.Mount{{Path: "reloaded", Secret: "r"}, {Path: "fixed", Secret: "f-1", Hash: "1"}}
@@ -92,6 +93,8 @@ func TestWhatARestartIsFor(t *testing.T) {
 	}{
 		"Nothing":             {func(*component.Component) {}, false},
 		"AnArgument":          {func(c *component.Component) { c.Main.Args = append(c.Main.Args, "--v=2") }, true},
+		"ABeginArgument":      {func(c *component.Component) { c.Main.BeginArgs = []string{"--state=existing"} }, false},
+		"WhoIsRolledLast":     {func(c *component.Component) { c.RollLast = []int{0} }, false},
 		"AVariable":           {func(c *component.Component) { c.Main.Env["A"] = "2" }, true},
 		"ASidecarsArgument":   {func(c *component.Component) { c.Sidecars[0].Args = nil }, true},
 		"OneSidecarLess":      {func(c *component.Component) { c.Sidecars = nil }, true},
@@ -103,7 +106,7 @@ func TestWhatARestartIsFor(t *testing.T) {
 		"TheReadinessPath":    {func(c *component.Component) { c.Readiness.Path = "/livez" }, false},
 		"TheGrace":            {func(c *component.Component) { c.Grace = time.Hour }, false},
 		"Labels":              {func(c *component.Component) { c.Labels = map[string]string{"a": "b"} }, false},
-		"Resources":           {func(c *component.Component) { c.Resources.LimitMemory = 1 }, false},
+		"Resources":           {func(c *component.Component) { c.Main.Resources.LimitMemory = 1 }, false},
 		"MoreReplicas":        {func(c *component.Component) { c.Replicas = 3 }, false},
 	}
 	want := f.planned(t, base()).replicas[0].hash
@@ -127,7 +130,7 @@ func TestPlanRefuses(t *testing.T) {
 		"AnUnknownVariable": {func(c *component.Component) { c.Main.Args = []string{"$(NOPE)"} }, "$(NOPE)"},
 		"DataWithoutData":   {func(c *component.Component) { c.Main.Args = []string{"$(DATA)"} }, "$(DATA)"},
 		"AProbeOfNoPort":    {func(c *component.Component) { c.Readiness.Port = "nope" }, `"nope"`},
-		"ABalancedNoPort":   {func(c *component.Component) { c.Balanced = "nope" }, `"nope"`},
+		"ABalancedNoPort":   {func(c *component.Component) { c.Balanced = []component.Balanced{{Port: "nope"}} }, `"nope"`},
 		"ANameWithASlash":   {func(c *component.Component) { c.Main.Name = "a/b" }, "name"},
 		"KubernetesMissing": {
 			func(c *component.Component) { c.Main.Version = "v1.36.4" },

@@ -46,6 +46,8 @@ type replica struct {
 	filesProblem string
 	// marked is true once it is remembered that there is data.
 	marked bool
+	// dataID identifies it.
+	dataID string
 }
 
 func newReplica(p *replicaPlan, now time.Time) *replica {

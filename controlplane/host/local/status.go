@@ -25,12 +25,18 @@ func (u *unit) statusLocked() component.Status {
 	s.Unknown = len(u.found)
 	if u.goal == run {
 		s.Replicas = len(u.desired.replicas)
+		if s.Replicas > 0 && u.desired.replicas[0].data {
+			s.Data = make([]string, s.Replicas)
+		}
 	}
 	for _, ordinal := range slices.Sorted(maps.Keys(u.replicas)) {
 		r := u.replicas[ordinal]
 		messages = append(messages, r.messages(now)...)
 		if ordinal >= s.Replicas {
 			continue
+		}
+		if s.Data != nil {
+			s.Data[ordinal] = r.dataID
 		}
 		switch {
 		case r.readiness() == ready:

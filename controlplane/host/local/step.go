@@ -17,6 +17,9 @@ const (
 	// removalGrace is how long a process may take to stop that nobody will start again:
 	// an API server that has lost its etcd would use all of its own grace.
 	removalGrace = 2 * time.Second
+	// patience is how long a replica with data may take to become ready before another
+	// one is replaced that is not either: a change may be what they all need.
+	patience = time.Minute
 	// retryRemoval is when the removal of folders is tried again.
 	retryRemoval = time.Second
 )
@@ -76,14 +79,17 @@ func (u *unit) stepReplicas(now time.Time) (next time.Time) {
 
 // act begins what nextActions decides, and returns when time alone changes that.
 func (u *unit) act(now time.Time) (next time.Time) {
-	r := rollout{ordered: u.desired.ordered}
+	r := rollout{ordered: u.desired.ordered, last: u.desired.last, careful: u.desired.hasData()}
 	if first, ok := u.replicas[0]; ok && r.ordered {
 		until := first.began.Add(holdBack)
 		if r.waited = !now.Before(until); !r.waited {
 			next = until
 		}
 	}
-	for _, a := range nextActions(u.states(), r) {
+	if r.careful {
+		next = earliest(next, u.settled(now))
+	}
+	for _, a := range nextActions(u.states(now), r) {
 		switch a.verb {
 		case startReplica:
 			u.replicas[a.ordinal] = newReplica(u.desired.replicas[a.ordinal], now)
@@ -96,12 +102,33 @@ func (u *unit) act(now time.Time) (next time.Time) {
 			return next
 		}
 	}
+	if r.careful {
+		return next
+	}
 	// Nobody is held back.
 	return time.Time{}
 }
 
+// settling reports whether a replica runs what was applied last and may yet become
+// ready.
+func (u *unit) settling(ordinal int, now time.Time) bool {
+	r := u.replicas[ordinal]
+	return r != nil && r.on && ordinal < len(u.desired.replicas) && r.hash == u.desired.replicas[ordinal].hash &&
+		r.readiness() != ready && now.Before(r.since.Add(patience))
+}
+
+// settled is when the first replica that settles has taken too long.
+func (u *unit) settled(now time.Time) (at time.Time) {
+	for ordinal, r := range u.replicas {
+		if u.settling(ordinal, now) {
+			at = earliest(at, r.since.Add(patience))
+		}
+	}
+	return at
+}
+
 // states are the replicas that are wanted or there, by ordinal.
-func (u *unit) states() []replicaState {
+func (u *unit) states(now time.Time) []replicaState {
 	var states []replicaState
 	for i := range u.desired.replicas {
 		if _, ok := u.replicas[i]; !ok {
@@ -113,6 +140,7 @@ func (u *unit) states() []replicaState {
 		if ordinal < len(u.desired.replicas) {
 			s.wanted = true
 			s.outdated = r.hash != u.desired.replicas[ordinal].hash
+			s.settling = u.settling(ordinal, now)
 		}
 		states = append(states, s)
 	}

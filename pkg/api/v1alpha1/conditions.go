@@ -14,13 +14,19 @@ const (
 	// takes reads and writes.
 	ConditionEtcdReady = "EtcdReady"
 	// ConditionAddonsReady tells whether what every tenant needs has been applied
-	// in it: what a joining node reads, and the rights of administrators.
+	// in it: what a joining node reads, the rights of administrators, and what runs on
+	// its nodes.
 	ConditionAddonsReady = "AddonsReady"
+	// ConditionKonnectivityReady tells whether an agent connects the nodes with the API
+	// servers, where these reach nodes through Konnectivity. It needs a node to run on.
+	ConditionKonnectivityReady = "KonnectivityReady"
 	// ConditionCertificatesValid tells whether every certificate of the control plane
 	// is good, and when the next one is renewed.
 	ConditionCertificatesValid = "CertificatesValid"
 	// ConditionAvailable tells whether all replicas run, not only enough of them.
 	ConditionAvailable = "Available"
+	// ConditionStorageAvailable tells whether an etcd has room for what is written to it.
+	ConditionStorageAvailable = "StorageAvailable"
 	// ConditionUpToDate tells whether every replica runs the version and the
 	// configuration asked for, and if not, what it waits for.
 	ConditionUpToDate = "UpToDate"

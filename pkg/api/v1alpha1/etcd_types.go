@@ -30,14 +30,20 @@ type EtcdCluster struct {
 // DefaultMaxTenants is what EtcdClusterSpec.MaxTenants is unless given.
 const DefaultMaxTenants int32 = 250
 
-// EtcdClusterSpec sizes an EtcdCluster. It always has three members.
+// EtcdClusterSpec sizes an EtcdCluster. It has three members that Marina runs, unless it
+// is external.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.external) == has(oldSelf.external)",message="external can be neither added nor removed: the tenants' keys would be left behind; create another EtcdCluster"
+// +kubebuilder:validation:XValidation:rule="has(self.external) || has(self.version)",message="version is required unless the EtcdCluster is external: set it, for example to 3.7.3"
+// +kubebuilder:validation:XValidation:rule="!(has(self.external) && has(self.version))",message="version is of the members that Marina runs: leave it out with external"
 type EtcdClusterSpec struct {
 	// Version of etcd, without a leading v. It is at least 3.6.13: older ones let
-	// a tenant watch and raise alarms beyond its prefix.
-	// +required
+	// a tenant watch and raise alarms beyond its prefix. It goes up one minor version at
+	// a time and never down. It is required unless External is given.
+	// +optional
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="isSemver(self) && !semver(self).isLessThan(semver('3.6.13'))",message="version must be an etcd version of at least 3.6.13, for example 3.7.3: older ones do not keep tenants apart"
-	Version string `json:"version"`
+	Version string `json:"version,omitempty"`
 	// MaxTenants is the number of tenants that may be placed here.
 	// +kubebuilder:default=250
 	// +kubebuilder:validation:Minimum=0
@@ -47,10 +53,62 @@ type EtcdClusterSpec struct {
 	// +kubebuilder:default="8Gi"
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('64Mi')) >= 0",message="storageQuota must be at least 64Mi, for example 8Gi: etcd takes zero for its own default and less for no limit"
 	StorageQuota resource.Quantity `json:"storageQuota,omitempty,omitzero"`
+	// StorageSize is that of each member's volume. Unless given it is twice the
+	// StorageQuota and 2Gi: a defragmentation writes the store a second time.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).isGreaterThan(quantity('0'))",message="storageSize must be more than nothing, for example 18Gi"
+	StorageSize *resource.Quantity `json:"storageSize,omitempty"`
+	// StorageClass of the members' volumes; empty is the management cluster's default.
+	// It is of volumes that are yet to be made.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	StorageClass string `json:"storageClass,omitempty"`
+	// Resources of each member: 250m, 1Gi and at most 4Gi unless given.
+	// +optional
+	Resources Size `json:"resources,omitempty,omitzero"`
+	// WorkloadSpec is of the members that Marina runs.
+	WorkloadSpec `json:",inline"`
+	// External is an etcd that somebody else runs. It must have no users but Marina, and
+	// compact itself; whether there is an External cannot be changed.
+	// +optional
+	External *ExternalEtcd `json:"external,omitempty"`
+}
+
+// ExternalEtcd is how to reach an etcd that somebody else runs. Its Secrets are in
+// marina-system and have the label marina.dev/shard, as all that Marina reads.
+type ExternalEtcd struct {
+	// Endpoints are the client URLs of all members. API servers use them as well.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=9
+	// +kubebuilder:validation:items:MaxLength=256
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^https://[^/?#]+:[0-9]+$')",message="an endpoint is written as https://etcd-0.example.com:2379"
+	Endpoints []string `json:"endpoints"`
+	// ClientCASecretRef names the Secret with the CA, tls.crt and tls.key, that the
+	// members trust for clients. The tenants' certificates are signed by it.
+	// +required
+	ClientCASecretRef LocalReference `json:"clientCASecretRef"`
+	// RootSecretRef names the Secret with the client certificate of etcd's user root,
+	// tls.crt and tls.key, and, under ca.crt, whom to trust for the members' own.
+	// +required
+	RootSecretRef LocalReference `json:"rootSecretRef"`
 }
 
 // EtcdClusterStatus is what is.
 type EtcdClusterStatus struct {
+	// ClusterID is etcd's own, in hexadecimal, once all members have joined for the first
+	// time. From then on a member without data is not allowed to begin anew by itself.
+	// +optional
+	ClusterID string `json:"clusterID,omitempty"`
+	// Version is what the members have been told to run.
+	// +optional
+	Version string `json:"version,omitempty"`
+	// Members that Marina runs, by name.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Members []EtcdMember `json:"members,omitempty"`
 	// ReadyMembers is the number of members that answer and have a leader.
 	// +optional
 	ReadyMembers int32 `json:"readyMembers"`
@@ -67,6 +125,35 @@ type EtcdClusterStatus struct {
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// EtcdMember is a member that Marina runs.
+type EtcdMember struct {
+	// Name is that of its pod or process.
+	Name string `json:"name"`
+	// ID is etcd's own, in hexadecimal.
+	// +optional
+	ID string `json:"id,omitempty"`
+	// Data identifies what it has stored. When the host says that it is another, the
+	// member's data is lost.
+	// +optional
+	Data string `json:"data,omitempty"`
+	// Replacing identifies the data that a member is begun anew with, which has lost its
+	// own.
+	// +optional
+	Replacing string `json:"replacing,omitempty"`
+	// +optional
+	Ready bool `json:"ready,omitempty"`
+	// +optional
+	Leader bool `json:"leader,omitempty"`
+	// +optional
+	Version string `json:"version,omitempty"`
+	// DBSize is the size of its database, in bytes, to a hundredth of the quota.
+	// +optional
+	DBSize int64 `json:"dbSize,omitempty"`
+	// LastDefragmented is when its database was written anew.
+	// +optional
+	LastDefragmented *metav1.Time `json:"lastDefragmented,omitempty"`
 }
 
 // EtcdClusterList is a list of EtcdClusters.

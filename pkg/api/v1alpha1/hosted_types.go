@@ -42,10 +42,8 @@ type HostedControlPlaneSpec struct {
 	// CertSANs are further names of the API server's certificate.
 	// +optional
 	// +listType=atomic
-	CertSANs []string `json:"certSANs,omitempty"`
-	// Exposure tells how tenants reach the API server.
-	// +required
-	Exposure ExposureSpec `json:"exposure"`
+	CertSANs    []string `json:"certSANs,omitempty"`
+	HostingSpec `json:",inline"`
 	// EtcdClusters names the EtcdClusters that the tenant may be placed on.
 	// +required
 	// +listType=atomic
@@ -91,6 +89,10 @@ type HostedControlPlaneStatus struct {
 	// AppliedAddons is a hash of the objects that have been applied in the tenant.
 	// +optional
 	AppliedAddons string `json:"appliedAddons,omitempty"`
+	// KeptAddons is a digest of which of their fields Marina owns in the tenant: with
+	// another one somebody has changed or deleted something.
+	// +optional
+	KeptAddons string `json:"keptAddons,omitempty"`
 	// Resynced is the token of spec.resync that has been carried out.
 	// +optional
 	Resynced string `json:"resynced,omitempty"`

@@ -19,10 +19,10 @@ type HostingClass struct {
 }
 
 // HostingClassSpec is how the platform hosts.
+//
+// +kubebuilder:validation:XValidation:rule="self.exposure.type == 'Host' || self.nodeAccess == 'Konnectivity'",message="nodeAccess must be Konnectivity unless exposure is by Host: with Direct, whoever administers a tenant can have its API servers call any address of the management cluster's network",fieldPath=".nodeAccess"
 type HostingClassSpec struct {
-	// Exposure tells how tenants reach their API servers.
-	// +kubebuilder:default={type: Host}
-	Exposure ExposureSpec `json:"exposure,omitempty"`
+	HostingSpec `json:",inline"`
 	// EtcdClusters names the EtcdClusters that tenants of this class may be
 	// placed on. The one with the fewest tenants and room for another is taken.
 	// +required
@@ -32,19 +32,6 @@ type HostingClassSpec struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=63
 	EtcdClusters []string `json:"etcdClusters"`
-}
-
-// ExposureType is a way to reach an API server.
-// +kubebuilder:validation:Enum=Host
-type ExposureType string
-
-// ExposureHost serves on an address of the machine that runs the control plane.
-const ExposureHost ExposureType = "Host"
-
-// ExposureSpec tells how tenants reach their API servers.
-type ExposureSpec struct {
-	// +kubebuilder:default=Host
-	Type ExposureType `json:"type,omitempty"`
 }
 
 // HostingClassList is a list of HostingClasses.

@@ -25,6 +25,9 @@ const (
 	// to the API server.
 	SecretControllerManagerClient = "kube-controller-manager-client"
 	SecretSchedulerClient         = "kube-scheduler-client"
+	// SecretKonnectivityServer is what the konnectivity servers present to agents and to
+	// the API server.
+	SecretKonnectivityServer = "konnectivity-server"
 	// SecretEtcdClient is what the API server presents to etcd.
 	SecretEtcdClient = "etcd-client"
 	// SecretEncryption holds the EncryptionConfiguration for data at rest, under
@@ -33,6 +36,10 @@ const (
 
 	// ConfigMapAPIServer holds configuration files of the API server.
 	ConfigMapAPIServer = "kube-apiserver-config"
+	// ConfigMapKonnectivity holds the API server's EgressSelectorConfiguration, under
+	// KeyEgressSelector, and, under KeyKubeconfig, the kubeconfig of the konnectivity
+	// server.
+	ConfigMapKonnectivity = "konnectivity-server"
 	// ConfigMapKubeconfig holds, under KeyKubeconfig, the kubeconfig of the
 	// controller-manager and the scheduler, which names certificate files beside it.
 	ConfigMapKubeconfig = "kubeconfig"
@@ -45,7 +52,9 @@ const (
 	KeyEncryption = "encryption.yaml"
 	// KeyAuthentication is the AuthenticationConfiguration in ConfigMapAPIServer.
 	KeyAuthentication = "authentication.yaml"
-	// KeyKubeconfig is the file in ConfigMapKubeconfig.
+	// KeyEgressSelector is a file in ConfigMapKonnectivity.
+	KeyEgressSelector = "egress-selector.yaml"
+	// KeyKubeconfig is the file in ConfigMapKubeconfig and in ConfigMapKonnectivity.
 	KeyKubeconfig = "kubeconfig"
 
 	// GroupClusterAdmins is bound to cluster-admin in every tenant. Unlike
@@ -53,6 +62,13 @@ const (
 	GroupClusterAdmins = "marina:cluster-admins"
 	// GroupBootstrappers is the group of joining nodes' tokens.
 	GroupBootstrappers = "system:bootstrappers:marina:nodes"
+	// KonnectivityServerUser is who a konnectivity server is to the API server, which it
+	// asks about the tokens of agents.
+	KonnectivityServerUser = "system:konnectivity-server"
+	// KonnectivityAgent is the name of the agents and of their service account, in the
+	// tenant's kube-system, and KonnectivityAudience what their tokens are for.
+	KonnectivityAgent    = "konnectivity-agent"
+	KonnectivityAudience = "system:konnectivity-server"
 	// AnnotationNodeName on a bootstrap token's Secret names the only node that
 	// may join with it.
 	AnnotationNodeName = "marina.dev/node-name"

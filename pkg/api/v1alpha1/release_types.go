@@ -23,12 +23,19 @@ type KubernetesRelease struct {
 }
 
 // KubernetesReleaseSpec is what belongs to a release and not to a cluster.
+//
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.addons) || (has(self.addons) && self.addons == oldSelf.addons)",message="addons cannot be changed, or they would be rolled out in every cluster at once: publish a new build of the release"
 type KubernetesReleaseSpec struct {
 	// SupportedUntil is the last day on which the release gets fixes.
 	// +required
 	// +kubebuilder:validation:Format=date
 	// +kubebuilder:validation:MaxLength=10
 	SupportedUntil string `json:"supportedUntil"`
+
+	// Addons are the versions of what runs in and for every tenant besides Kubernetes
+	// itself. Once set they cannot be changed.
+	// +optional
+	Addons ReleaseAddons `json:"addons,omitempty,omitzero"`
 
 	// KubeletConfiguration holds the defaults of this minor's kubelets, a
 	// KubeletConfiguration of kubelet.config.k8s.io/v1beta1. Cluster addresses
@@ -39,6 +46,22 @@ type KubernetesReleaseSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="kubeletConfiguration cannot be changed: publish a new build of the release"
 	// +kubebuilder:validation:Type=object
 	KubeletConfiguration runtime.RawExtension `json:"kubeletConfiguration"`
+}
+
+// ReleaseAddons are versions as upstream writes them, which are the tags of images:
+// v1.14.6. kube-proxy has the version of Kubernetes.
+type ReleaseAddons struct {
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	CoreDNS string `json:"coreDNS,omitempty"`
+	// Konnectivity is the version of its server and of its agents.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Konnectivity string `json:"konnectivity,omitempty"`
+	// Pause holds the sandbox of a pod on nodes.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Pause string `json:"pause,omitempty"`
 }
 
 // KubernetesReleaseList is a list of KubernetesReleases.

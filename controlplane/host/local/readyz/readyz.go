@@ -1,6 +1,6 @@
-// Package readyz asks one server on one port whether it is ready, over HTTPS, many
-// times. It keeps the connection, since a TLS handshake costs both sides more than
-// the answer does, and asks on a fresh one when the kept one fails.
+// Package readyz asks one server on one port whether it is ready, many times. It
+// keeps the connection, since a TLS handshake costs both sides more than the answer
+// does, and asks on a fresh one when the kept one fails.
 //
 // It knows neither processes nor what an answer leads to.
 package readyz
@@ -14,7 +14,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -23,9 +22,8 @@ import (
 type Target struct {
 	// Address is host:port, and Path that of the GET.
 	Address, Path string
-	// CertDir is the folder of the tls.crt and tls.key that are presented; empty for
-	// none. They are read at each handshake, so that a renewed one is used.
-	CertDir string
+	// Plain asks over HTTP, and otherwise it is HTTPS.
+	Plain bool
 	// Timeout of one question, the handshake included.
 	Timeout time.Duration
 }
@@ -40,6 +38,10 @@ type Asker struct {
 // New returns an Asker, to be closed when it is no longer used.
 func New(t Target) *Asker {
 	dialer := &net.Dialer{Timeout: t.Timeout}
+	scheme := "https://"
+	if t.Plain {
+		scheme = "http://"
+	}
 	tlsConfig := &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		// The question goes to an address that we have given to the server ourselves,
@@ -47,14 +49,8 @@ func New(t Target) *Asker {
 		// traffic": whoever could forge it could as well take the traffic.
 		InsecureSkipVerify: true, //nolint:gosec // see above
 	}
-	if t.CertDir != "" {
-		tlsConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			pair, err := tls.LoadX509KeyPair(filepath.Join(t.CertDir, "tls.crt"), filepath.Join(t.CertDir, "tls.key"))
-			return &pair, err
-		}
-	}
 	return &Asker{
-		url:     "https://" + t.Address + "/" + strings.TrimPrefix(t.Path, "/"),
+		url:     scheme + t.Address + "/" + strings.TrimPrefix(t.Path, "/"),
 		timeout: t.Timeout,
 		transport: &http.Transport{
 			// No proxy, whatever the environment says: the address is of this machine.

@@ -1,21 +1,12 @@
 package readyz
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"io"
 	"log"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -24,12 +15,11 @@ import (
 
 // serve starts an HTTPS server and returns its host:port and how many connections it
 // has got.
-func serve(t testing.TB, handler http.HandlerFunc, config *tls.Config) (string, *atomic.Int32) {
+func serve(t testing.TB, handler http.HandlerFunc) (string, *atomic.Int32) {
 	t.Helper()
 	var connections atomic.Int32
 	s := httptest.NewUnstartedServer(handler)
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
-	s.TLS = config
 	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
 			connections.Add(1)
@@ -52,7 +42,7 @@ func TestAsk(t *testing.T) {
 		if r.URL.Path != "/readyz" {
 			w.WriteHeader(http.StatusNotFound)
 		}
-	}, nil)
+	})
 	a := ask(t, Target{Address: address, Path: "/readyz", Timeout: 10 * time.Second})
 	for range 3 {
 		if err := a.Ask(t.Context()); err != nil {
@@ -68,7 +58,7 @@ func TestNotReadyKeepsTheConnectionAndTellsWhy(t *testing.T) {
 	address, connections := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusInternalServerError)
 		io.WriteString(w, "[+]ping ok\n[-]etcd failed: reason withheld\nreadyz check failed\n")
-	}, nil)
+	})
 	a := ask(t, Target{Address: address, Path: "readyz", Timeout: 10 * time.Second})
 	for range 2 {
 		err := a.Ask(t.Context())
@@ -86,7 +76,7 @@ func TestNotReadyKeepsTheConnectionAndTellsWhy(t *testing.T) {
 }
 
 func TestNoAnswerIsATimeout(t *testing.T) {
-	address, _ := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, nil)
+	address, _ := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	err := ask(t, Target{Address: address, Path: "/readyz", Timeout: 50 * time.Millisecond}).Ask(t.Context())
 	if !IsTimeout(err) {
 		t.Errorf("Ask of a server that hangs: %v, want a timeout", err)
@@ -103,21 +93,16 @@ func TestRefusedIsNoTimeout(t *testing.T) {
 	}
 }
 
-func TestAClientCertificateIsPresented(t *testing.T) {
-	address, _ := serve(t, func(http.ResponseWriter, *http.Request) {}, &tls.Config{ClientAuth: tls.RequireAnyClientCert})
-	dir := t.TempDir()
-	target := Target{Address: address, Path: "/readyz", Timeout: 10 * time.Second}
+func TestAskInPlainHTTP(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(s.Close)
+	target := Target{Address: s.Listener.Addr().String(), Path: "/readyz", Timeout: 10 * time.Second}
 	if err := ask(t, target).Ask(t.Context()); err == nil {
-		t.Error("Ask without a certificate: want an error from a server that wants one")
+		t.Error("Ask over TLS of a server without: want an error")
 	}
-	target.CertDir = dir
-	a := ask(t, target)
-	if err := a.Ask(t.Context()); err == nil {
-		t.Error("Ask before the files are there: want an error")
-	}
-	writePair(t, dir)
-	if err := a.Ask(t.Context()); err != nil {
-		t.Errorf("Ask with a certificate: %v", err)
+	target.Plain = true
+	if err := ask(t, target).Ask(t.Context()); err != nil {
+		t.Errorf("Ask over HTTP: %v", err)
 	}
 }
 
@@ -125,29 +110,5 @@ func TestDetailIsShort(t *testing.T) {
 	got := detail(strings.Repeat("é", 500))
 	if len(got) > 130 || strings.ContainsRune(got, '\uFFFD') {
 		t.Errorf("detail %q: want it short, and cut between letters", got)
-	}
-}
-
-func writePair(t testing.TB, dir string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, block := range map[string]*pem.Block{
-		"tls.crt": {Type: "CERTIFICATE", Bytes: der}, "tls.key": {Type: "PRIVATE KEY", Bytes: key},
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
 	}
 }

@@ -1,4 +1,4 @@
-package up
+package logging
 
 import (
 	"bytes"
@@ -61,7 +61,7 @@ func TestTextLog(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			tc.log(newLogger(&out, formatText, tc.verbosity))
+			tc.log(New(&out, Text, tc.verbosity))
 			if tc.want == "" {
 				if out.Len() > 0 {
 					t.Errorf("logged %q, want nothing", out.String())
@@ -99,7 +99,7 @@ func TestLibrariesAreQuiet(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			log := logr.FromSlogHandler(newLogger(&out, formatText, tc.verbosity).Handler())
+			log := logr.FromSlogHandler(New(&out, Text, tc.verbosity).Handler())
 			// Two calls above the line that logs is a function of a library.
 			slices.SortFunc([]int{2, 1}, func(a, b int) int {
 				tc.log(log.WithCallDepth(2))
@@ -114,7 +114,7 @@ func TestLibrariesAreQuiet(t *testing.T) {
 
 func TestJSONLog(t *testing.T) {
 	var out bytes.Buffer
-	newLogger(&out, formatJSON, 0).Info("started", "pid", 7)
+	New(&out, JSON, 0).Info("started", "pid", 7)
 	var record map[string]any
 	if err := json.Unmarshal(out.Bytes(), &record); err != nil {
 		t.Fatal(err)

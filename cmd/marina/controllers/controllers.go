@@ -1,4 +1,6 @@
-package up
+// Package controllers puts together what runs in a manager, wherever that runs: the
+// kinds, the controllers and what their caches hold.
+package controllers
 
 import (
 	"context"
@@ -12,8 +14,8 @@ import (
 	"github.com/marina-dev/marina/controlplane/hosted"
 )
 
-// controllers adds every controller to the manager. What they host runs on tenants.
-func controllers(ctx context.Context, mgr ctrl.Manager, tenants host.Host) error {
+// Setup adds every controller to the manager. What they host runs on tenants.
+func Setup(ctx context.Context, mgr ctrl.Manager, tenants host.Host) error {
 	if err := etcd.AddIndexes(ctx, mgr); err != nil {
 		return err
 	}

@@ -1,4 +1,6 @@
-package up
+// Package logging makes the log of what runs for long: lines for people, or JSON, on
+// one stream that the libraries write to as well.
+package logging
 
 import (
 	"bytes"
@@ -12,27 +14,53 @@ import (
 	"sync"
 
 	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/marina-dev/marina/cmd/marina/cli/failure"
 )
 
-// Log formats.
+// Formats of a log.
 const (
-	formatText = "text"
-	formatJSON = "json"
+	Text = "text"
+	JSON = "json"
 )
+
+// Flags are how a command is told what to log.
+type Flags struct {
+	// Format is Text or JSON.
+	Format string
+	// Verbosity is that of klog: 0 for what a person wants to know, 4 for what a
+	// developer does.
+	Verbosity int
+}
+
+// AddTo defines the flags; what is set already is the default.
+func (f *Flags) AddTo(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.Format, "log-format", f.Format, "Format of the log on standard error: text or json.")
+	cmd.Flags().IntVarP(&f.Verbosity, "v", "v", f.Verbosity, "Verbosity of the log: 0 for people, 4 for developers.")
+	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{Text, JSON}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// New makes the log of a command.
+func (f *Flags) New(cmd *cobra.Command) (*slog.Logger, error) {
+	if f.Format != Text && f.Format != JSON {
+		return nil, failure.Usage(cmd.CommandPath(), "--log-format %q: it is text or json", f.Format)
+	}
+	return New(cmd.ErrOrStderr(), f.Format, f.Verbosity), nil
+}
 
 // ownPackages is how the functions of Marina begin.
 const ownPackages = "github.com/marina-dev/marina/"
 
-// newLogger writes to w. Verbosity is that of klog: 0 for what a person wants to
-// know, 4 for what a developer does.
-func newLogger(w io.Writer, format string, verbosity int) *slog.Logger {
+// New writes to w. Verbosity is that of Flags.
+func New(w io.Writer, format string, verbosity int) *slog.Logger {
 	level := slog.Level(-verbosity)
 	var handler slog.Handler
-	if format == formatJSON {
+	if format == JSON {
 		handler = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
 	} else {
 		handler = newTextHandler(w, level)
@@ -40,9 +68,9 @@ func newLogger(w io.Writer, format string, verbosity int) *slog.Logger {
 	return slog.New(quietHandler{handler})
 }
 
-// routeLibraryLogs makes the libraries write to the same log. Both settings are of
+// RouteLibraries makes the libraries write to the same log. Both settings are of
 // the whole process; controller-runtime keeps the first one it gets.
-func routeLibraryLogs(log *slog.Logger) {
+func RouteLibraries(log *slog.Logger) {
 	sink := logr.FromSlogHandler(log.Handler())
 	ctrl.SetLogger(sink)
 	klog.SetLogger(sink)

@@ -1,0 +1,91 @@
+package kubernetes
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+)
+
+// config leads to a management cluster: a real API server and the controllers that make
+// pods of workloads and clean up after them. The tests play kubelet and load balancer.
+var config *rest.Config
+
+func TestMain(m *testing.M) {
+	ctrl.SetLogger(logr.Discard())
+	stop, err := startCluster()
+	code := 1
+	if err == nil {
+		code = m.Run()
+	} else {
+		fmt.Fprintln(os.Stderr, "FAIL:", err)
+	}
+	if err := stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "FAIL: stopping:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func startCluster() (stop func() error, err error) {
+	stop = func() error { return nil }
+	etcd, err := newest("etcd/v*/etcd", "etcd")
+	if err != nil {
+		return stop, err
+	}
+	apiserver, err := newest("kubernetes/v1.37.*/kube-apiserver", "kubernetes-1.37")
+	if err != nil {
+		return stop, err
+	}
+	env := &envtest.Environment{
+		UseExistingCluster:       new(bool), // whatever the environment says
+		ControlPlaneStartTimeout: 2 * time.Minute,
+		ControlPlaneStopTimeout:  time.Minute,
+	}
+	env.ControlPlane.GetAPIServer().Path = apiserver
+	env.ControlPlane.Etcd = &envtest.Etcd{Path: etcd}
+	stop = env.Stop
+	if config, err = env.Start(); err != nil {
+		return stop, err
+	}
+	config.QPS, config.Burst = -1, -1
+
+	kubeconfig := filepath.Join(os.TempDir(), fmt.Sprintf("marina-host-test-%d.kubeconfig", os.Getpid()))
+	if err := os.WriteFile(kubeconfig, env.KubeConfig, 0o600); err != nil {
+		return stop, err
+	}
+	controllers := exec.Command(filepath.Join(filepath.Dir(apiserver), "kube-controller-manager"),
+		"--kubeconfig="+kubeconfig, "--leader-elect=false", "--secure-port=0",
+		"--controllers=deployment-controller,replicaset-controller,statefulset-controller,garbage-collector-controller,persistentvolumeclaim-protection-controller")
+	controllers.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := controllers.Start(); err != nil {
+		return stop, err
+	}
+	return func() error {
+		killed := controllers.Process.Kill()
+		_ = controllers.Wait()
+		return errors.Join(killed, os.Remove(kubeconfig), env.Stop())
+	}, nil
+}
+
+// newest is the binary in bin/ whose path matches and sorts last.
+func newest(pattern, target string) (string, error) {
+	found, err := filepath.Glob(filepath.Join("..", "..", "..", "bin", filepath.FromSlash(pattern)))
+	if err != nil {
+		return "", err
+	}
+	if len(found) == 0 {
+		return "", fmt.Errorf("there is no bin/%s: run 'make %s'", pattern, target)
+	}
+	return filepath.Abs(slices.Max(found))
+}

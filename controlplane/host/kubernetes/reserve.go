@@ -1,0 +1,203 @@
+package kubernetes
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/controlplane/component"
+	"github.com/marina-dev/marina/controlplane/host"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/reconcile"
+)
+
+// nodeRetry is when nodes are looked at again: nothing tells when one is ready.
+const nodeRetry = 10 * time.Second
+
+// Reserve implements host.Host. It makes the Services of the balanced ports; the names
+// of replicas are known beforehand, and lead somewhere if the Component has Data.
+func (h *Host) Reserve(ctx context.Context, r host.Reservation) (component.Addresses, error) {
+	a := component.Addresses{Exposed: map[string]component.HostPort{}, Internal: map[string]component.HostPort{}}
+	for ordinal := range r.Replicas {
+		ports := map[string]component.HostPort{}
+		for _, p := range r.Ports {
+			ports[p.Name] = component.HostPort{Host: hostOf(replicaOf(r.Name, ordinal)+"."+r.Name, r.Namespace), Port: int(p.Number)}
+		}
+		a.Replicas = append(a.Replicas, ports)
+	}
+	services, err := h.syncServices(ctx, r)
+	if err != nil {
+		return component.Addresses{}, err
+	}
+	for i, s := range services {
+		port, err := portOf(r.Ports, r.Balanced[i].Port)
+		if err != nil {
+			return component.Addresses{}, err
+		}
+		at, ok := exposedAt(s, exposureOf(r, i), port)
+		if !ok {
+			return component.Addresses{}, noAddress(s, exposureOf(r, i))
+		}
+		if r.Balanced[i].Internal == "" {
+			a.Exposed[port.Name] = at
+		}
+		a.Internal[r.Balanced[i].Name()] = component.HostPort{Host: hostOf(s.Name, s.Namespace), Port: int(port.Number)}
+	}
+	return a, nil
+}
+
+// noAddress tells who is to give a Service its address.
+func noAddress(s *corev1.Service, e v1alpha1.ExposureSpec) error {
+	key := client.ObjectKeyFromObject(s)
+	switch e.Type {
+	case v1alpha1.ExposureLoadBalancer:
+		return reconcile.Wait("WaitingForLoadBalancer", "no load balancer has given Service %s an address yet: its events tell why ('kubectl -n %s describe service %s')", key, key.Namespace, key.Name)
+	case v1alpha1.ExposureNodePort:
+		return reconcile.WaitFor(nodeRetry, "WaitingForNode", "Service %s is exposed at a node, and none is ready that has an internal address: the HostingClass may name one as exposure.address", key)
+	default:
+		return reconcile.Wait("WaitingForAddress", "Service %s has no address yet", key)
+	}
+}
+
+// syncServices makes the Services of the balanced ports, in their order, and returns
+// them with what they were given.
+func (h *Host) syncServices(ctx context.Context, r host.Reservation) ([]*corev1.Service, error) {
+	var services []*corev1.Service
+	for i, b := range r.Balanced {
+		port, err := portOf(r.Ports, b.Port)
+		if err != nil {
+			return nil, err
+		}
+		s, err := h.syncService(ctx, r, i, port)
+		if err != nil {
+			return nil, err
+		}
+		services = append(services, s)
+	}
+	return services, nil
+}
+
+func (h *Host) syncService(ctx context.Context, r host.Reservation, index int, port component.Port) (*corev1.Service, error) {
+	key := client.ObjectKey{Namespace: r.Namespace, Name: serviceOf(r.Name, index, r.Balanced[index].Name())}
+	given, err := h.given(ctx, r, key)
+	if err != nil {
+		return nil, err
+	}
+	node := given.Node
+	exposure := exposureOf(r, index)
+	if exposure.Type == v1alpha1.ExposureNodePort && exposure.Address == "" && node == "" {
+		if node, err = h.nodeAddress(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if exposure.Address != "" {
+		node = ""
+	}
+	want, err := balancedService(r, index, port, node)
+	if err != nil {
+		return nil, err
+	}
+	live := &corev1.Service{}
+	written, err := h.writeService(ctx, want, live, given)
+	if err != nil || !written {
+		return live, err
+	}
+	// What it was given.
+	return live, h.live.Get(ctx, key, live)
+}
+
+// writeService makes a Service. One that was lost gets the addresses of before, unless
+// somebody else has them by now.
+func (h *Host) writeService(ctx context.Context, want, live *corev1.Service, given reserved) (bool, error) {
+	again := given
+	if want.Spec.Type != corev1.ServiceTypeNodePort {
+		again.NodePort = 0
+	}
+	again.Node = ""
+	if again == (reserved{}) {
+		return h.write(ctx, want, live)
+	}
+	err := h.client.Get(ctx, client.ObjectKeyFromObject(want), live)
+	if !apierrors.IsNotFound(err) {
+		if err != nil {
+			return false, err
+		}
+		return h.write(ctx, want, live)
+	}
+	lost := want.DeepCopy()
+	lost.Spec.ClusterIP = again.ClusterIP
+	lost.Spec.Ports[0].NodePort = again.NodePort
+	h.log.Info("Making a Service again that was lost", "namespace", want.Namespace, "service", want.Name, "clusterIP", again.ClusterIP, "nodePort", again.NodePort)
+	if err := reconcile.Apply(ctx, h.client, lost); err != nil && !apierrors.IsInvalid(err) {
+		return true, err
+	}
+	return h.write(ctx, want, live)
+}
+
+// given is what a Service was given: by itself, or by what was noted when it was there.
+func (h *Host) given(ctx context.Context, r host.Reservation, key client.ObjectKey) (reserved, error) {
+	s := &corev1.Service{}
+	err := h.client.Get(ctx, key, s)
+	if apierrors.IsNotFound(err) {
+		// The cache may be late, and what is decided here stays.
+		err = h.live.Get(ctx, key, s)
+	}
+	if !apierrors.IsNotFound(err) {
+		return reservedOf(s), err
+	}
+	d := &appsv1.Deployment{}
+	err = h.client.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: r.Name}, d)
+	if err != nil {
+		return reserved{}, client.IgnoreNotFound(err)
+	}
+	notes := map[string]reserved{}
+	if text := d.Annotations[AnnotationReserved]; text != "" {
+		if err := json.Unmarshal([]byte(text), &notes); err != nil {
+			h.log.Error(err, "An annotation cannot be read and is written anew", "annotation", AnnotationReserved, "namespace", r.Namespace, "deployment", r.Name)
+		}
+	}
+	return notes[key.Name], nil
+}
+
+// nodeAddress is the internal address of a node that is ready; empty if there is none.
+func (h *Host) nodeAddress(ctx context.Context) (string, error) {
+	nodes := &corev1.NodeList{}
+	if err := h.live.List(ctx, nodes); err != nil {
+		return "", err
+	}
+	return pickAddress(nodes.Items), nil
+}
+
+// pickAddress takes the first node by name, but one that is about to go only when there
+// is no other.
+func pickAddress(nodes []corev1.Node) string {
+	slices.SortFunc(nodes, func(a, b corev1.Node) int {
+		if a.Spec.Unschedulable != b.Spec.Unschedulable {
+			if a.Spec.Unschedulable {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Compare(a.Name, b.Name)
+	})
+	for _, n := range nodes {
+		if !slices.ContainsFunc(n.Status.Conditions, func(c corev1.NodeCondition) bool {
+			return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+		}) {
+			continue
+		}
+		for _, a := range n.Status.Addresses {
+			if a.Type == corev1.NodeInternalIP {
+				return a.Address
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,133 @@
+package kubernetes
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/controlplane/component"
+)
+
+// patience is how long a pod that runs may be not ready while another one is not either.
+// An election takes the members of etcd out of service for a moment: who replaced one
+// then would take the majority down.
+const patience = time.Minute
+
+// replacePod deletes the next pod of a StatefulSet that does not run what was applied.
+// What it decides by is in the API alone, so that a Host that is started again goes on.
+func (h *Host) replacePod(ctx context.Context, c component.Component, template string) error {
+	selects := []client.ListOption{client.InNamespace(c.Namespace), client.MatchingLabels(selectorOf(c.Name))}
+	pods := &corev1.PodList{}
+	if err := h.client.List(ctx, pods, selects...); err != nil {
+		return err
+	}
+	next, after := nextPod(pods.Items, c, template, h.now())
+	if after > 0 {
+		time.AfterFunc(after, func() { h.notify(c.Namespace, c.Name) })
+	}
+	if next == nil {
+		return nil
+	}
+	// A cache may not have seen yet that another one is not ready any more, and what is
+	// deleted now must come back as what was applied.
+	set := &appsv1.StatefulSet{}
+	if err := h.live.Get(ctx, client.ObjectKey{Namespace: c.Namespace, Name: c.Name}, set); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if set.Status.ObservedGeneration < set.Generation || set.Spec.Template.Annotations[AnnotationTemplate] != template {
+		return nil
+	}
+	pods = &corev1.PodList{}
+	if err := h.live.List(ctx, pods, selects...); err != nil {
+		return err
+	}
+	if next, _ = nextPod(pods.Items, c, template, h.now()); next == nil {
+		return nil
+	}
+	h.log.Info("Replacing a pod", "namespace", next.Namespace, "pod", next.Name, "ready", ready(next))
+	err := h.client.Delete(ctx, next, client.Preconditions{UID: &next.UID})
+	if apierrors.IsConflict(err) {
+		// It is another pod by now.
+		return nil
+	}
+	return client.IgnoreNotFound(err)
+}
+
+// nextPod is the pod to be replaced now, nil for none, and after which time that may
+// change by itself; zero for never.
+//
+// First are those that do not serve: by replacing one nothing is lost, and what is
+// applied may help it. Then, one by one while all are ready, the others from the last to
+// the first, but those that are to be last only when no other is left.
+func nextPod(pods []corev1.Pod, c component.Component, template string, now time.Time) (next *corev1.Pod, after time.Duration) {
+	byOrdinal := make([]*corev1.Pod, c.Replicas)
+	for i := range pods {
+		if ordinal, ok := ordinalOf(c.Name, pods[i].Name); ok && ordinal < c.Replicas {
+			byOrdinal[ordinal] = &pods[i]
+		}
+	}
+	serving := 0
+	for _, p := range byOrdinal {
+		if p != nil && ready(p) {
+			serving++
+		}
+	}
+	nextOrdinal := 0
+	for ordinal, p := range byOrdinal {
+		if p == nil || p.DeletionTimestamp != nil || p.Annotations[AnnotationTemplate] == template {
+			continue
+		}
+		if !ready(p) {
+			due := notReadySince(p).Add(patience).Sub(now)
+			if !started(p, c.Main.Name) || serving == c.Replicas-1 || due <= 0 {
+				return p, 0
+			}
+			after = max(after, due)
+		} else if next == nil || before(ordinal, nextOrdinal, c.RollLast) {
+			next, nextOrdinal = p, ordinal
+		}
+	}
+	if serving < c.Replicas {
+		return nil, after
+	}
+	return next, 0
+}
+
+// before reports whether one replica is to be replaced before another.
+func before(a, b int, last []int) bool {
+	if aLast, bLast := slices.Contains(last, a), slices.Contains(last, b); aLast != bLast {
+		return bLast
+	}
+	return a > b
+}
+
+// started reports whether a container runs and has been ready since it began.
+func started(p *corev1.Pod, container string) bool {
+	for _, s := range p.Status.ContainerStatuses {
+		if s.Name == container {
+			return s.State.Running != nil && s.Started != nil && *s.Started
+		}
+	}
+	return false
+}
+
+func ready(p *corev1.Pod) bool {
+	return p.DeletionTimestamp == nil && slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+// notReadySince is when a pod that is not ready became so.
+func notReadySince(p *corev1.Pod) time.Time {
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			return c.LastTransitionTime.Time
+		}
+	}
+	return p.CreationTimestamp.Time
+}

@@ -1,0 +1,145 @@
+package hosted
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/marina-dev/marina/controlplane/component"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/pki"
+	"github.com/marina-dev/marina/pkg/reconcile"
+)
+
+// throughAgents is a scope whose API servers reach nodes through Konnectivity.
+func throughAgents(t testing.TB) *scope {
+	t.Helper()
+	s := testScope()
+	s.hcp.Spec.NodeAccess = v1alpha1.NodeAccessKonnectivity
+	api := s.addresses[component.NameAPIServer]
+	api.Exposed = map[string]component.HostPort{
+		component.PortHTTPS: {Host: "203.0.113.7", Port: 6443}, component.PortKonnectivity: {Host: "agents.example.org", Port: 8132},
+	}
+	api.Internal = map[string]component.HostPort{
+		component.PortHTTPS: {Host: "kube-apiserver.ns.svc", Port: 6443}, component.PortKonnectivity: {Host: "konnectivity.ns.svc", Port: 8132},
+		component.AddressAnyAPIServer: {Host: "kube-apiserver-any.ns.svc", Port: 6443},
+	}
+	s.addresses[component.NameAPIServer] = api
+	ca, err := pki.NewCA("kubernetes", noon, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.secrets = map[string]map[string][]byte{v1alpha1.SecretCA: pki.SecretData(ca, ca.CertPEM)}
+	return s
+}
+
+// The konnectivity server reads its pair only when it starts: it must outlive the
+// process by far, since nobody restarts that for it.
+func TestTheKonnectivityPair(t *testing.T) {
+	s := throughAgents(t)
+	all, err := certificates(s.hcp, s.addresses[component.NameAPIServer])
+	if err != nil {
+		t.Fatal(err)
+	}
+	bySecret := map[string]pki.Request{}
+	for _, c := range all {
+		bySecret[c.secret] = c.request
+	}
+	pair := bySecret["konnectivity-server"]
+	if want := []string{"agents.example.org", "konnectivity.ns.svc"}; !slices.Equal(pair.DNSNames, want) {
+		t.Errorf("it serves as %q, want %q", pair.DNSNames, want)
+	}
+	if pair.CommonName != "system:konnectivity-server" || pair.Validity < 9*365*24*time.Hour {
+		t.Errorf("it is %q's for %s, want as long as a CA lives", pair.CommonName, pair.Validity)
+	}
+	if !slices.Contains(bySecret["kube-apiserver-serving"].DNSNames, "kube-apiserver-any.ns.svc") {
+		t.Error("the API server does not serve under the name that the konnectivity server calls it by")
+	}
+	s.hcp.Spec.NodeAccess = v1alpha1.NodeAccessDirect
+	if all, err = certificates(s.hcp, s.addresses[component.NameAPIServer]); err != nil || slices.ContainsFunc(all, func(c certificate) bool { return c.secret == "konnectivity-server" }) {
+		t.Errorf("a pair for Konnectivity where nodes are reached directly (%v)", err)
+	}
+}
+
+// A pair that is issued anew restarts nothing; what makes a running server wrong does.
+func TestWhatRestartsKonnectivity(t *testing.T) {
+	s := throughAgents(t)
+	before := s.konnectivityHash()
+	s.hcp.Spec.CertificatesNotBefore = &metav1.Time{Time: noon}
+	if s.konnectivityHash() != before {
+		t.Error("a rotation of leaf certificates restarts the API servers")
+	}
+	api := s.addresses[component.NameAPIServer]
+	api.Exposed[component.PortKonnectivity] = component.HostPort{Host: "198.51.100.1", Port: 8132}
+	if s.konnectivityHash() == before {
+		t.Error("with another address the servers go on with a certificate that agents refuse")
+	}
+	if other := throughAgents(t); other.konnectivityHash() == before {
+		t.Error("with another CA the servers go on with a certificate that agents refuse")
+	}
+}
+
+func TestKonnectivityIsOfTheRelease(t *testing.T) {
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	with := &v1alpha1.KubernetesRelease{ObjectMeta: metav1.ObjectMeta{Name: "1.37.1-2"}, Spec: v1alpha1.KubernetesReleaseSpec{Addons: v1alpha1.ReleaseAddons{Konnectivity: "v0.36.0"}}}
+	without := &v1alpha1.KubernetesRelease{ObjectMeta: metav1.ObjectMeta{Name: "1.37.1-1"}}
+	r := &Reconciler{Client: fake.NewClientBuilder().WithScheme(scheme).WithObjects(with, without).Build()}
+	for name, tc := range map[string]struct{ release, want, refusal string }{
+		"it names a version":  {"1.37.1-2", "v0.36.0", ""},
+		"it names none":       {"1.37.1-1", "", "InvalidRelease"},
+		"there is no release": {"1.37.1-3", "", "ReleaseNotFound"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := r.konnectivityVersion(context.Background(), tc.release)
+			if got != tc.want || (err != nil) != (tc.refusal != "") {
+				t.Fatalf("%q, %v; want %q", got, err, tc.want)
+			}
+			if e := reconcile.As(err); err != nil && (e.Kind != reconcile.KindUser || e.Reason != tc.refusal) {
+				t.Errorf("%v, want %s, for a person to change", err, tc.refusal)
+			}
+		})
+	}
+}
+
+// What is not known yet, as just after a start of the manager, changes nothing of what
+// is said.
+func TestKonnectivityReady(t *testing.T) {
+	s := throughAgents(t)
+	s.etcd = &v1alpha1.EtcdTenant{}
+	steps := []struct {
+		name   string
+		access v1alpha1.NodeAccess
+		agents *agents
+		want   metav1.ConditionStatus // empty: there is none
+	}{
+		{"at first", v1alpha1.NodeAccessKonnectivity, nil, "Unknown"},
+		{"there is no node", v1alpha1.NodeAccessKonnectivity, &agents{}, "Unknown"},
+		{"one agent runs", v1alpha1.NodeAccessKonnectivity, &agents{ready: 1}, "True"},
+		{"the manager has just started", v1alpha1.NodeAccessKonnectivity, nil, "True"},
+		{"the last node is gone", v1alpha1.NodeAccessKonnectivity, &agents{}, "False"},
+		{"nodes are reached directly", v1alpha1.NodeAccessDirect, nil, ""},
+	}
+	for _, step := range steps {
+		s.hcp.Spec.NodeAccess, s.facts.agents = step.access, step.agents
+		writeStatus(s.hcp, s, nil)
+		c := meta.FindStatusCondition(s.hcp.Status.Conditions, "KonnectivityReady")
+		switch {
+		case (c == nil) != (step.want == ""):
+			t.Fatalf("%s: %+v, want %q", step.name, c, step.want)
+		case c != nil && c.Status != step.want:
+			t.Errorf("%s: %s, want %s", step.name, c.Status, step.want)
+		case c != nil && step.agents != nil && step.agents.ready == 0 && !strings.Contains(c.Message, "konnectivity-agent"):
+			t.Errorf("%s: %q does not say where to look", step.name, c.Message)
+		}
+	}
+}
