@@ -15,6 +15,10 @@ func TestImmutable(t *testing.T) {
 			clusterRef: {namespace: project, name: one, uid: 1-2-3}}`
 		tenant = "{tenantUID: 1-2-3, etcdClusters: [a], clientSecretName: s}"
 	)
+	external := func(endpoint string) string {
+		return "{external: {endpoints: ['" + endpoint + "'], clientCASecretRef: {name: a}, rootSecretRef: {name: b}}}"
+	}
+	etcd := says("external can be neither added nor removed", "create another EtcdCluster")
 	network := says("network cannot be changed", "create another cluster with the ranges")
 	class := says("hostingClassRef cannot be changed", "create another cluster with the class")
 	clusterRef := says("clusterRef cannot be changed")
@@ -65,6 +69,11 @@ func TestImmutable(t *testing.T) {
 		"TenantUIDLeftOut": {kind: "EtcdTenant", was: tenant, now: "{etcdClusters: [a], clientSecretName: s}",
 			want: says("tenantUID: Required value")},
 		"EtcdClustersAreNotImmutable": {kind: "EtcdTenant", was: tenant, now: "{tenantUID: 1-2-3, etcdClusters: [b, a], clientSecretName: s}"},
+
+		"EtcdBecomesExternal": {kind: "EtcdCluster", was: "{version: 3.7.3}", now: external("https://e:2379"), want: etcd},
+		"EtcdBecomesMarinas":  {kind: "EtcdCluster", was: external("https://e:2379"), now: "{version: 3.7.3}", want: etcd},
+		"EtcdMayMove":         {kind: "EtcdCluster", was: external("https://e:2379"), now: external("https://f:2379")},
+		"EtcdHostingChanges":  {kind: "EtcdCluster", was: "{version: 3.7.3}", now: "{version: 3.7.3, storageClass: fast, nodeSelector: {a: b}}"},
 
 		"ClusterRefUID": {kind: "HostedControlPlane", was: hcp, want: clusterRef,
 			now: `{version: 1.37.1-1, exposure: {type: Host}, etcdClusters: [default], network: {}, clusterRef: {namespace: project, name: one, uid: 1-2-4}}`},

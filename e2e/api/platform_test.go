@@ -44,6 +44,9 @@ func platformCases() map[string]struct {
 	tenant := func(uid string) string {
 		return fmt.Sprintf("{tenantUID: %q, etcdClusters: [a], clientSecretName: s}", uid)
 	}
+	external := func(more string) string {
+		return "{" + more + "external: {endpoints: ['https://etcd-0.example.com:2379'], clientCASecretRef: {name: etcd-ca}, rootSecretRef: {name: etcd-root}}}"
+	}
 	many := func(n int) string {
 		names := make([]string, n)
 		for i := range names {
@@ -59,7 +62,16 @@ func platformCases() map[string]struct {
 		kind, spec string
 		want       []string
 	}{
-		"EtcdVersionMissing":    {kind: "EtcdCluster", spec: "{}", want: says("spec.version: Required value")},
+		"EtcdVersionMissing":    {kind: "EtcdCluster", spec: "{}", want: says("version is required unless the EtcdCluster is external")},
+		"EtcdExternal":          {kind: "EtcdCluster", spec: external("")},
+		"EtcdExternalVersion":   {kind: "EtcdCluster", spec: external("version: 3.7.3, "), want: says("leave it out with external")},
+		"EtcdExternalPlain":     {kind: "EtcdCluster", spec: strings.Replace(external(""), "https", "http", 1), want: says("an endpoint is written as https://etcd-0.example.com:2379")},
+		"EtcdExternalNoPort":    {kind: "EtcdCluster", spec: strings.Replace(external(""), ":2379", "", 1), want: says("an endpoint is written as")},
+		"EtcdExternalNowhere":   {kind: "EtcdCluster", spec: "{external: {endpoints: [], clientCASecretRef: {name: a}, rootSecretRef: {name: b}}}", want: says("endpoints", "at least 1 items")},
+		"EtcdExternalSecrets":   {kind: "EtcdCluster", spec: "{external: {endpoints: ['https://e:2379']}}", want: says("clientCASecretRef: Required value", "rootSecretRef: Required value")},
+		"EtcdHosting":           {kind: "EtcdCluster", spec: "{version: 3.7.3, storageSize: 20Gi, storageClass: fast, registry: images.example.com/marina, imagePullSecret: pull, nodeSelector: {disk: fast}, tolerations: [{key: etcd, operator: Exists}], priorityClassName: high, resources: {cpu: '2', memory: 4Gi, memoryLimit: 8Gi}}"},
+		"EtcdNoStorage":         {kind: "EtcdCluster", spec: "{version: 3.7.3, storageSize: '0'}", want: says("storageSize must be more than nothing")},
+		"EtcdRegistryWithSlash": {kind: "EtcdCluster", spec: "{version: 3.7.3, registry: images.example.com/}", want: says("without a slash at its end")},
 		"EtcdVersionOldest":     {kind: "EtcdCluster", spec: "{version: 3.6.13}"},
 		"EtcdVersionTooOld":     {kind: "EtcdCluster", spec: "{version: 3.6.12}", want: says(etcdVersion, "do not keep tenants apart")},
 		"EtcdVersionByNumbers":  {kind: "EtcdCluster", spec: "{version: 3.6.9}", want: says(etcdVersion)},
@@ -89,7 +101,13 @@ func platformCases() map[string]struct {
 		"ClassOfDuplicate":      {kind: "HostingClass", spec: "{etcdClusters: [a, b, a]}", want: says("etcdClusters[2]: Duplicate value")},
 		"ClassOfEmptyName":      {kind: "HostingClass", spec: "{etcdClusters: ['']}", want: says("etcdClusters[0]", "at least 1 chars")},
 		"ClassOfLongName":       {kind: "HostingClass", spec: "{etcdClusters: [" + strings.Repeat("a", 64) + "]}", want: says("etcdClusters[0]", "may not be more than 63")},
-		"ClassOtherExposure":    {kind: "HostingClass", spec: "{exposure: {type: LoadBalancer}, etcdClusters: [a]}", want: says("exposure.type", "supported values", "Host")},
+		"ClassLoadBalancer":     {kind: "HostingClass", spec: "{exposure: {type: LoadBalancer, sourceRanges: [192.0.2.0/24]}, nodeAccess: Konnectivity, etcdClusters: [a]}"},
+		"ClassDirectAccess":     {kind: "HostingClass", spec: "{exposure: {type: NodePort}, etcdClusters: [a]}", want: says("nodeAccess must be Konnectivity unless exposure is by Host")},
+		"ClassOtherExposure":    {kind: "HostingClass", spec: "{exposure: {type: Ingress}, etcdClusters: [a]}", want: says("exposure.type", "supported values", "Host")},
+		"ClassAddressOfNone":    {kind: "HostingClass", spec: "{exposure: {type: ClusterIP, address: 192.0.2.1}, etcdClusters: [a]}", want: says("address is only for exposure by NodePort")},
+		"ClassRangesOfNodePort": {kind: "HostingClass", spec: "{exposure: {type: NodePort, sourceRanges: [192.0.2.0/24]}, etcdClusters: [a]}", want: says("sourceRanges and loadBalancerClass are only for exposure by LoadBalancer")},
+		"ClassRangeOfWords":     {kind: "HostingClass", spec: "{exposure: {type: LoadBalancer, sourceRanges: [home]}, etcdClusters: [a]}", want: says("a source range is written as 203.0.113.0/24")},
+		"ClassRegistryWithURL":  {kind: "HostingClass", spec: "{registry: 'https://example.com/', etcdClusters: [a]}", want: says("registry is written without a scheme")},
 		"TenantOfAUUID":         {kind: "EtcdTenant", spec: tenant("0f8e4a52-2f0c-4a55-8a43-bd1f6c8f0a11")},
 		"TenantOf64Characters":  {kind: "EtcdTenant", spec: tenant(strings.Repeat("a", 64))},
 		"TenantOf65Characters":  {kind: "EtcdTenant", spec: tenant(strings.Repeat("a", 65)), want: says("may not be more than 64")},
@@ -106,7 +124,7 @@ func platformCases() map[string]struct {
 		"TenantOnEmptyName":     {kind: "EtcdTenant", spec: "{tenantUID: a, etcdClusters: [''], clientSecretName: s}", want: says("etcdClusters[0]", "at least 1 chars")},
 		"TenantWithoutSecret":   {kind: "EtcdTenant", spec: "{tenantUID: a, etcdClusters: [a]}", want: says("clientSecretName: Required value")},
 		"TenantOfEmptySecret":   {kind: "EtcdTenant", spec: "{tenantUID: a, etcdClusters: [a], clientSecretName: ''}", want: says("clientSecretName", "at least 1 chars")},
-		"HostedEmpty":           {kind: "HostedControlPlane", spec: "{}", want: says("clusterRef: Required value", "version: Required value", "network: Required value", "exposure: Required value", "etcdClusters: Required value")},
+		"HostedEmpty":           {kind: "HostedControlPlane", spec: "{}", want: says("clusterRef: Required value", "version: Required value", "network: Required value", "etcdClusters: Required value")},
 		"HostedEmptyRef":        {kind: "HostedControlPlane", spec: "{clusterRef: {}}", want: says("clusterRef.namespace: Required value", "clusterRef.name: Required value", "clusterRef.uid: Required value")},
 		"EtcdWithoutSpec":       {kind: "EtcdCluster", spec: "", want: says("spec: Required value")},
 		"ClassWithoutSpec":      {kind: "HostingClass", spec: "", want: says("spec: Required value")},
@@ -119,7 +137,7 @@ func platformCases() map[string]struct {
 		"TenantOfLongSecret":    {kind: "EtcdTenant", spec: "{tenantUID: a, etcdClusters: [a], clientSecretName: " + strings.Repeat("a", 254) + "}", want: says("may not be more than 253")},
 		"HostedWithoutSpec":     {kind: "HostedControlPlane", spec: "", want: says("spec: Required value")},
 		"HostedLongVersion":     {kind: "HostedControlPlane", spec: "{version: '" + strings.Repeat("1", 33) + "'}", want: says("may not be more than 32")},
-		"HostedOtherExposure":   {kind: "HostedControlPlane", spec: "{exposure: {type: NodePort}}", want: says("exposure.type", "supported values", "Host")},
+		"HostedOtherExposure":   {kind: "HostedControlPlane", spec: "{exposure: {type: Ingress}}", want: says("exposure.type", "supported values", "Host")},
 		"ReleaseWithoutSpec":    {kind: "KubernetesRelease", spec: "", want: says("spec: Required value")},
 		"ReleaseUntilADay":      {kind: "KubernetesRelease", spec: release("2028-02-29")},
 		"ReleaseUntilNoDay":     {kind: "KubernetesRelease", spec: release("2027-02-29"), want: says("supportedUntil", "must be of type date")},
@@ -146,6 +164,7 @@ func TestPlatformSpecs(t *testing.T) {
 }
 
 func TestPlatformDefaults(t *testing.T) {
+	addons := map[string]any{"coreDNS": "None", "kubeProxy": "None"}
 	cases := map[string]struct {
 		kind, spec string
 		want       map[string]any
@@ -153,9 +172,9 @@ func TestPlatformDefaults(t *testing.T) {
 		"EtcdCluster": {kind: "EtcdCluster", spec: "{version: 3.7.3}",
 			want: map[string]any{"version": "3.7.3", "maxTenants": int64(250), "storageQuota": "8Gi"}},
 		"HostingClass": {kind: "HostingClass", spec: "{etcdClusters: [a]}",
-			want: map[string]any{"exposure": map[string]any{"type": "Host"}, "etcdClusters": []any{"a"}}},
+			want: map[string]any{"exposure": map[string]any{"type": "Host"}, "nodeAccess": "Direct", "addons": addons, "etcdClusters": []any{"a"}}},
 		"HostingClassEmptyExposure": {kind: "HostingClass", spec: "{exposure: {}, etcdClusters: [a]}",
-			want: map[string]any{"exposure": map[string]any{"type": "Host"}, "etcdClusters": []any{"a"}}},
+			want: map[string]any{"exposure": map[string]any{"type": "Host"}, "nodeAccess": "Direct", "addons": addons, "etcdClusters": []any{"a"}}},
 		"HostedControlPlane": {kind: "HostedControlPlane",
 			spec: "{version: 1.37.1-1, clusterRef: {namespace: a, name: b, uid: c}, etcdClusters: [a], exposure: {}, network: {}}",
 			want: map[string]any{
@@ -163,6 +182,8 @@ func TestPlatformDefaults(t *testing.T) {
 				"clusterRef":   map[string]any{"namespace": "a", "name": "b", "uid": "c"},
 				"etcdClusters": []any{"a"},
 				"exposure":     map[string]any{"type": "Host"},
+				"nodeAccess":   "Direct",
+				"addons":       addons,
 				"network":      map[string]any{"podCIDR": "10.244.0.0/16", "serviceCIDR": "10.96.0.0/16", "dnsDomain": "cluster.local"},
 			}},
 	}

@@ -78,3 +78,33 @@ func TestReleaseCannotBeChanged(t *testing.T) {
 		}
 	})
 }
+
+// Another version of an add-on would be rolled out in every cluster at once. A release
+// that had none may be given some: nothing of it runs yet.
+func TestAddonsOfAReleaseCannotBeChanged(t *testing.T) {
+	const kubelet = `supportedUntil: "2027-10-28", kubeletConfiguration: {kind: KubeletConfiguration}`
+	want := says("addons cannot be changed", "publish a new build of the release")
+	cases := map[string]struct {
+		was, becomes string
+		want         []string
+	}{
+		"Same":           {", addons: {coreDNS: v1, konnectivity: v2}", ", addons: {coreDNS: v1, konnectivity: v2}", nil},
+		"Added":          {"", ", addons: {coreDNS: v1}", nil},
+		"Changed":        {", addons: {coreDNS: v1}", ", addons: {coreDNS: v2}", want},
+		"OneMore":        {", addons: {coreDNS: v1}", ", addons: {coreDNS: v1, konnectivity: v2}", want},
+		"OneTakenAway":   {", addons: {coreDNS: v1, konnectivity: v2}", ", addons: {coreDNS: v1, konnectivity: null}", says("addons")},
+		"AllTakenAway":   {", addons: {coreDNS: v1}", ", addons: null", says("addons")},
+		"NoneThereStill": {"", "", nil},
+	}
+	builds := map[string]string{"Update": "8.1.0-", "MergePatch": "8.1.1-", "Apply": "8.1.2-"}
+	onEach(t, func(t *testing.T, s *server) {
+		for name, tc := range cases {
+			for way, write := range writes {
+				t.Run(name+"/"+way, func(t *testing.T) {
+					release := applied(t, s, object("KubernetesRelease", builds[way]+newName()[1:], "{"+kubelet+tc.was+"}"))
+					judge(t, write(t.Context(), s, release, "{"+kubelet+tc.becomes+"}"), tc.want)
+				})
+			}
+		}
+	})
+}
