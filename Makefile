@@ -65,7 +65,7 @@ kind-up: images ## Create a management cluster in kind on this machine, from not
 	@hack/kind/kind.sh load
 
 .PHONY: e2e
-e2e: build ## Install Marina in a management cluster in kind and run the suite of e2e/kind there, from nothing.
+e2e: build helm $(MINORS:%=kubernetes-%) ## Install Marina in a management cluster in kind and run the suite of e2e/kind there, from nothing.
 	@hack/e2e.sh
 
 .PHONY: kind-down

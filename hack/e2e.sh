@@ -1,17 +1,44 @@
 #!/usr/bin/env bash
 # Runs the suite of e2e/kind in a management cluster that is made for it and deleted
-# afterwards, also when the suite fails.
+# afterwards, also when the suite fails or when this is told to end.
 #
-#   RUN=REGEXP   only the tests of that name
-#   KEEP=yes     leaves the cluster: source .kind/env, then 'make kind-down'
+#   RUN=REGEXP     only the tests of that name
+#   CONFIG=multi   in a cluster of three nodes, for TestNodes, which needs them
+#   KEEP=yes       leaves the cluster: source .kind/env, then 'make kind-down'
 set -euo pipefail
 cd "$(dirname "$0")/.."
+config=${CONFIG:-single}
+
+# Each child has a process group of its own, so that all of it can be ended.
+set -m
 
 finish() {
-	[[ ${KEEP-} ]] || make --no-print-directory kind-down
+	local status=$? child
+	trap '' INT TERM HUP
+	for child in $(jobs -p); do kill -TERM -- "-$child" 2>/dev/null || true; done
+	wait
+	[[ ${KEEP-} ]] || make --no-print-directory kind-down || status=1
+	exit "$status"
 }
 trap finish EXIT
-make --no-print-directory kind-up
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# run COMMAND... waits in a way in which a signal is heard at once.
+run() {
+	"$@" </dev/null &
+	wait $!
+}
+
+run make --no-print-directory kind-up "CONFIG=$config"
 # shellcheck source=/dev/null
 source .kind/env
-go test -tags kind -count 1 -timeout 30m -v -run "${RUN-}" ./e2e/kind
+run go test -tags kind -c -o .kind/suite.test ./e2e/kind
+case $config in
+multi) tests=(-test.run "${RUN:-TestNodes}") ;;
+*) tests=(-test.run "${RUN-}" -test.skip TestNodes) ;;
+esac
+cd e2e/kind
+started=$SECONDS
+run ../../.kind/suite.test -test.v -test.timeout 30m "${tests[@]}"
+echo "the suite has taken $((SECONDS - started)) s"

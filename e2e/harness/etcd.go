@@ -9,6 +9,8 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -19,10 +21,16 @@ import (
 // EtcdAs connects to the shared etcd with the certificate in a Secret.
 func EtcdAs(t testing.TB, m *Marina, namespace, secretName string) *clientv3.Client {
 	t.Helper()
+	return EtcdThrough(t, m.Client, namespace, secretName)
+}
+
+// EtcdThrough is EtcdAs for any management cluster, with what it takes to get there.
+func EtcdThrough(t testing.TB, management client.Client, namespace, secretName string, dial ...grpc.DialOption) *clientv3.Client {
+	t.Helper()
 	etcd := &v1alpha1.EtcdCluster{}
-	Check(t, m.Client.Get(t.Context(), client.ObjectKey{Name: "default"}, etcd))
+	Check(t, management.Get(context.Background(), client.ObjectKey{Name: "default"}, etcd))
 	secret := &corev1.Secret{}
-	Check(t, m.Client.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: secretName}, secret))
+	Check(t, management.Get(context.Background(), client.ObjectKey{Namespace: namespace, Name: secretName}, secret))
 	pair, err := tls.X509KeyPair(secret.Data[pki.CertKey], secret.Data[pki.PrivateKeyKey])
 	Check(t, err)
 	roots := x509.NewCertPool()
@@ -30,7 +38,10 @@ func EtcdAs(t testing.TB, m *Marina, namespace, secretName string) *clientv3.Cli
 	c, err := clientv3.New(clientv3.Config{
 		Endpoints:   etcd.Status.Endpoints,
 		DialTimeout: 5 * time.Second,
-		TLS:         &tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: roots, MinVersion: tls.VersionTLS12},
+		DialOptions: dial,
+		// What is refused is for the test to judge.
+		Logger: zap.NewNop(),
+		TLS:    &tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: roots, MinVersion: tls.VersionTLS12},
 	})
 	Check(t, err)
 	t.Cleanup(func() { _ = c.Close() })

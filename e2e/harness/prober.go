@@ -2,6 +2,7 @@ package harness
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -34,6 +35,10 @@ type Prober struct {
 	host   string
 	name   string
 
+	interval time.Duration
+	// ask sends the i-th request, and tells what that was to create.
+	ask func(i int) (wrote string, err error)
+
 	stop    chan struct{}
 	stopped chan struct{}
 
@@ -54,14 +59,31 @@ func StartProber(t testing.TB, config *rest.Config) *Prober {
 			Transport: &http.Transport{TLSClientConfig: tlsConfig, DisableKeepAlives: true},
 			Timeout:   probeTimeout,
 		},
-		host:    config.Host,
-		name:    rand.String(8),
-		stop:    make(chan struct{}),
-		stopped: make(chan struct{}),
+		host: config.Host,
+		name: rand.String(8),
 	}
+	p.start(t, probeInterval, p.readOrWrite)
+	return p
+}
+
+// StartAsking begins to ask something else, at an interval, each time for ten seconds at
+// most; the test's end stops it.
+func StartAsking(t testing.TB, interval time.Duration, ask func(context.Context) error) *Prober {
+	t.Helper()
+	p := &Prober{}
+	p.start(t, interval, func(int) (string, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
+		defer cancel()
+		return "", ask(ctx)
+	})
+	return p
+}
+
+func (p *Prober) start(t testing.TB, interval time.Duration, ask func(i int) (wrote string, err error)) {
+	p.interval, p.ask = interval, ask
+	p.stop, p.stopped = make(chan struct{}), make(chan struct{})
 	go p.run(time.Now())
 	t.Cleanup(func() { p.Stop() })
-	return p
 }
 
 // run starts each request when it is due, and returns when all have ended.
@@ -70,30 +92,33 @@ func (p *Prober) run(begin time.Time) {
 	var underWay sync.WaitGroup
 	defer underWay.Wait()
 	for i := 0; ; i++ {
-		timer := time.NewTimer(time.Until(begin.Add(time.Duration(i) * probeInterval)))
+		timer := time.NewTimer(time.Until(begin.Add(time.Duration(i) * p.interval)))
 		select {
 		case <-p.stop:
 			timer.Stop()
 			return
 		case <-timer.C:
 		}
-		underWay.Go(func() { p.ask(i) })
+		underWay.Go(func() { p.request(i) })
 	}
 }
 
-// ask is one request, from start to end.
-func (p *Prober) ask(i int) {
+// request is one request, from start to end.
+func (p *Prober) request(i int) {
 	r := Request{Start: time.Now()}
-	if i%2 == 0 {
-		r.Err = p.read()
-	} else {
-		r.Wrote = fmt.Sprintf("prober-%s-%d", p.name, i)
-		r.Err = p.write(r.Wrote)
-	}
+	r.Wrote, r.Err = p.ask(i)
 	r.End = time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.requests = append(p.requests, r)
+}
+
+func (p *Prober) readOrWrite(i int) (wrote string, err error) {
+	if i%2 == 0 {
+		return "", p.read()
+	}
+	wrote = fmt.Sprintf("prober-%s-%d", p.name, i)
+	return wrote, p.write(wrote)
 }
 
 // read asks for an object without a resource version, which is answered by a quorum

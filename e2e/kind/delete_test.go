@@ -16,23 +16,18 @@ import (
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
-// A cluster can be deleted in the middle of its creation; newTenant's own clean-up
+// A cluster can be deleted in the middle of its creation; createTenant's own clean-up
 // deletes those that are ready.
 func TestDeletionDuringCreation(t *testing.T) {
 	for name, until := range map[string]string{"at-once": "", "certificates": v1alpha1.ConditionCertificatesValid, "serving": v1alpha1.ConditionControlPlaneReady} {
 		t.Run(name, func(t *testing.T) {
-			c := &v1alpha1.Cluster{
-				ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},
-				Spec:       v1alpha1.ClusterSpec{Version: "1.37.1-1"},
-			}
-			harness.Check(t, management.client.Create(t.Context(), c))
-			s := &tenant{name: name, namespace: "marina-" + name + "-" + string(c.UID)[:8]}
-			t.Cleanup(func() { s.delete(t) })
+			createTenant(t, name, harness.Release, "")
 			if until == "" {
 				return
 			}
 			harness.Check(t, harness.Await(t.Context(), 2*time.Minute, func(ctx context.Context) error {
-				if err := management.client.Get(ctx, client.ObjectKeyFromObject(c), c); err != nil {
+				c := &v1alpha1.Cluster{}
+				if err := management.client.Get(ctx, client.ObjectKey{Namespace: "default", Name: name}, c); err != nil {
 					return err
 				}
 				for _, condition := range c.Status.Conditions {
@@ -48,7 +43,7 @@ func TestDeletionDuringCreation(t *testing.T) {
 
 // No API server of the tenant is needed to delete it.
 func TestDeletionWithoutAPIServers(t *testing.T) {
-	s := newTenant(t, "broken", "1.37.1-1")
+	s := newTenant(t, "broken", harness.Release)
 	pods, err := podsOf(t.Context(), s.namespace, "kube-apiserver")
 	harness.Check(t, err)
 	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "kube-apiserver"}}

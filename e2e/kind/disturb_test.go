@@ -4,193 +4,135 @@ package kind
 
 import (
 	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
-	"maps"
-	"net/url"
-	"strings"
+	"slices"
 	"testing"
 	"time"
-
-	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/e2e/harness"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
-// disturbance is something that happens to a cluster while a prober asks it.
+// disturbance is something that happens to a cluster while it is asked.
 type disturbance struct {
 	name string
 	do   func(t *testing.T, s *tenant)
-	// within is how long after it a request may fail; zero is none at all.
-	within time.Duration
-	// replaced are the components whose pods must be others afterwards; the pods of all
-	// others must be the same.
-	replaced []string
+	// allowed tells which requests may fail; nil is none at all.
+	allowed func(harness.Report) error
+	// tunnelsAllowed is the same for what goes through Konnectivity.
+	tunnelsAllowed func(harness.Report) error
+	changes        []change
 }
 
-// TestDisturbances prints what each disturbance costs the clients of a cluster.
-func TestDisturbances(t *testing.T) {
-	s := newTenant(t, "probed", "1.37.1-1")
-	s.awaitReplicas(t)
-	for _, d := range []disturbance{
-		{"an API server's pod is deleted", func(t *testing.T, s *tenant) { s.deleteOne(t, "kube-apiserver") }, 0, nil},
-		{"an API server is killed", func(t *testing.T, s *tenant) { s.kill(t, s.namespace, "kube-apiserver") }, 3 * time.Second, nil},
-		{"the leader of etcd is killed", killEtcdLeader, 5 * time.Second, nil},
-		{"the managers are restarted", restartManagers, 0, nil},
-		{"all leaf certificates are issued again", rotate, 0, nil},
-		{"every component is restarted", restart, 0, []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler"}},
-	} {
+func known(within time.Duration) func(harness.Report) error {
+	return func(r harness.Report) error { return r.Within(within) }
+}
+
+func begun(within time.Duration) func(harness.Report) error {
+	return func(r harness.Report) error { return r.BegunWithin(within) }
+}
+
+// none allows no failure.
+func none(r harness.Report) error {
+	if failed := r.Failed(); len(failed) > 0 {
+		return fmt.Errorf("%d requests have failed, want none; the first: %w", len(failed), failed[0].Err)
+	}
+	return nil
+}
+
+// disturbances are in an order in which none follows another within the time that a
+// kubelet holds back a container for that it has started again shortly before.
+func disturbances(s *tenant) []disturbance {
+	of := func(component string) change { return change{namespace: s.namespace, component: component} }
+	one, killed := of("kube-apiserver"), of("kube-apiserver")
+	one.one, killed.restarted = true, true
+	etcd := change{namespace: v1alpha1.SystemNamespace, component: "etcd-default", restarted: true}
+	managers := change{namespace: v1alpha1.SystemNamespace, component: "marina-manager", replaced: true}
+	rolled := of("kube-apiserver")
+	rolled.replaced = true
+	var all, lost []change
+	for _, component := range components {
+		c := of(component)
+		c.replaced = true
+		all = append(all, c)
+		// Whoever leads gives up when it cannot renew its lease.
+		c.replaced, c.restarted = false, true
+		lost = append(lost, c)
+	}
+	return []disturbance{
+		{"an API server's pod is deleted", deleteAPIServer, none, none, []change{one}},
+		{"an API server is killed", killAPIServer, known(3 * time.Second), begun(10 * time.Second), []change{killed}},
+		{"the leader of etcd is killed", killEtcdLeader, begun(5 * time.Second), begun(10 * time.Second), []change{etcd}},
+		{"the managers are restarted", restartManagers, none, none, []change{managers}},
+		{"the managers are upgraded", upgradeManagers, none, none, []change{managers}},
+		{"all leaf certificates are issued again", rotate, none, none, nil},
+		{"the API servers' size is changed", resize, none, none, []change{rolled}},
+		{"every component is restarted", restart, none, none, all},
+		{"all API servers are killed at once", killAPIServers, begun(30 * time.Second), begun(60 * time.Second), lost},
+	}
+}
+
+// testDisturbances prints what each disturbance costs the clients of a cluster, and what
+// goes through Konnectivity in it.
+func testDisturbances(t *testing.T, s *scene) {
+	table := &table{}
+	for _, d := range disturbances(s.green) {
 		t.Run(d.name, func(t *testing.T) {
-			before := s.uids(t)
-			prober := harness.StartProber(t, s.config)
-			harness.Check(t, harness.Await(t.Context(), time.Minute, func(context.Context) error {
-				if n := len(prober.Report().Requests); n < 10 {
-					return fmt.Errorf("%d requests", n)
-				}
-				return nil
-			}))
-			prober.Mark()
-			d.do(t, s)
-			s.awaitReplicas(t)
-			marked := time.Now()
-			harness.Check(t, harness.Await(t.Context(), time.Minute, func(context.Context) error {
-				if n := prober.Report().Succeeded(marked); n < 20 {
-					return fmt.Errorf("%d requests have succeeded since", n)
-				}
-				return nil
-			}))
-			report := prober.Stop()
-			t.Logf("%s: %s", d.name, report)
-			switch {
-			case d.within == 0 && len(report.Failed()) > 0:
-				t.Errorf("%d requests have failed, want none; the first: %v", len(report.Failed()), report.Failed()[0].Err)
-			case d.within > 0:
-				if err := report.BegunWithin(d.within); err != nil {
-					t.Error(err)
-				}
-			}
-			lost, err := report.Lost(t.Context(), s.api)
+			began := time.Now()
+			disturb(t, s, d, table)
+			t.Logf("%s took %.0f s", d.name, time.Since(began).Seconds())
+		})
+	}
+	t.Logf("what clients of a cluster have noticed:\n%s", table)
+}
+
+func disturb(t *testing.T, s *scene, d disturbance, table *table) {
+	before := observe(t, s.all())
+	probers := s.green.startTunnels(t)
+	const direct = "reads and writes"
+	probers[direct] = harness.StartProber(t, s.green.config)
+	for _, p := range probers {
+		awaitSucceeded(t, p, time.Time{}, 5)
+	}
+	for _, p := range probers {
+		p.Mark()
+	}
+	d.do(t, s.green)
+	s.green.awaitReplicas(t)
+	settled := time.Now()
+	for _, p := range probers {
+		awaitSucceeded(t, p, settled, 10)
+	}
+	for _, what := range append([]string{direct}, tunnels...) {
+		report := probers[what].Stop()
+		table.add(d.name, what, report)
+		allowed := d.tunnelsAllowed
+		if what == direct {
+			allowed = d.allowed
+			lost, err := report.Lost(t.Context(), s.green.api)
 			harness.Check(t, err)
 			if len(lost) > 0 {
 				t.Errorf("writes that were confirmed are lost: %v", lost)
 			}
-			after := s.uids(t)
-			for _, component := range d.replaced {
-				for name := range before {
-					if strings.HasPrefix(name, component+"-") && after[name] == before[name] {
-						t.Errorf("pod %s is the same, want another", name)
-					}
-				}
-			}
-			if strings.Contains(d.name, "certificates") || strings.Contains(d.name, "managers") {
-				if !maps.Equal(before, after) {
-					t.Errorf("pods have been replaced:\n%v\n%v", before, after)
-				}
-			}
-		})
+		}
+		if err := allowed(report); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		for _, q := range report.Failed() {
+			t.Logf("%s: %.2f to %.2f s after the mark: %v", what, q.Start.Sub(report.Marked).Seconds(), q.End.Sub(report.Marked).Seconds(), q.Err)
+		}
 	}
+	assertInvariants(t, s.all(), before, slices.Clone(d.changes))
 }
 
-// uids are those of the tenant's pods, by name.
-func (s *tenant) uids(t *testing.T) map[string]types.UID {
+func awaitSucceeded(t *testing.T, p *harness.Prober, since time.Time, count int) {
 	t.Helper()
-	found := map[string]types.UID{}
-	pods, err := podsOf(t.Context(), s.namespace, "kube")
-	harness.Check(t, err)
-	for _, pod := range pods {
-		found[pod.Name] = pod.UID
-	}
-	return found
-}
-
-func (s *tenant) deleteOne(t *testing.T, component string) {
-	pods, err := podsOf(t.Context(), s.namespace, component)
-	harness.Check(t, err)
-	harness.Check(t, management.client.Delete(t.Context(), &pods[0]))
-	harness.Check(t, harness.Await(t.Context(), 3*time.Minute, func(ctx context.Context) error {
-		if err := management.client.Get(ctx, client.ObjectKeyFromObject(&pods[0]), &pods[0]); err == nil {
-			return fmt.Errorf("pod %s is still there", pods[0].Name)
-		} else if client.IgnoreNotFound(err) != nil {
-			return err
+	harness.Check(t, harness.Await(t.Context(), time.Minute, func(context.Context) error {
+		report := p.Report()
+		if n := report.Succeeded(since); n < count {
+			failed := report.Failed()
+			return fmt.Errorf("%d requests have succeeded, want %d; these have failed: %v", n, count, failed[max(0, len(failed)-2):])
 		}
 		return nil
 	}))
-}
-
-// kill ends the main process of a pod with SIGKILL, and proves that it was restarted.
-func (s *tenant) kill(t *testing.T, namespace, pod string) {
-	t.Helper()
-	pods, err := podsOf(t.Context(), namespace, pod)
-	if err == nil && len(pods) == 0 {
-		err = errors.New("there is none")
-	}
-	harness.Check(t, err)
-	victim := pods[0]
-	status := victim.Status.ContainerStatuses[0]
-	_, err = execute(t.Context(), "docker", "exec", victim.Spec.NodeName,
-		"ctr", "-n", "k8s.io", "task", "kill", "--signal", "SIGKILL", strings.TrimPrefix(status.ContainerID, "containerd://"))
-	harness.Check(t, err)
-	harness.Check(t, harness.Await(t.Context(), time.Minute, func(ctx context.Context) error {
-		if err := management.client.Get(ctx, client.ObjectKeyFromObject(&victim), &victim); err != nil {
-			return err
-		}
-		if victim.Status.ContainerStatuses[0].RestartCount == status.RestartCount {
-			return fmt.Errorf("pod %s has not been restarted", victim.Name)
-		}
-		return nil
-	}))
-}
-
-func killEtcdLeader(t *testing.T, s *tenant) {
-	etcd := &v1alpha1.EtcdCluster{}
-	harness.Check(t, management.client.Get(t.Context(), client.ObjectKey{Name: "default"}, etcd))
-	for _, member := range etcd.Status.Members {
-		if member.Leader {
-			s.kill(t, v1alpha1.SystemNamespace, member.Name)
-			return
-		}
-	}
-	t.Fatalf("no member leads: %+v", etcd.Status.Members)
-}
-
-func restartManagers(t *testing.T, _ *tenant) {
-	for _, args := range [][]string{{"restart"}, {"status", "--timeout=2m"}} {
-		command := append([]string{"kubectl", "-n", v1alpha1.SystemNamespace, "rollout", args[0], "deployment/marina-manager"}, args[1:]...)
-		_, err := execute(t.Context(), command...)
-		harness.Check(t, err)
-	}
-}
-
-// rotate waits until another certificate is served by each replica in turn.
-func rotate(t *testing.T, s *tenant) {
-	before := s.serial(t)
-	_, err := marina(t.Context(), "cluster", "rotate-certificates", s.name, "--wait")
-	harness.Check(t, err)
-	harness.Check(t, harness.Await(t.Context(), 3*time.Minute, func(context.Context) error {
-		for range 20 {
-			if s.serial(t) == before {
-				return errors.New("an API server presents its old certificate")
-			}
-		}
-		return nil
-	}))
-}
-
-// serial is that of the certificate that an API server presents.
-func (s *tenant) serial(t *testing.T) string {
-	t.Helper()
-	address, err := url.Parse(s.config.Host)
-	harness.Check(t, err)
-	connection, err := tls.Dial("tcp", address.Host, &tls.Config{InsecureSkipVerify: true})
-	harness.Check(t, err)
-	defer connection.Close()
-	return connection.ConnectionState().PeerCertificates[0].SerialNumber.String()
-}
-
-func restart(t *testing.T, s *tenant) {
-	_, err := marina(t.Context(), "cluster", "restart", s.name, "--wait")
-	harness.Check(t, err)
 }

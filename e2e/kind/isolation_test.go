@@ -4,10 +4,13 @@ package kind
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,11 +20,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/e2e/harness"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
-// A tenant's administrator is nobody in another tenant and in the management cluster.
-func TestTenantsAreApart(t *testing.T) {
-	one, other := newTenant(t, "one", "1.37.1-1"), newTenant(t, "other", "1.37.1-1")
+// testIsolation checks that a tenant's administrator is nobody elsewhere, and what a
+// tenant's API servers may do in the shared etcd.
+func testIsolation(t *testing.T, s *scene) {
+	one, other := s.blue, s.green
 	for name, host := range map[string]string{"another tenant": other.config.Host, "the management cluster": management.config.Host} {
 		t.Run("credentials in "+name, func(t *testing.T) {
 			config := rest.CopyConfig(one.config)
@@ -45,8 +50,56 @@ func TestTenantsAreApart(t *testing.T) {
 			t.Errorf("%v, want a certificate that is not trusted", err)
 		}
 	})
-	for _, s := range []*tenant{one, other} {
-		t.Run("ports of "+s.name, func(t *testing.T) { assertConfined(t, s) })
+	t.Run("etcd", func(t *testing.T) { assertApartInEtcd(t, one, other) })
+	for _, tenant := range s.all() {
+		t.Run("ports of "+tenant.name, func(t *testing.T) { assertConfined(t, tenant) })
+	}
+}
+
+// assertApartInEtcd tries what one tenant's certificate, which only its API servers have,
+// allows in etcd. What etcd lets everybody do who has a certificate, such as to ask for its
+// members and alarms, is in a table of controlplane/etcd.
+func assertApartInEtcd(t *testing.T, one, other *tenant) {
+	mine := etcdAs(t, one.namespace, v1alpha1.SecretEtcdClient)
+	endpoint := mine.Endpoints()[0]
+	if found, err := mine.Get(t.Context(), "/"+one.uid+"/", clientv3.WithPrefix(), clientv3.WithCountOnly()); err != nil || found.Count == 0 {
+		t.Fatalf("its own keys: %v, %v: then being refused elsewhere proves nothing", found, err)
+	}
+	for what, try := range map[string]func(context.Context) error{
+		"read another tenant's keys": func(ctx context.Context) error {
+			_, err := mine.Get(ctx, "/"+other.uid+"/", clientv3.WithPrefix(), clientv3.WithLimit(1))
+			return err
+		},
+		"write another tenant's keys": func(ctx context.Context) error {
+			_, err := mine.Put(ctx, "/"+other.uid+"/stolen", "")
+			return err
+		},
+		"delete everything": func(ctx context.Context) error {
+			_, err := mine.Delete(ctx, "\x00", clientv3.WithFromKey())
+			return err
+		},
+		"remove a member": func(ctx context.Context) error {
+			_, err := mine.MemberRemove(ctx, 1)
+			return err
+		},
+		"defragment": func(ctx context.Context) error { _, err := mine.Defragment(ctx, endpoint); return err },
+		"take a snapshot": func(ctx context.Context) error {
+			snapshot, err := mine.Snapshot(ctx)
+			if err == nil {
+				_, err = snapshot.Read(make([]byte, 1))
+			}
+			return err
+		},
+		"list users": func(ctx context.Context) error { _, err := mine.UserList(ctx); return err },
+		"move the leader": func(ctx context.Context) error {
+			_, err := mine.MoveLeader(ctx, 1)
+			return err
+		},
+		"compact": func(ctx context.Context) error { _, err := mine.Compact(ctx, 1); return err },
+	} {
+		if err := try(t.Context()); !errors.Is(err, rpctypes.ErrPermissionDenied) {
+			t.Errorf("to %s: %v, want permission denied", what, err)
+		}
 	}
 }
 

@@ -61,6 +61,7 @@ func prepare(ctx context.Context) error {
 		return err
 	}
 	management.config.QPS = -1
+	rest.SetDefaultWarningHandler(rest.NoWarnings{})
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return err
@@ -77,20 +78,24 @@ func prepare(ctx context.Context) error {
 	if err := management.client.Create(ctx, systemNamespace()); client.IgnoreAlreadyExists(err) != nil {
 		return err
 	}
-	for _, command := range [][]string{
-		{"helm", "upgrade", "--install", "marina-crds", "manifests/chart-crds", "--namespace", v1alpha1.SystemNamespace, "--wait"},
-		{"helm", "upgrade", "--install", "marina", "manifests/chart", "--namespace", v1alpha1.SystemNamespace,
-			"--set", "tag=" + tag, "--values", "e2e/kind/values.yaml", "--wait", "--timeout", "3m"},
-	} {
-		if _, err := execute(ctx, command...); err != nil {
-			return err
-		}
+	if _, err := execute(ctx, "helm", "upgrade", "--install", "marina-crds", "manifests/chart-crds", "--namespace", v1alpha1.SystemNamespace, "--wait"); err != nil {
+		return err
+	}
+	if err := installChart(ctx, tag); err != nil {
+		return err
 	}
 	if err := awaitEtcd(ctx); err != nil {
 		return err
 	}
 	fmt.Printf("installed, with a shared etcd, in %.1f s\n", time.Since(began).Seconds())
 	return nil
+}
+
+// installChart installs a version of Marina, or upgrades to it.
+func installChart(ctx context.Context, tag string) error {
+	_, err := execute(ctx, "helm", "upgrade", "--install", "marina", "manifests/chart", "--namespace", v1alpha1.SystemNamespace,
+		"--set", "tag="+tag, "--values", "e2e/kind/values.yaml", "--wait", "--timeout", "3m")
+	return err
 }
 
 // systemNamespace is where Marina lives, held to the strictest standard.

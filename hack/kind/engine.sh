@@ -18,15 +18,31 @@ engine_reachable() {
 	docker version >/dev/null 2>&1
 }
 
+# engine_install installs Debian's. The package would start an engine that nobody stops
+# again where there is an init system, unless a policy forbids it.
+engine_install() {
+	local policy=/usr/sbin/policy-rc.d
+	apt-get update -qq
+	if [[ ! -e $policy ]]; then
+		printf '#!/bin/sh\nexit 101\n' >"$policy"
+		chmod 755 "$policy"
+	else
+		policy=
+	fi
+	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends docker.io iptables >/dev/null || {
+		rm -f "$policy"
+		fail "Debian's container engine was not installed"
+	}
+	rm -f "$policy"
+}
+
 # engine_up sees to it that an engine answers.
 engine_up() {
 	local pid sysctl
 	engine_reachable && return
 	((EUID == 0)) || fail "no container engine answers, and to start one takes root"
 	if ! command -v dockerd >/dev/null; then
-		apt-get update -qq
-		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends docker.io iptables >/dev/null
-		engine_reachable && return # where there is an init system, the package starts it
+		engine_install
 	fi
 	mkdir -p "$engine_run" "$engine_data"
 	install -m 755 "$root/hack/kind/runc.sh" "$engine_run/runc"
@@ -42,11 +58,13 @@ engine_up() {
 		kill -0 "$pid" 2>/dev/null || fail "the container engine did not start: $(tail -5 "$engine_run/docker.log")"
 		sleep 0.2
 	done
+	disown "$pid"
 }
 
 # engine_undo takes back what a Docker engine and its kubelets leave on the machine.
 engine_undo() {
 	local policy sysctl value
+	[[ -f $engine_run/sysctls ]] || return 0 # it was never started
 	policy=$(cat "$engine_run/forward-policy")
 	ip link delete docker0 2>/dev/null || true
 	iptables-save | grep -vE 'DOCKER|docker0' | sed "/^\*filter/,/^COMMIT/s/^:FORWARD DROP/:FORWARD ${policy:-ACCEPT}/" | iptables-restore
@@ -55,17 +73,20 @@ engine_undo() {
 	done <"$engine_run/sysctls"
 }
 
-# engine_down stops the engine that was started here, unless somebody uses it.
+# engine_down stops the engine that was started here, unless somebody uses it, and takes
+# away what one has left that was interrupted.
 engine_down() {
 	local pid
-	[[ -S $engine_socket ]] || return 0
-	if [[ -n $(DOCKER_HOST=unix://$engine_socket docker ps -aq 2>/dev/null) ]]; then
-		echo "the container engine goes on: other containers run in it"
-		return
+	[[ -d $engine_run ]] || return 0
+	pid=$(cat "$engine_run/docker.pid" 2>/dev/null || true)
+	if [[ $pid && $(cat "/proc/$pid/comm" 2>/dev/null) == dockerd ]]; then
+		if [[ -n $(DOCKER_HOST=unix://$engine_socket docker ps -aq 2>/dev/null) ]]; then
+			echo "the container engine goes on: other containers run in it"
+			return
+		fi
+		kill "$pid" 2>/dev/null || true
+		while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
 	fi
-	pid=$(cat "$engine_run/docker.pid" 2>/dev/null) || return 0
-	kill "$pid" 2>/dev/null || true
-	while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
 	engine_undo
 	# What it mounted is gone with it; refuse to delete through a mount that is not.
 	grep -q " $engine_data/" /proc/mounts && fail "something is still mounted in $engine_data"

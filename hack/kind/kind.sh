@@ -26,7 +26,7 @@ partial=$cache/kind/.partial.$$
 export GOFLAGS='' GOWORK=off GOTOOLCHAIN=local CGO_ENABLED=0
 export KUBECONFIG=$state/kubeconfig
 cd "$root"
-trap 'rm -rf --one-file-system "$partial"' EXIT
+trap 'jobs -p | xargs -r kill; wait; rm -rf --one-file-system "$partial"' EXIT
 
 fail() {
 	echo "kind: $*" >&2
@@ -102,8 +102,8 @@ up() {
 import() {
 	local node=$1 archive=$2
 	shift 2
-	docker exec -i "$node" ctr -n k8s.io images import --all-platforms --digests "$@" - <"$archive" >"$state/import.log" 2>&1 ||
-		fail "$archive into $node: $(tail -2 "$state/import.log")"
+	docker exec -i "$node" ctr -n k8s.io images import --all-platforms --digests "$@" - <"$archive" >"$state/import-$node.log" 2>&1 ||
+		fail "$archive into $node: $(tail -2 "$state/import-$node.log")"
 }
 
 # load imports what a node has not got yet, or has got by the same name with other contents.
@@ -131,6 +131,8 @@ down() {
 		fi
 		# The network belongs to all kind clusters of this engine.
 		docker network inspect kind -f '{{len .Containers}}' 2>/dev/null | grep -qx 0 && docker network rm kind >/dev/null
+		# One that another cluster uses stays.
+		docker image ls --format '{{.Repository}}:{{.Tag}}' "$prefix/kind-node" | xargs -r docker image rm >/dev/null 2>&1 || true
 	fi
 	step 'container engine' engine_down
 	rm -rf "$state"

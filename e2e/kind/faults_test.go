@@ -1,0 +1,159 @@
+//go:build kind
+
+package kind
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/e2e/harness"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
+
+func deleteAPIServer(t *testing.T, s *tenant) {
+	pods, err := podsOf(t.Context(), s.namespace, "kube-apiserver")
+	harness.Check(t, err)
+	harness.Check(t, management.client.Delete(t.Context(), &pods[0]))
+	harness.Check(t, harness.Await(t.Context(), 3*time.Minute, func(ctx context.Context) error {
+		if err := management.client.Get(ctx, client.ObjectKeyFromObject(&pods[0]), &pods[0]); err == nil {
+			return fmt.Errorf("pod %s is still there", pods[0].Name)
+		} else if client.IgnoreNotFound(err) != nil {
+			return err
+		}
+		return nil
+	}))
+}
+
+func killAPIServer(t *testing.T, s *tenant) { kill(t, s.namespace, "kube-apiserver", 1) }
+
+func killAPIServers(t *testing.T, s *tenant) { kill(t, s.namespace, "kube-apiserver", 3) }
+
+func killEtcdLeader(t *testing.T, _ *tenant) {
+	etcd := &v1alpha1.EtcdCluster{}
+	harness.Check(t, management.client.Get(t.Context(), client.ObjectKey{Name: "default"}, etcd))
+	for _, member := range etcd.Status.Members {
+		if member.Leader {
+			kill(t, v1alpha1.SystemNamespace, member.Name, 1)
+			return
+		}
+	}
+	t.Fatalf("no member leads: %+v", etcd.Status.Members)
+}
+
+// kill ends the main processes of some pods with SIGKILL at once, and proves that each
+// was restarted.
+func kill(t *testing.T, namespace, component string, count int) {
+	t.Helper()
+	pods, err := podsOf(t.Context(), namespace, component)
+	if err == nil && len(pods) < count {
+		err = fmt.Errorf("there are %d pods of %s", len(pods), component)
+	}
+	harness.Check(t, err)
+	victims := map[string][]string{}
+	for _, pod := range pods[:count] {
+		victims[pod.Spec.NodeName] = append(victims[pod.Spec.NodeName], strings.TrimPrefix(pod.Status.ContainerStatuses[0].ContainerID, "containerd://"))
+	}
+	for node, containers := range victims {
+		_, err := execute(t.Context(), append([]string{"docker", "exec", node, "bash", "-c",
+			`for container; do ctr -n k8s.io task kill --signal SIGKILL "$container" & done; wait`, "kill"}, containers...)...)
+		harness.Check(t, err)
+	}
+	for _, victim := range pods[:count] {
+		before := victim.Status.ContainerStatuses[0].RestartCount
+		harness.Check(t, harness.Await(t.Context(), time.Minute, func(ctx context.Context) error {
+			pod := &corev1.Pod{}
+			if err := management.client.Get(ctx, client.ObjectKeyFromObject(&victim), pod); err != nil {
+				return err
+			}
+			if pod.Status.ContainerStatuses[0].RestartCount == before {
+				return fmt.Errorf("pod %s has not been restarted", victim.Name)
+			}
+			return nil
+		}))
+	}
+}
+
+func restartManagers(t *testing.T, _ *tenant) {
+	for _, args := range [][]string{{"restart"}, {"status", "--timeout=2m"}} {
+		command := append([]string{"kubectl", "-n", v1alpha1.SystemNamespace, "rollout", args[0], "deployment/marina-manager"}, args[1:]...)
+		_, err := execute(t.Context(), command...)
+		harness.Check(t, err)
+	}
+}
+
+// upgradeManagers installs the same program by another name, as Helm does with another
+// version.
+func upgradeManagers(t *testing.T, _ *tenant) {
+	tag, err := imageTag(management.root)
+	harness.Check(t, err)
+	nodes := &corev1.NodeList{}
+	harness.Check(t, management.client.List(t.Context(), nodes))
+	for _, node := range nodes.Items {
+		_, err := execute(t.Context(), "docker", "exec", node.Name, "ctr", "-n", "k8s.io", "images", "tag", "--force",
+			"marina.local/marina:"+tag, "marina.local/marina:"+tag+"-next")
+		harness.Check(t, err)
+	}
+	harness.Check(t, installChart(t.Context(), tag+"-next"))
+}
+
+// rotate waits until another certificate is served by each replica in turn.
+func rotate(t *testing.T, s *tenant) {
+	before := s.serial(t)
+	_, err := marina(t.Context(), "cluster", "rotate-certificates", s.name, "--wait")
+	harness.Check(t, err)
+	harness.Check(t, harness.Await(t.Context(), 3*time.Minute, func(context.Context) error {
+		for range 20 {
+			if s.serial(t) == before {
+				return errors.New("an API server presents its old certificate")
+			}
+		}
+		return nil
+	}))
+}
+
+// serial is that of the certificate that an API server presents.
+func (s *tenant) serial(t *testing.T) string {
+	t.Helper()
+	address, err := url.Parse(s.config.Host)
+	harness.Check(t, err)
+	connection, err := tls.Dial("tcp", address.Host, &tls.Config{InsecureSkipVerify: true})
+	harness.Check(t, err)
+	defer connection.Close()
+	return connection.ConnectionState().PeerCertificates[0].SerialNumber.String()
+}
+
+// resize changes what the API servers ask for, which needs a rollout.
+func resize(t *testing.T, s *tenant) {
+	class := &v1alpha1.HostingClass{}
+	harness.Check(t, management.client.Get(t.Context(), client.ObjectKey{Name: s.name}, class))
+	cpu := resource.MustParse("11m")
+	class.Spec.Sizes.APIServer.CPU = &cpu
+	harness.Check(t, management.client.Update(t.Context(), class))
+	harness.Check(t, harness.Await(t.Context(), 5*time.Minute, func(ctx context.Context) error {
+		pods := &corev1.PodList{}
+		if err := management.client.List(ctx, pods, client.InNamespace(s.namespace)); err != nil {
+			return err
+		}
+		for _, pod := range pods.Items {
+			if strings.HasPrefix(pod.Name, "kube-apiserver-") && !pod.Spec.Containers[0].Resources.Requests.Cpu().Equal(cpu) {
+				return fmt.Errorf("pod %s asks for %s", pod.Name, pod.Spec.Containers[0].Resources.Requests.Cpu())
+			}
+		}
+		return nil
+	}))
+}
+
+func restart(t *testing.T, s *tenant) {
+	_, err := marina(t.Context(), "cluster", "restart", s.name, "--wait")
+	harness.Check(t, err)
+}

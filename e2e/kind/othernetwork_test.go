@@ -1,0 +1,48 @@
+//go:build kind
+
+package kind
+
+import (
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/marina-dev/marina/e2e/harness"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
+
+// testOtherNetwork has a tenant's administrator send API servers to an address of the
+// management cluster's network, by a Node that claims to be there: a member of etcd, which
+// shows its metrics to everybody in that network. The request goes through Konnectivity,
+// so that it is asked for in the tenant's network, where there is nothing.
+func testOtherNetwork(t *testing.T, s *tenant) {
+	members, err := podsOf(t.Context(), v1alpha1.SystemNamespace, "etcd-default")
+	harness.Check(t, err)
+	at := members[0].Status.PodIP
+	conn, err := dialIn(t.Context(), members[0].Spec.NodeName, net.JoinHostPort(at, "2381"))
+	harness.Check(t, err)
+	harness.Check(t, conn.Close())
+
+	nodes := s.api.CoreV1().Nodes()
+	node, err := nodes.Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "elsewhere"}}, metav1.CreateOptions{})
+	harness.Check(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := background(time.Minute)
+		defer cancel()
+		if err := nodes.Delete(ctx, "elsewhere", metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+	node.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: at}}
+	_, err = nodes.UpdateStatus(t.Context(), node, metav1.UpdateOptions{})
+	harness.Check(t, err)
+	answer, err := s.ask(t.Context(), http.MethodGet, "/api/v1/nodes/http:elsewhere:2381/proxy/metrics", nil)
+	if err == nil {
+		t.Errorf("an address of the management cluster answers a tenant: %.300s", answer)
+	}
+	t.Logf("the answer is: %v", err)
+}
