@@ -5,7 +5,7 @@ package kind
 import (
 	"context"
 	"fmt"
-	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,12 +16,15 @@ import (
 // disturbance is something that happens to a cluster while it is asked.
 type disturbance struct {
 	name string
-	do   func(t *testing.T, s *tenant)
+	do   func(t *testing.T, s *tenant, mark func())
 	// allowed tells which requests may fail; nil is none at all.
 	allowed func(harness.Report) error
 	// tunnelsAllowed is the same for what goes through Konnectivity.
 	tunnelsAllowed func(harness.Report) error
 	changes        []change
+	// unwritten tells that nothing of the tenants may be written: a manager that finds
+	// all as it is to be does nothing.
+	unwritten bool
 }
 
 func known(within time.Duration) func(harness.Report) error {
@@ -60,15 +63,15 @@ func disturbances(s *tenant) []disturbance {
 		lost = append(lost, c)
 	}
 	return []disturbance{
-		{"an API server's pod is deleted", deleteAPIServer, none, none, []change{one}},
-		{"an API server is killed", killAPIServer, known(3 * time.Second), begun(10 * time.Second), []change{killed}},
-		{"the leader of etcd is killed", killEtcdLeader, begun(5 * time.Second), begun(10 * time.Second), []change{etcd}},
-		{"the managers are restarted", restartManagers, none, none, []change{managers}},
-		{"the managers are upgraded", upgradeManagers, none, none, []change{managers}},
-		{"all leaf certificates are issued again", rotate, none, none, nil},
-		{"the API servers' size is changed", resize, none, none, []change{rolled}},
-		{"every component is restarted", restart, none, none, all},
-		{"all API servers are killed at once", killAPIServers, begun(30 * time.Second), begun(60 * time.Second), lost},
+		{"an API server's pod is deleted", deleteAPIServer, none, none, []change{one}, false},
+		{"an API server is killed", killAPIServer, known(3 * time.Second), begun(10 * time.Second), []change{killed}, false},
+		{"the leader of etcd is killed", killEtcdLeader, begun(5 * time.Second), begun(10 * time.Second), []change{etcd}, false},
+		{"the managers are restarted", restartManagers, none, none, []change{managers}, true},
+		{"the managers are upgraded", upgradeManagers, none, none, []change{managers}, true},
+		{"all leaf certificates are issued again", rotate, none, none, nil, false},
+		{"the API servers' size is changed", resize, none, none, []change{rolled}, false},
+		{"every component is restarted", restart, none, none, all, false},
+		{"all API servers are killed at once", killAPIServers, begun(30 * time.Second), begun(60 * time.Second), lost, false},
 	}
 }
 
@@ -88,16 +91,19 @@ func testDisturbances(t *testing.T, s *scene) {
 
 func disturb(t *testing.T, s *scene, d disturbance, table *table) {
 	before := observe(t, s.all())
+	writtenBefore, err := written(t.Context(), s.all())
+	harness.Check(t, err)
 	probers := s.green.startTunnels(t)
 	const direct = "reads and writes"
 	probers[direct] = harness.StartProber(t, s.green.config)
 	for _, p := range probers {
 		awaitSucceeded(t, p, time.Time{}, 5)
 	}
-	for _, p := range probers {
-		p.Mark()
-	}
-	d.do(t, s.green)
+	d.do(t, s.green, func() {
+		for _, p := range probers {
+			p.Mark()
+		}
+	})
 	s.green.awaitReplicas(t)
 	settled := time.Now()
 	for _, p := range probers {
@@ -118,11 +124,22 @@ func disturb(t *testing.T, s *scene, d disturbance, table *table) {
 		if err := allowed(report); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
-		for _, q := range report.Failed() {
+		failed := report.Failed()
+		for _, q := range failed[:min(len(failed), 5)] {
 			t.Logf("%s: %.2f to %.2f s after the mark: %v", what, q.Start.Sub(report.Marked).Seconds(), q.End.Sub(report.Marked).Seconds(), q.Err)
 		}
 	}
-	assertInvariants(t, s.all(), before, slices.Clone(d.changes))
+	assertInvariants(t, s.all(), before, d.changes)
+	if !d.unwritten {
+		return
+	}
+	writtenAfter, err := written(t.Context(), s.all())
+	harness.Check(t, err)
+	for what, version := range writtenAfter {
+		if !strings.Contains(what, " "+v1alpha1.SystemNamespace+"/") && writtenBefore[what] != version {
+			t.Errorf("%s was written", what)
+		}
+	}
 }
 
 func awaitSucceeded(t *testing.T, p *harness.Prober, since time.Time, count int) {

@@ -8,7 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -20,9 +24,12 @@ import (
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
-func deleteAPIServer(t *testing.T, s *tenant) {
+// Each of these does harm, and proves that it is done. mark is called at the instant.
+
+func deleteAPIServer(t *testing.T, s *tenant, mark func()) {
 	pods, err := podsOf(t.Context(), s.namespace, "kube-apiserver")
 	harness.Check(t, err)
+	mark()
 	harness.Check(t, management.client.Delete(t.Context(), &pods[0]))
 	harness.Check(t, harness.Await(t.Context(), 3*time.Minute, func(ctx context.Context) error {
 		if err := management.client.Get(ctx, client.ObjectKeyFromObject(&pods[0]), &pods[0]); err == nil {
@@ -34,41 +41,54 @@ func deleteAPIServer(t *testing.T, s *tenant) {
 	}))
 }
 
-func killAPIServer(t *testing.T, s *tenant) { kill(t, s.namespace, "kube-apiserver", 1) }
+func killAPIServer(t *testing.T, s *tenant, mark func()) {
+	kill(t, s.namespace, "kube-apiserver", 1, mark)
+}
 
-func killAPIServers(t *testing.T, s *tenant) { kill(t, s.namespace, "kube-apiserver", 3) }
+func killAPIServers(t *testing.T, s *tenant, mark func()) {
+	kill(t, s.namespace, "kube-apiserver", 3, mark)
+}
 
-func killEtcdLeader(t *testing.T, _ *tenant) {
-	etcd := &v1alpha1.EtcdCluster{}
-	harness.Check(t, management.client.Get(t.Context(), client.ObjectKey{Name: "default"}, etcd))
-	for _, member := range etcd.Status.Members {
-		if member.Leader {
-			kill(t, v1alpha1.SystemNamespace, member.Name, 1)
-			return
+func killEtcdLeader(t *testing.T, _ *tenant, mark func()) {
+	root := etcdAs(t, v1alpha1.SystemNamespace, "etcd-default-root")
+	for _, endpoint := range root.Endpoints() {
+		status, err := root.Status(t.Context(), endpoint)
+		harness.Check(t, err)
+		if status.Leader != status.Header.MemberId {
+			continue
 		}
+		name, _, _ := strings.Cut(strings.TrimPrefix(endpoint, "https://"), ".")
+		kill(t, v1alpha1.SystemNamespace, name, 1, mark)
+		after, err := root.Status(t.Context(), endpoint)
+		if err == nil && after.RaftTerm == status.RaftTerm {
+			err = errors.New("there was no election")
+		}
+		harness.Check(t, err)
+		return
 	}
-	t.Fatalf("no member leads: %+v", etcd.Status.Members)
+	t.Fatal("no member leads")
 }
 
 // kill ends the main processes of some pods with SIGKILL at once, and proves that each
-// was restarted.
-func kill(t *testing.T, namespace, component string, count int) {
+// was started again.
+func kill(t *testing.T, namespace, component string, count int, mark func()) {
 	t.Helper()
 	pods, err := podsOf(t.Context(), namespace, component)
 	if err == nil && len(pods) < count {
 		err = fmt.Errorf("there are %d pods of %s", len(pods), component)
 	}
 	harness.Check(t, err)
-	victims := map[string][]string{}
-	for _, pod := range pods[:count] {
-		victims[pod.Spec.NodeName] = append(victims[pod.Spec.NodeName], strings.TrimPrefix(pod.Status.ContainerStatuses[0].ContainerID, "containerd://"))
-	}
-	for node, containers := range victims {
-		_, err := execute(t.Context(), append([]string{"docker", "exec", node, "bash", "-c",
-			`for container; do ctr -n k8s.io task kill --signal SIGKILL "$container" & done; wait`, "kill"}, containers...)...)
+	pods = pods[:count]
+	victims := make([]int, len(pods))
+	for i, pod := range pods {
+		victims[i], err = processOf(strings.TrimPrefix(pod.Status.ContainerStatuses[0].ContainerID, "containerd://"))
 		harness.Check(t, err)
 	}
-	for _, victim := range pods[:count] {
+	mark()
+	for _, pid := range victims {
+		harness.Check(t, syscall.Kill(pid, syscall.SIGKILL))
+	}
+	for _, victim := range pods {
 		before := victim.Status.ContainerStatuses[0].RestartCount
 		harness.Check(t, harness.Await(t.Context(), time.Minute, func(ctx context.Context) error {
 			pod := &corev1.Pod{}
@@ -78,12 +98,31 @@ func kill(t *testing.T, namespace, component string, count int) {
 			if pod.Status.ContainerStatuses[0].RestartCount == before {
 				return fmt.Errorf("pod %s has not been restarted", victim.Name)
 			}
+			if !ready(*pod) {
+				return fmt.Errorf("pod %s is not ready", victim.Name)
+			}
 			return nil
 		}))
 	}
 }
 
-func restartManagers(t *testing.T, _ *tenant) {
+// processOf is the process of a container, which is one of this machine as well.
+func processOf(container string) (pid int, err error) {
+	entries, err := filepath.Glob("/proc/[0-9]*/cgroup")
+	if err != nil {
+		return 0, err
+	}
+	for _, entry := range entries {
+		// Processes end while one looks.
+		if text, err := os.ReadFile(entry); err == nil && strings.Contains(string(text), container) {
+			return strconv.Atoi(filepath.Base(filepath.Dir(entry)))
+		}
+	}
+	return 0, fmt.Errorf("no process of container %s is on this machine", container)
+}
+
+func restartManagers(t *testing.T, _ *tenant, mark func()) {
+	mark()
 	for _, args := range [][]string{{"restart"}, {"status", "--timeout=2m"}} {
 		command := append([]string{"kubectl", "-n", v1alpha1.SystemNamespace, "rollout", args[0], "deployment/marina-manager"}, args[1:]...)
 		_, err := execute(t.Context(), command...)
@@ -93,7 +132,7 @@ func restartManagers(t *testing.T, _ *tenant) {
 
 // upgradeManagers installs the same program by another name, as Helm does with another
 // version.
-func upgradeManagers(t *testing.T, _ *tenant) {
+func upgradeManagers(t *testing.T, _ *tenant, mark func()) {
 	tag, err := imageTag(management.root)
 	harness.Check(t, err)
 	nodes := &corev1.NodeList{}
@@ -103,12 +142,14 @@ func upgradeManagers(t *testing.T, _ *tenant) {
 			"marina.local/marina:"+tag, "marina.local/marina:"+tag+"-next")
 		harness.Check(t, err)
 	}
+	mark()
 	harness.Check(t, installChart(t.Context(), tag+"-next"))
 }
 
 // rotate waits until another certificate is served by each replica in turn.
-func rotate(t *testing.T, s *tenant) {
+func rotate(t *testing.T, s *tenant, mark func()) {
 	before := s.serial(t)
+	mark()
 	_, err := marina(t.Context(), "cluster", "rotate-certificates", s.name, "--wait")
 	harness.Check(t, err)
 	harness.Check(t, harness.Await(t.Context(), 3*time.Minute, func(context.Context) error {
@@ -133,11 +174,12 @@ func (s *tenant) serial(t *testing.T) string {
 }
 
 // resize changes what the API servers ask for, which needs a rollout.
-func resize(t *testing.T, s *tenant) {
+func resize(t *testing.T, s *tenant, mark func()) {
 	class := &v1alpha1.HostingClass{}
 	harness.Check(t, management.client.Get(t.Context(), client.ObjectKey{Name: s.name}, class))
 	cpu := resource.MustParse("11m")
 	class.Spec.Sizes.APIServer.CPU = &cpu
+	mark()
 	harness.Check(t, management.client.Update(t.Context(), class))
 	harness.Check(t, harness.Await(t.Context(), 5*time.Minute, func(ctx context.Context) error {
 		pods := &corev1.PodList{}
@@ -153,7 +195,8 @@ func resize(t *testing.T, s *tenant) {
 	}))
 }
 
-func restart(t *testing.T, s *tenant) {
+func restart(t *testing.T, s *tenant, mark func()) {
+	mark()
 	_, err := marina(t.Context(), "cluster", "restart", s.name, "--wait")
 	harness.Check(t, err)
 }

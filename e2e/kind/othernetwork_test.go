@@ -3,6 +3,7 @@
 package kind
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/marina-dev/marina/e2e/harness"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
@@ -28,7 +30,7 @@ func testOtherNetwork(t *testing.T, s *tenant) {
 	harness.Check(t, conn.Close())
 
 	nodes := s.api.CoreV1().Nodes()
-	node, err := nodes.Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "elsewhere"}}, metav1.CreateOptions{})
+	_, err = nodes.Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "elsewhere"}}, metav1.CreateOptions{})
 	harness.Check(t, err)
 	t.Cleanup(func() {
 		ctx, cancel := background(time.Minute)
@@ -37,8 +39,8 @@ func testOtherNetwork(t *testing.T, s *tenant) {
 			t.Error(err)
 		}
 	})
-	node.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: at}}
-	_, err = nodes.UpdateStatus(t.Context(), node, metav1.UpdateOptions{})
+	claim := fmt.Sprintf(`{"status": {"addresses": [{"type": "InternalIP", "address": %q}]}}`, at)
+	_, err = nodes.Patch(t.Context(), "elsewhere", types.MergePatchType, []byte(claim), metav1.PatchOptions{}, "status")
 	harness.Check(t, err)
 	answer, err := s.ask(t.Context(), http.MethodGet, "/api/v1/nodes/http:elsewhere:2381/proxy/metrics", nil)
 	if err == nil {

@@ -129,6 +129,8 @@ func (s *tenant) exec(ctx context.Context, pod string, command ...string) (strin
 
 // forward asks a pod through a forwarded port.
 func (s *tenant) forward(ctx context.Context, pod string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	url := s.api.CoreV1().RESTClient().Post().Namespace("backend").Resource("pods").Name(pod).SubResource("portforward").URL()
 	transport, upgrader, err := spdy.RoundTripperFor(s.config)
 	if err != nil {
@@ -141,7 +143,6 @@ func (s *tenant) forward(ctx context.Context, pod string) error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- forwarder.ForwardPorts() }()
-	defer forwarder.Close()
 	select {
 	case <-ready:
 	case err := <-ended:
