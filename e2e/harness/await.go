@@ -18,9 +18,14 @@ func Fatal(err error) error { return fatal{err} }
 // Await asks twenty times a second until check succeeds, and returns its last error
 // when the time is over.
 func Await(ctx context.Context, limit time.Duration, check func(context.Context) error) error {
+	return AwaitEvery(ctx, 50*time.Millisecond, limit, check)
+}
+
+// AwaitEvery is Await for what costs something to ask.
+func AwaitEvery(ctx context.Context, interval, limit time.Duration, check func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	ticker := time.NewTicker(50 * time.Millisecond)
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	var last error
 	for {

@@ -22,19 +22,25 @@ import (
 
 const backendImage = "marina.local/e2e-backend:test"
 
-// deployBackend runs e2e/kind/backend on each worker of a tenant, as a service, a webhook
-// and an aggregated API.
-func (s *tenant) deployBackend(t *testing.T, workers ...string) {
+// buildBackend writes the image of e2e/kind/backend into a folder.
+func buildBackend(t *testing.T, dir string) (archive string) {
 	t.Helper()
-	dir := t.TempDir()
-	archive := filepath.Join(dir, "image.tar")
+	archive = filepath.Join(dir, "image.tar")
 	for _, command := range [][]string{
-		{"go", "build", "-trimpath", "-o", filepath.Join(dir, "backend"), "./e2e/kind/backend"},
+		// There is nothing else in the image.
+		{"env", "CGO_ENABLED=0", "go", "build", "-trimpath", "-o", filepath.Join(dir, "backend"), "./e2e/kind/backend"},
 		{"go", "run", "./hack/images", "-out", archive, "-name", backendImage, "/backend=" + filepath.Join(dir, "backend")},
 	} {
 		_, err := execute(t.Context(), command...)
 		harness.Check(t, err)
 	}
+	return archive
+}
+
+// deployBackend runs the backend on each worker of a tenant, as a service, a webhook and
+// an aggregated API.
+func (s *tenant) deployBackend(t *testing.T, archive string, workers ...string) {
+	t.Helper()
 	for _, worker := range workers {
 		file, err := os.Open(archive)
 		harness.Check(t, err)
@@ -53,7 +59,7 @@ func (s *tenant) deployBackend(t *testing.T, workers ...string) {
 	text, err := os.ReadFile("backend.yaml")
 	harness.Check(t, err)
 	encode := base64.StdEncoding.EncodeToString
-	manifest := filepath.Join(dir, "backend.yaml")
+	manifest := filepath.Join(t.TempDir(), "backend.yaml")
 	filled := strings.NewReplacer("CERTIFICATE", encode(serving.CertPEM), "KEY", encode(serving.KeyPEM), "AUTHORITY", encode(ca.CertPEM), "IMAGE", backendImage)
 	harness.Check(t, os.WriteFile(manifest, []byte(filled.Replace(string(text))), 0o600))
 	_, err = s.kubectl(t.Context(), "apply", "-f", manifest)

@@ -31,7 +31,7 @@ func deleteAPIServer(t *testing.T, s *tenant, mark func()) {
 	harness.Check(t, err)
 	mark()
 	harness.Check(t, management.client.Delete(t.Context(), &pods[0]))
-	harness.Check(t, harness.Await(t.Context(), 3*time.Minute, func(ctx context.Context) error {
+	harness.Check(t, harness.AwaitEvery(t.Context(), time.Second/4, 3*time.Minute, func(ctx context.Context) error {
 		if err := management.client.Get(ctx, client.ObjectKeyFromObject(&pods[0]), &pods[0]); err == nil {
 			return fmt.Errorf("pod %s is still there", pods[0].Name)
 		} else if client.IgnoreNotFound(err) != nil {
@@ -90,7 +90,7 @@ func kill(t *testing.T, namespace, component string, count int, mark func()) {
 	}
 	for _, victim := range pods {
 		before := victim.Status.ContainerStatuses[0].RestartCount
-		harness.Check(t, harness.Await(t.Context(), time.Minute, func(ctx context.Context) error {
+		harness.Check(t, harness.AwaitEvery(t.Context(), time.Second/4, time.Minute, func(ctx context.Context) error {
 			pod := &corev1.Pod{}
 			if err := management.client.Get(ctx, client.ObjectKeyFromObject(&victim), pod); err != nil {
 				return err
@@ -152,7 +152,7 @@ func rotate(t *testing.T, s *tenant, mark func()) {
 	mark()
 	_, err := marina(t.Context(), "cluster", "rotate-certificates", s.name, "--wait")
 	harness.Check(t, err)
-	harness.Check(t, harness.Await(t.Context(), 3*time.Minute, func(context.Context) error {
+	harness.Check(t, harness.AwaitEvery(t.Context(), time.Second/4, 3*time.Minute, func(context.Context) error {
 		for range 20 {
 			if s.serial(t) == before {
 				return errors.New("an API server presents its old certificate")
@@ -181,7 +181,7 @@ func resize(t *testing.T, s *tenant, mark func()) {
 	class.Spec.Sizes.APIServer.CPU = &cpu
 	mark()
 	harness.Check(t, management.client.Update(t.Context(), class))
-	harness.Check(t, harness.Await(t.Context(), 5*time.Minute, func(ctx context.Context) error {
+	harness.Check(t, harness.AwaitEvery(t.Context(), time.Second/4, 5*time.Minute, func(ctx context.Context) error {
 		pods := &corev1.PodList{}
 		if err := management.client.List(ctx, pods, client.InNamespace(s.namespace)); err != nil {
 			return err

@@ -83,7 +83,7 @@ func (s *tenant) joinByUserData(t *testing.T, worker string) {
 
 func (s *tenant) awaitNode(t *testing.T, name string) {
 	t.Helper()
-	harness.Check(t, harness.Await(t.Context(), 3*time.Minute, func(ctx context.Context) error {
+	harness.Check(t, harness.AwaitEvery(t.Context(), time.Second/4, 3*time.Minute, func(ctx context.Context) error {
 		node, err := s.api.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return err

@@ -53,7 +53,7 @@ func TestNodes(t *testing.T) {
 	}
 	t.Cleanup(thaw)
 	// All is well for clients when nothing has failed for longer than a request may take.
-	harness.Check(t, harness.Await(t.Context(), 4*time.Minute, func(ctx context.Context) error {
+	harness.Check(t, harness.AwaitEvery(t.Context(), time.Second/4, 4*time.Minute, func(ctx context.Context) error {
 		report := prober.Report()
 		if _, last := report.LastFailure(); time.Since(report.Marked)-last < 15*time.Second {
 			return fmt.Errorf("a request has failed %s after the node froze", last)

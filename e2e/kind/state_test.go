@@ -123,7 +123,7 @@ func changed(changes []change, name string) change {
 // awaitWell waits until the cluster and the shared etcd say that all is well.
 func (s *tenant) awaitWell(t *testing.T) {
 	t.Helper()
-	harness.Check(t, harness.Await(t.Context(), time.Minute, func(ctx context.Context) error {
+	harness.Check(t, harness.AwaitEvery(t.Context(), time.Second/4, time.Minute, func(ctx context.Context) error {
 		c, etcd := &v1alpha1.Cluster{}, &v1alpha1.EtcdCluster{}
 		if err := management.client.Get(ctx, client.ObjectKey{Namespace: "default", Name: s.name}, c); err != nil {
 			return err
@@ -148,13 +148,8 @@ func (s *tenant) awaitWell(t *testing.T) {
 // tells of pods is not counted, nor are Leases.
 func awaitStill(t *testing.T, tenants []*tenant, still time.Duration) {
 	t.Helper()
-	last, since, looked := map[string]string{}, time.Now(), time.Time{}
-	harness.Check(t, harness.Await(t.Context(), 2*time.Minute, func(ctx context.Context) error {
-		// To look all the time would be the load that others are measured under.
-		if time.Since(looked) < 2*time.Second {
-			return fmt.Errorf("nothing was written for %s", looked.Sub(since))
-		}
-		looked = time.Now()
+	last, since := map[string]string{}, time.Now()
+	harness.Check(t, harness.AwaitEvery(t.Context(), 2*time.Second, 2*time.Minute, func(ctx context.Context) error {
 		now, err := written(ctx, tenants)
 		if err != nil {
 			return err

@@ -74,7 +74,7 @@ func newTenant(t *testing.T, name, version string) *tenant {
 // awaitUsable waits until a cluster is Active and its kubeconfig works.
 func (s *tenant) awaitUsable(t *testing.T) {
 	t.Helper()
-	harness.Check(t, harness.Await(t.Context(), 3*time.Minute, func(ctx context.Context) error {
+	harness.Check(t, harness.AwaitEvery(t.Context(), time.Second/4, 3*time.Minute, func(ctx context.Context) error {
 		c := &v1alpha1.Cluster{}
 		if err := management.client.Get(ctx, client.ObjectKey{Namespace: "default", Name: s.name}, c); err != nil {
 			return err
@@ -110,7 +110,7 @@ var components = []string{"kube-apiserver", "kube-controller-manager", "kube-sch
 // is left.
 func (s *tenant) awaitReplicas(t *testing.T) {
 	t.Helper()
-	harness.Check(t, harness.Await(t.Context(), 4*time.Minute, func(ctx context.Context) error {
+	harness.Check(t, harness.AwaitEvery(t.Context(), time.Second/2, 4*time.Minute, func(ctx context.Context) error {
 		pods := &corev1.PodList{}
 		if err := management.client.List(ctx, pods, client.InNamespace(s.namespace)); err != nil {
 			return err
@@ -141,7 +141,7 @@ func (s *tenant) delete(t *testing.T) {
 		t.Error(err)
 		return
 	}
-	if err := harness.Await(ctx, 3*time.Minute, func(ctx context.Context) error {
+	if err := harness.AwaitEvery(ctx, time.Second/4, 3*time.Minute, func(ctx context.Context) error {
 		for what, object := range map[string]client.Object{"the cluster": c, "its namespace": &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}}} {
 			if err := management.client.Get(ctx, client.ObjectKeyFromObject(object), object); err == nil {
 				return fmt.Errorf("%s is still there", what)

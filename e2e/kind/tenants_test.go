@@ -93,9 +93,10 @@ func testWorkers(t *testing.T, s *scene) {
 	s.green.joinByKubeadm(t, "green-2")
 	_, err := execute(t.Context(), "hack/kind/kind.sh", "worker", "routes", s.green.kubeconfig)
 	harness.Check(t, err)
+	archive := buildBackend(t, t.TempDir())
 	for tenant, workers := range map[*tenant][]string{s.red: {"red-1"}, s.green: {"green-1", "green-2"}} {
 		tenant.awaitAddons(t)
-		tenant.deployBackend(t, workers...)
+		tenant.deployBackend(t, archive, workers...)
 		t.Run("network of "+tenant.name, func(t *testing.T) { tenant.assertNetwork(t) })
 		for what, ask := range tenant.tunnelled(t) {
 			t.Run(what+" in "+tenant.name, func(t *testing.T) { harness.Check(t, ask(t.Context())) })

@@ -131,8 +131,10 @@ down() {
 		fi
 		# The network belongs to all kind clusters of this engine.
 		docker network inspect kind -f '{{len .Containers}}' 2>/dev/null | grep -qx 0 && docker network rm kind >/dev/null
-		# One that another cluster uses stays.
-		docker image ls --format '{{.Repository}}:{{.Tag}}' "$prefix/kind-node" | xargs -r docker image rm >/dev/null 2>&1 || true
+		# So do the images, from which another cluster's workers are made.
+		if [[ -z $(docker ps -aq --filter label=io.x-k8s.kind.cluster) ]]; then
+			docker image ls --format '{{.Repository}}:{{.Tag}}' "$prefix/kind-node" | xargs -r docker image rm >/dev/null
+		fi
 	fi
 	step 'container engine' engine_down
 	rm -rf "$state"
