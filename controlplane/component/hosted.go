@@ -146,7 +146,7 @@ func APIServer(in HostedInputs) Component {
 
 				// A stopping server says "not ready" and serves on until nobody sends it
 				// anything new; clients that hold a connection are asked to reconnect.
-				"shutdown-delay-duration":   "3s",
+				"shutdown-delay-duration":   in.shutdownDelay(),
 				"shutdown-send-retry-after": "true",
 				// Connections that live for ever would all end up on the server that was
 				// ready first.
@@ -179,6 +179,17 @@ func APIServer(in HostedInputs) Component {
 		c.Mounts = append(c.Mounts, in.konnectivityMounts()...)
 	}
 	return c
+}
+
+// shutdownDelay is how long it takes until nobody sends anything new to an API server
+// that stops. The balancer of one machine notices within a second. In a management
+// cluster a controller and the proxy of each node have to, one after the other: with busy
+// nodes that was seen to take almost 5 s.
+func (in HostedInputs) shutdownDelay() string {
+	if t := in.Hosting.Exposure.Type; t == "" || t == v1alpha1.ExposureHost {
+		return "3s"
+	}
+	return "10s"
 }
 
 // ControllerManager is the three controller-managers, of which one leads.

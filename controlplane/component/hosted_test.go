@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -99,6 +100,23 @@ func TestWhatRestarts(t *testing.T) {
 	for _, m := range APIServer(hostedInputs()).Mounts {
 		if want, known := reloads[m.Secret]; known && (m.Hash == "") != want {
 			t.Errorf("%s: reloaded without a restart = %v, want %v", m.Secret, m.Hash == "", want)
+		}
+	}
+}
+
+// Who sends requests to an API server must have heard that it stops before it does.
+func TestAStoppingAPIServerServesUntilNobodySendsToIt(t *testing.T) {
+	for exposure, want := range map[v1alpha1.ExposureType]string{
+		"":                            "--shutdown-delay-duration=3s",
+		v1alpha1.ExposureHost:         "--shutdown-delay-duration=3s",
+		v1alpha1.ExposureClusterIP:    "--shutdown-delay-duration=10s",
+		v1alpha1.ExposureNodePort:     "--shutdown-delay-duration=10s",
+		v1alpha1.ExposureLoadBalancer: "--shutdown-delay-duration=10s",
+	} {
+		in := hostedInputs()
+		in.Hosting.Exposure.Type = exposure
+		if args := APIServer(in).Main.Args; !slices.Contains(args, want) {
+			t.Errorf("exposure by %q: %v, want %s", exposure, args, want)
 		}
 	}
 }
