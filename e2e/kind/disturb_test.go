@@ -76,35 +76,35 @@ func disturbances(s *tenant) []disturbance {
 }
 
 // testDisturbances prints what each disturbance costs the clients of a cluster, and what
-// goes through Konnectivity in it.
-func testDisturbances(t *testing.T, s *scene) {
+// goes through Konnectivity in it. all are those whose state is looked at.
+func testDisturbances(t *testing.T, s *tenant, all []*tenant) {
 	table := &table{}
-	for _, d := range disturbances(s.green) {
+	for _, d := range disturbances(s) {
 		t.Run(d.name, func(t *testing.T) {
 			began := time.Now()
-			disturb(t, s, d, table)
+			disturb(t, s, all, d, table)
 			t.Logf("%s took %.0f s", d.name, time.Since(began).Seconds())
 		})
 	}
 	t.Logf("what clients of a cluster have noticed:\n%s", table)
 }
 
-func disturb(t *testing.T, s *scene, d disturbance, table *table) {
-	before := observe(t, s.all())
-	writtenBefore, err := written(t.Context(), s.all())
+func disturb(t *testing.T, s *tenant, all []*tenant, d disturbance, table *table) {
+	before := observe(t, all)
+	writtenBefore, err := written(t.Context(), all)
 	harness.Check(t, err)
-	probers := s.green.startTunnels(t)
+	probers := s.startTunnels(t)
 	const direct = "reads and writes"
-	probers[direct] = harness.StartProber(t, s.green.config)
+	probers[direct] = harness.StartProber(t, s.config)
 	for _, p := range probers {
 		awaitSucceeded(t, p, time.Time{}, 5)
 	}
-	d.do(t, s.green, func() {
+	d.do(t, s, func() {
 		for _, p := range probers {
 			p.Mark()
 		}
 	})
-	s.green.awaitReplicas(t)
+	s.awaitReplicas(t)
 	settled := time.Now()
 	for _, p := range probers {
 		awaitSucceeded(t, p, settled, 10)
@@ -115,7 +115,7 @@ func disturb(t *testing.T, s *scene, d disturbance, table *table) {
 		allowed := d.tunnelsAllowed
 		if what == direct {
 			allowed = d.allowed
-			lost, err := report.Lost(t.Context(), s.green.api)
+			lost, err := report.Lost(t.Context(), s.api)
 			harness.Check(t, err)
 			if len(lost) > 0 {
 				t.Errorf("writes that were confirmed are lost: %v", lost)
@@ -129,11 +129,11 @@ func disturb(t *testing.T, s *scene, d disturbance, table *table) {
 			t.Logf("%s: %.2f to %.2f s after the mark: %v", what, q.Start.Sub(report.Marked).Seconds(), q.End.Sub(report.Marked).Seconds(), q.Err)
 		}
 	}
-	assertInvariants(t, s.all(), before, d.changes)
+	assertInvariants(t, all, before, d.changes)
 	if !d.unwritten {
 		return
 	}
-	writtenAfter, err := written(t.Context(), s.all())
+	writtenAfter, err := written(t.Context(), all)
 	harness.Check(t, err)
 	for what, version := range writtenAfter {
 		if !strings.Contains(what, " "+v1alpha1.SystemNamespace+"/") && writtenBefore[what] != version {

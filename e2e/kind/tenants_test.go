@@ -40,7 +40,8 @@ func TestTenants(t *testing.T) {
 	part("creation", testCreation)
 	part("workloads", testWorkloads)
 	part("isolation", testIsolation)
-	part("workers", testWorkers)
+	part("one worker", testOneWorker)
+	part("two workers and disturbances", testTwoWorkers)
 	part("deletion", testDeletion)
 }
 
@@ -84,24 +85,38 @@ func testDeletion(t *testing.T, s *scene) {
 	}
 }
 
-// testWorkers joins machines to two of the clusters, one by kubeadm alone and two by
-// kubeadm and by user data, and disturbs the second cluster while it works.
-func testWorkers(t *testing.T, s *scene) {
-	newWorkers(t, map[string]string{"red-1": s.red.version, "green-1": s.green.version, "green-2": s.green.version})
+// testOneWorker joins a machine by kubeadm, and then deletes the cluster with it.
+func testOneWorker(t *testing.T, s *scene) {
+	newWorkers(t, map[string]string{"red-1": s.red.version})
 	s.red.joinByKubeadm(t, "red-1")
+	s.red.assertWorks(t, buildBackend(t, t.TempDir()), "red-1")
+	s.red.delete(t)
+}
+
+// testTwoWorkers joins a machine by user data and one by kubeadm, and disturbs the cluster
+// while it works; the third cluster looks on.
+func testTwoWorkers(t *testing.T, s *scene) {
+	newWorkers(t, map[string]string{"green-1": s.green.version, "green-2": s.green.version})
 	s.green.joinByUserData(t, "green-1")
 	s.green.joinByKubeadm(t, "green-2")
 	_, err := execute(t.Context(), "hack/kind/kind.sh", "worker", "routes", s.green.kubeconfig)
 	harness.Check(t, err)
-	archive := buildBackend(t, t.TempDir())
-	for tenant, workers := range map[*tenant][]string{s.red: {"red-1"}, s.green: {"green-1", "green-2"}} {
-		tenant.awaitAddons(t)
-		tenant.deployBackend(t, archive, workers...)
-		t.Run("network of "+tenant.name, func(t *testing.T) { tenant.assertNetwork(t) })
-		for what, ask := range tenant.tunnelled(t) {
-			t.Run(what+" in "+tenant.name, func(t *testing.T) { harness.Check(t, ask(t.Context())) })
-		}
-	}
+	s.green.assertWorks(t, buildBackend(t, t.TempDir()), "green-1", "green-2")
 	t.Run("addresses of the management cluster", func(t *testing.T) { testOtherNetwork(t, s.green) })
-	t.Run("disturbances", func(t *testing.T) { testDisturbances(t, s) })
+	testDisturbances(t, s.green, []*tenant{s.green, s.blue})
+}
+
+// assertWorks checks that pods run on the workers, and that they and the API servers reach
+// each other.
+func (s *tenant) assertWorks(t *testing.T, archive string, workers ...string) {
+	t.Helper()
+	s.awaitAddons(t)
+	s.deployBackend(t, archive, workers...)
+	t.Run("network", func(t *testing.T) { s.assertNetwork(t) })
+	for what, ask := range s.tunnelled(t) {
+		t.Run(what, func(t *testing.T) { harness.Check(t, ask(t.Context())) })
+	}
+	if t.Failed() {
+		t.FailNow()
+	}
 }

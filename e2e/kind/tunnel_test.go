@@ -170,12 +170,12 @@ func (s *tenant) forward(ctx context.Context, pod string) error {
 	return err
 }
 
-// startTunnels asks for all of them, twice a second each.
+// startTunnels asks for all of them, once a second each.
 func (s *tenant) startTunnels(t *testing.T) map[string]*harness.Prober {
 	t.Helper()
 	probers := map[string]*harness.Prober{}
 	for what, ask := range s.tunnelled(t) {
-		probers[what] = harness.StartAsking(t, 500*time.Millisecond, ask)
+		probers[what] = harness.StartAsking(t, time.Second, ask)
 	}
 	return probers
 }
