@@ -77,6 +77,9 @@ func (s *tenant) backends(t *testing.T) map[string]corev1.Pod {
 	harness.Check(t, err)
 	byWorker := map[string]corev1.Pod{}
 	for _, pod := range list.Items {
+		if !ready(pod) {
+			t.Fatalf("pod %s is not ready: %+v", pod.Name, pod.Status)
+		}
 		byWorker[pod.Spec.NodeName] = pod
 	}
 	return byWorker

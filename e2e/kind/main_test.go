@@ -45,7 +45,25 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "preparing the management cluster:", err)
 		return 1
 	}
-	return m.Run()
+	code := m.Run()
+	left, err := namespacesLeft()
+	if err != nil || len(left) > 0 {
+		fmt.Fprintln(os.Stderr, "namespaces of clusters are left at the end:", left, err)
+		return 1
+	}
+	return code
+}
+
+// namespacesLeft are those that Marina has made for clusters.
+func namespacesLeft() (left []string, err error) {
+	ctx, cancel := background(time.Minute)
+	defer cancel()
+	list := &corev1.NamespaceList{}
+	err = management.client.List(ctx, list, client.HasLabels{v1alpha1.LabelClusterUID})
+	for _, namespace := range list.Items {
+		left = append(left, namespace.Name)
+	}
+	return left, err
 }
 
 // prepare installs Marina as docs/how-to/install.md does.

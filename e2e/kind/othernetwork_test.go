@@ -30,7 +30,11 @@ func testOtherNetwork(t *testing.T, s *tenant) {
 	harness.Check(t, conn.Close())
 
 	nodes := s.api.CoreV1().Nodes()
-	_, err = nodes.Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "elsewhere"}}, metav1.CreateOptions{})
+	_, err = nodes.Create(t.Context(), &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: "elsewhere"},
+		// Or the pods of the test's own DaemonSet are expected there as well.
+		Spec: corev1.NodeSpec{Taints: []corev1.Taint{{Key: "test.marina.dev/elsewhere", Effect: corev1.TaintEffectNoExecute}}},
+	}, metav1.CreateOptions{})
 	harness.Check(t, err)
 	t.Cleanup(func() {
 		ctx, cancel := background(time.Minute)
