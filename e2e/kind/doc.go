@@ -2,6 +2,11 @@
 // management cluster, which is one of kind on this machine. "make e2e" makes that, runs
 // the suite and deletes all of it again.
 //
-// The machines of tenants are containers with containerd and a kubelet. They reach
-// their API servers at NodePorts of the management cluster's nodes, from outside.
+// TestTenants does most of it with three clusters. The machines of tenants are containers
+// with containerd and a kubelet; they reach their API servers at NodePorts of the
+// management cluster's nodes, from outside. TestNodes takes a management cluster of three
+// nodes and is run by itself: "CONFIG=multi make e2e".
+//
+// Engine and test share a machine and are root: processes of containers are found and
+// killed by their ids, and networks of containers are entered.
 package kind
