@@ -6,7 +6,8 @@
 #   CONFIG=multi   in a cluster of three nodes, for TestNodes, which needs them
 #   KEEP=yes       leaves the cluster: source .kind/env, then 'make kind-down'
 set -euo pipefail
-cd "$(dirname "$0")/.."
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root"
 config=${CONFIG:-single}
 
 # Each child has a process group of its own, so that all of it can be ended.
@@ -17,7 +18,7 @@ finish() {
 	trap '' INT TERM HUP
 	for child in $(jobs -p); do kill -TERM -- "-$child" 2>/dev/null || true; done
 	wait
-	[[ ${KEEP-} ]] || make --no-print-directory kind-down || status=1
+	[[ ${KEEP-} ]] || make --no-print-directory -C "$root" kind-down || status=1
 	exit "$status"
 }
 trap finish EXIT
@@ -38,7 +39,7 @@ case $config in
 multi) tests=(-test.run "${RUN:-TestNodes}") ;;
 *) tests=(-test.run "${RUN-}" -test.skip TestNodes) ;;
 esac
-cd e2e/kind
 started=$SECONDS
-run ../../.kind/suite.test -test.v -test.timeout 30m "${tests[@]}"
+cd e2e/kind
+run "$root/.kind/suite.test" -test.v -test.timeout 30m "${tests[@]}"
 echo "the suite has taken $((SECONDS - started)) s"
