@@ -94,6 +94,14 @@ type Component struct {
 	// RollLast are ordinals that are replaced after all others: the leader, which has
 	// to hand over. It is an observation, and a change of it restarts nothing.
 	RollLast []int `json:"-"`
+	// Serves tells of ordinals whether they serve, by who has asked them in their own
+	// words: what a host knows may be old when a machine has died. For the others the
+	// host's word counts. It is an observation too, for hosts that look through others.
+	Serves map[int]bool `json:"-"`
+	// Begun says that each replica has had data once. A host that cannot tell a replica
+	// that has lost it replaces those that it started before, one by one: their
+	// BeginArgs are those of the first start for as long as they live.
+	Begun bool `json:",omitempty"`
 }
 
 // Process is one program of a Component.

@@ -65,6 +65,8 @@ type EtcdInputs struct {
 	Absent []int
 	// Leaders are the ordinals to be replaced last.
 	Leaders []int
+	// Serves tells by ordinal who is healthy, as far as asked.
+	Serves map[int]bool
 	// Addresses of the members.
 	Addresses Addresses
 	// Hashes of the two CA certificates, which etcd reads only when it starts.
@@ -92,6 +94,8 @@ func Etcd(in EtcdInputs) Component {
 		Replicas:  EtcdReplicas,
 		Start:     StartParallel,
 		RollLast:  in.Leaders,
+		Serves:    in.Serves,
+		Begun:     in.Formed,
 		Data:      true,
 		DataSize:  etcdStorage(in.Spec), StorageClass: in.Spec.StorageClass,
 		Hosting: v1alpha1.HostingSpec{WorkloadSpec: in.Spec.WorkloadSpec},

@@ -52,6 +52,7 @@ type clusterScope struct {
 	renewAt   time.Time             // certificates: when the first falls due
 	members   component.Status      // look, observe: what the host says
 	survey    *survey               // look: what they say; nil when not asked
+	everybody bool                  // look: whether all of them were asked
 	refused   error                 // version: why the spec's is not taken up
 	space     error                 // space: what is wrong with the store
 }

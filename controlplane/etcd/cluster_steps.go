@@ -36,6 +36,7 @@ func (r *ClusterReconciler) apply(ctx context.Context, s *clusterScope) error {
 		Formed:     s.cluster.Status.ClusterID != "",
 		Absent:     s.absent(),
 		Leaders:    s.leaders(),
+		Serves:     s.serves(),
 		Addresses:  s.addresses,
 		CAHash:     s.caHash[component.EtcdSecretCA],
 		PeerCAHash: s.caHash[component.EtcdSecretPeerCA],

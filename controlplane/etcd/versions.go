@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/version"
@@ -142,6 +143,17 @@ func changing(s *clusterScope) error {
 		return s.refused
 	}
 	if s.members.Updated < component.EtcdReplicas {
+		var silent []int
+		for i, serves := range s.serves() {
+			if !serves && slices.Contains(s.members.ReadyOrdinals, i) {
+				silent = append(silent, i)
+			}
+		}
+		if len(silent) > 0 && s.survey != nil {
+			slices.Sort(silent)
+			return reconcile.WaitFor(lookAgain, "MembersChanging", "%d of %d members run what was applied last; the next one waits for %s, which does not answer as a member with a leader and a vote",
+				s.members.Updated, component.EtcdReplicas, s.named(silent))
+		}
 		return reconcile.Wait("MembersChanging", "%d of %d members run what was applied last", s.members.Updated, component.EtcdReplicas)
 	}
 	return nil

@@ -95,16 +95,13 @@ func (h *Host) applyStatefulSet(ctx context.Context, c component.Component) erro
 		return err
 	}
 	h.remember(c, want.Spec.Template)
-	written, err := h.write(ctx, want, live)
-	if err != nil {
+	if err := h.sync(ctx, want, live); err != nil {
 		return err
 	}
-	growErr := h.growVolumes(ctx, c)
-	if written {
-		// The pods that there are can only be judged when it has been taken up.
-		return growErr
-	}
-	return errors.Join(h.replacePod(ctx, c, want.Spec.Template.Annotations[AnnotationTemplate]), growErr)
+	// Whether that has been taken up is for the next step to see. That something was
+	// written says nothing: where an admission webhook has its own idea of the object, it
+	// is written each time and stays what it was.
+	return errors.Join(h.growVolumes(ctx, c), h.replacePod(ctx, c, want.Spec.Template.Annotations[AnnotationTemplate]))
 }
 
 // remember notes what is about to be applied: the caches show it later, and until then
