@@ -139,8 +139,11 @@ const (
 	ClientsNobody Clients = ""
 	// ClientsReplicas are the replicas among themselves.
 	ClientsReplicas Clients = "Replicas"
-	// ClientsAPIServers are the API servers of tenants.
+	// ClientsAPIServers are the API servers of tenants, Marina's manager, and what has the
+	// Component's own labels: what is hosted for the same object.
 	ClientsAPIServers Clients = "APIServers"
+	// ClientsManager is Marina's manager, and nobody else.
+	ClientsManager Clients = "Manager"
 	// ClientsAll is everybody who can reach the host.
 	ClientsAll Clients = "All"
 )

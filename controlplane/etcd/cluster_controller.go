@@ -23,6 +23,8 @@ type ClusterReconciler struct {
 	Host host.Host
 	// Pool is shared with the TenantReconciler.
 	Pool *Pool
+	// Version is that of Marina's own image, which takes snapshots.
+	Version string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
@@ -54,7 +56,9 @@ type clusterScope struct {
 	survey    *survey               // look: what they say; nil when not asked
 	everybody bool                  // look: whether all of them were asked
 	refused   error                 // version: why the spec's is not taken up
-	space     error                 // space: what is wrong with the store
+	// version: whether a snapshot is wanted first
+	snapshotting bool
+	space        error // space: what is wrong with the store
 }
 
 // Reconcile brings one EtcdCluster closer to its spec:
@@ -64,7 +68,7 @@ type clusterScope struct {
 //  3. reserve: the members' addresses, which their certificates name
 //  4. certificates: two CAs and what they sign
 //  5. look: ask host and members how they are
-//  6. version: which one to run
+//  6. version: which one to run, after a snapshot if that is of another minor
 //  7. apply: run the members
 //  8. refusal: why not the spec's version
 //
@@ -80,6 +84,7 @@ type clusterScope struct {
 //  13. space: alarms
 //  14. replace: a member that has lost its own
 //  15. defragment: one member
+//  16. snapshot: stop what has taken one
 //
 // Ready says that tenants are served, and is kept apart from the spec: one that
 // is refused takes nothing down. So is one that is deleted while it has tenants;
@@ -168,6 +173,7 @@ func (r *ClusterReconciler) internal() clusterSteps {
 			{Name: "space", Run: r.checkSpace},
 			{Name: "replace", Run: r.replaceLost},
 			{Name: "defragment", Run: r.defragment},
+			{Name: "snapshot", Run: r.endSnapshot},
 		},
 	}
 }

@@ -78,11 +78,17 @@ func (r *ClusterReconciler) stopMembers(ctx context.Context, s *clusterScope) er
 	if s.cluster.Spec.External != nil {
 		return nil
 	}
-	gone, err := r.Host.Delete(ctx, v1alpha1.SystemNamespace, component.EtcdName(s.cluster.Name))
-	if err == nil && !gone {
-		err = reconcile.Wait("StoppingMembers", "waiting for the members to stop")
+	// With the tenants gone nobody needs the snapshots any more.
+	for _, name := range []string{component.EtcdSnapshotName(s.cluster.Name), component.EtcdName(s.cluster.Name)} {
+		gone, err := r.Host.Delete(ctx, v1alpha1.SystemNamespace, name)
+		if err != nil {
+			return err
+		}
+		if !gone {
+			return reconcile.Wait("StoppingMembers", "waiting for the members to stop")
+		}
 	}
-	return err
+	return nil
 }
 
 // deleteSecrets deletes the CAs last: without them the others look like those of a

@@ -24,11 +24,27 @@ func (r *ClusterReconciler) chooseVersion(ctx context.Context, s *clusterScope) 
 	if status.Version == want {
 		return nil
 	}
-	if s.refused = mayRun(s, status.Version, want); s.refused == nil {
-		status.Version = want
-		return r.writeDown(ctx, s)
+	if s.refused = mayRun(s, status.Version, want); s.refused != nil {
+		return nil
 	}
-	return nil
+	if s.needsSnapshot(status.Version, want) {
+		s.snapshotting = true
+		if s.refused = r.ensureSnapshot(ctx, s, status.Version, want); s.refused != nil {
+			return nil
+		}
+	}
+	status.Version = want
+	return r.writeDown(ctx, s)
+}
+
+// needsSnapshot reports whether a change of the version is one that only a snapshot leads
+// back from. Where nothing serves none can be taken, and a spec that may be the cure is
+// let through.
+func (s *clusterScope) needsSnapshot(have, want string) bool {
+	if s.survey == nil || sameMinor(have, want) || allRun(s.survey.asked, want) {
+		return false
+	}
+	return silent(s.survey.asked) < len(s.survey.asked)
 }
 
 // versionBefore is what the members were told by who did not write it down. When

@@ -109,6 +109,10 @@ type EtcdClusterStatus struct {
 	// +listType=map
 	// +listMapKey=name
 	Members []EtcdMember `json:"members,omitempty"`
+	// Snapshot is the newest one that was taken before the members went to another minor
+	// version.
+	// +optional
+	Snapshot *EtcdSnapshot `json:"snapshot,omitempty"`
 	// ReadyMembers is the number of members that answer and have a leader.
 	// +optional
 	ReadyMembers int32 `json:"readyMembers"`
@@ -154,6 +158,29 @@ type EtcdMember struct {
 	// LastDefragmented is when its database was written anew.
 	// +optional
 	LastDefragmented *metav1.Time `json:"lastDefragmented,omitempty"`
+}
+
+// EtcdSnapshot is a snapshot that has been checked: its content has the hash that the
+// member has computed of it.
+type EtcdSnapshot struct {
+	// Name of the file, without the ending .db, on the volume of the workload
+	// snapshot-<EtcdCluster>.
+	Name string `json:"name"`
+	// Version of etcd that the members ran.
+	// +optional
+	Version string `json:"version,omitempty"`
+	// Revision of the store.
+	// +optional
+	Revision int64 `json:"revision,omitempty"`
+	// Size in bytes.
+	// +optional
+	Size int64 `json:"size,omitempty"`
+	// SHA256 of the content, in hexadecimal.
+	// +optional
+	SHA256 string `json:"sha256,omitempty"`
+	// Taken is when it was complete.
+	// +optional
+	Taken *metav1.Time `json:"taken,omitempty"`
 }
 
 // EtcdClusterList is a list of EtcdClusters.
