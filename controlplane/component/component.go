@@ -98,6 +98,9 @@ type Component struct {
 	// words: what a host knows may be old when a machine has died. For the others the
 	// host's word counts. It is an observation too, for hosts that look through others.
 	Serves map[int]bool `json:"-"`
+	// Expendable are ordinals that do not run, and whose data all others have: where their
+	// volume will not come back, they may begin with nothing. It is an observation.
+	Expendable []int `json:"-"`
 	// Begun says that each replica has had data once. A host that cannot tell a replica
 	// that has lost it replaces those that it started before, one by one: their
 	// BeginArgs are those of the first start for as long as they live.

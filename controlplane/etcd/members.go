@@ -10,6 +10,7 @@ import (
 
 	"github.com/marina-dev/marina/controlplane/component"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/reconcile"
 )
 
 // surveyInterval is how often the members of a quiet EtcdCluster are asked: what they
@@ -30,8 +31,9 @@ func (r *ClusterReconciler) look(ctx context.Context, s *clusterScope) (err erro
 		return err
 	}
 	// One that has just died is not waited for: that it has is to be told at once. But
-	// who is to be replaced is asked, whatever the host says.
-	s.everybody = s.members.Ready == 0 || len(s.lost()) > 0 || s.rolls()
+	// then, and if it is to be replaced, it is asked, whatever the host says.
+	told := !reconcile.IsTrue(s.cluster.Status.Conditions, v1alpha1.ConditionAvailable)
+	s.everybody = s.members.Ready == 0 || len(s.lost()) > 0 || s.rolls() || s.cluster.Status.ClusterID != "" && told
 	s.survey = admin.Survey(ctx, func(i int) bool { return s.everybody || slices.Contains(s.members.ReadyOrdinals, i) })
 	r.surveyed.Store(s.cluster.UID, r.now())
 	return nil

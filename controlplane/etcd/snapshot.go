@@ -95,9 +95,10 @@ func (r *ClusterReconciler) snapshotter(s *clusterScope, name string) component.
 	})
 }
 
-// endSnapshot stops what takes snapshots when none is wanted. The volume stays.
+// endSnapshot stops what takes snapshots when none is wanted. The volume stays. It looks
+// as often as members are asked.
 func (r *ClusterReconciler) endSnapshot(ctx context.Context, s *clusterScope) error {
-	if s.snapshotting {
+	if s.snapshotting || s.survey == nil {
 		return nil
 	}
 	is, err := r.Host.Status(ctx, v1alpha1.SystemNamespace, component.EtcdSnapshotName(s.cluster.Name))
