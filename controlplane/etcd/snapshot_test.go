@@ -214,10 +214,8 @@ func (w *world) restore(t testing.TB, path string) {
 		w.runner.Kill(i)
 	}
 	for i := range component.EtcdReplicas {
-		if err := os.RemoveAll(filepath.Join(w.runner.folder(i), "etcd")); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := snapshot.Restore(path, w.runner.folder(i), component.EtcdMember(cluster, i), members, "restored"); err != nil {
+		r := snapshot.Restoring{Dir: w.runner.folder(i), PutAside: true, Member: component.EtcdMember(cluster, i), Members: members, Token: "restored"}
+		if _, err := r.From(path); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -200,7 +200,7 @@ func TestDeploymentTakesItsValues(t *testing.T) {
 	}
 	want := values{
 		Image: "registry.example.com/marina/marina:v1", Memory: "1Gi", PullSecret: "pull", Pool: "platform",
-		Toleration: "Exists", Priority: "high", Replicas: 3, Args: []string{"--v=4"},
+		Toleration: "Exists", Priority: "high", Replicas: 3, Args: []string{"--v=4", "--image-tag=v1"},
 	}
 	have := values{
 		Image: pod.Containers[0].Image, Memory: pod.Containers[0].Resources.Limits.Memory().String(), PullSecret: pod.ImagePullSecrets[0].Name,

@@ -1,7 +1,10 @@
 package snapshot
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -15,27 +18,58 @@ import (
 // something else; so many writes after a snapshot there never are.
 const revisionBump = 1_000_000_000
 
-// Restore makes, of a snapshot that is good, the data of one member of a new cluster: in
-// the folder etcd below dir, which is not there yet. members are name=URL of the peers,
-// as in --initial-cluster, and token tells the new cluster from the one before: members
-// that were left of that are not let in.
-func Restore(path, dir, member string, members []string, token string) (Info, error) {
+// Restoring is the data of one member of a new cluster.
+type Restoring struct {
+	// Dir is the member's folder, in which its data is in the folder etcd.
+	Dir string
+	// PutAside makes room for it: what is there becomes etcd.old. Otherwise nothing may be
+	// there.
+	PutAside bool
+	// Member is the name of the member, and Members are name=URL of the peers, as in
+	// --initial-cluster.
+	Member  string
+	Members []string
+	// Token tells the new cluster from the one before: members that were left of that are
+	// not let in.
+	Token string
+}
+
+// From makes it of a snapshot that is good.
+func (r Restoring) From(path string) (Info, error) {
 	info, err := Check(path)
 	if err != nil {
 		return Info{}, err
 	}
 	url := ""
-	for _, m := range members {
-		if name, at, ok := strings.Cut(m, "="); ok && name == member {
+	for _, m := range r.Members {
+		if name, at, ok := strings.Cut(m, "="); ok && name == r.Member {
 			url = at
 		}
 	}
 	if url == "" {
-		return Info{}, fmt.Errorf("%s is none of the members %s", member, strings.Join(members, ", "))
+		return Info{}, fmt.Errorf("%s is none of the members %s", r.Member, strings.Join(r.Members, ", "))
+	}
+	data := filepath.Join(r.Dir, "etcd")
+	if r.PutAside {
+		if err := putAside(data); err != nil {
+			return Info{}, err
+		}
 	}
 	return info, snapshot.NewV3(zap.NewNop()).Restore(snapshot.RestoreConfig{
-		SnapshotPath: path, Name: member, OutputDataDir: filepath.Join(dir, "etcd"),
-		PeerURLs: []string{url}, InitialCluster: strings.Join(members, ","), InitialClusterToken: token,
+		SnapshotPath: path, Name: r.Member, OutputDataDir: data,
+		PeerURLs: []string{url}, InitialCluster: strings.Join(r.Members, ","), InitialClusterToken: r.Token,
 		InitialMmapSize: backend.InitialMmapSize, RevisionBump: revisionBump, MarkCompacted: true,
 	})
+}
+
+// putAside makes room, in the place of what was put aside before.
+func putAside(data string) error {
+	if _, err := os.Stat(data); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	old := data + ".old"
+	if err := os.RemoveAll(old); err != nil {
+		return err
+	}
+	return os.Rename(data, old)
 }
