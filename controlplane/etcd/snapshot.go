@@ -76,6 +76,8 @@ func (r *ClusterReconciler) ensureSnapshot(ctx context.Context, s *clusterScope,
 	s.cluster.Status.Snapshot = &v1alpha1.EtcdSnapshot{
 		Name: info.Name, Version: have, Revision: info.Revision, Size: info.Size, SHA256: info.SHA256, Taken: &metav1.Time{Time: info.Taken},
 	}
+	// The next pass looks at everything, and ends what has taken it.
+	r.surveyed.Delete(s.cluster.UID)
 	r.tell(s, "Normal", "SnapshotTaken", "before the members go from etcd %s to %s: %s.db on the volume of %s, %s, revision %d, SHA-256 %s",
 		have, want, info.Name, component.EtcdSnapshotName(s.cluster.Name), mebibytes(info.Size), info.Revision, info.SHA256)
 	return nil

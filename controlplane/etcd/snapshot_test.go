@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/go-logr/logr"
+	"github.com/spf13/pflag"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -68,20 +69,20 @@ func (h *hostsSnapshots) Apply(ctx context.Context, c component.Component) error
 			return err
 		}
 	}
-	args := map[string]string{}
+	replace := strings.NewReplacer("$(FILES)/root", files, "$(DATA)", h.dir, "$(ADDRESS):$(PORT_http)", h.address.String())
+	var args []string
 	for _, arg := range c.Main.Args[2:] {
-		name, value, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
-		args[name] = value
+		args = append(args, replace.Replace(arg))
+	}
+	o, flags := snapshot.Options{Log: logr.Discard()}, pflag.NewFlagSet("snapshot", pflag.ContinueOnError)
+	o.AddFlags(flags)
+	if err := flags.Parse(args); err != nil {
+		return err
 	}
 	// Ended with the test, and not with the pass that began it.
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() {
-		done <- snapshot.Run(ctx, snapshot.Options{
-			Endpoints: strings.Split(args["endpoints"], ","), Dir: h.dir, Name: args["name"], Keep: 2, Listen: h.address.String(), Log: logr.Discard(),
-			CertFile: filepath.Join(files, "tls.crt"), KeyFile: filepath.Join(files, "tls.key"), CAFile: filepath.Join(files, "ca.crt"),
-		})
-	}()
+	go func() { done <- snapshot.Run(ctx, o) }()
 	h.end = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
