@@ -24,17 +24,15 @@ func (r *ClusterReconciler) chooseVersion(ctx context.Context, s *clusterScope) 
 	if status.Version == want {
 		return nil
 	}
-	if s.refused = mayRun(s, status.Version, want); s.refused != nil {
-		return nil
-	}
-	if s.needsSnapshot(status.Version, want) {
+	if s.refused = mayRun(s, status.Version, want); s.refused == nil && s.needsSnapshot(status.Version, want) {
 		s.snapshotting = true
-		if s.refused = r.ensureSnapshot(ctx, s, status.Version, want); s.refused != nil {
-			return nil
-		}
+		s.refused = r.ensureSnapshot(ctx, s, status.Version, want)
 	}
-	status.Version = want
-	return r.writeDown(ctx, s)
+	if s.refused == nil {
+		status.Version = want
+		return r.writeDown(ctx, s)
+	}
+	return nil
 }
 
 // needsSnapshot reports whether a change of the version is one that only a snapshot leads

@@ -64,7 +64,7 @@ func TestALostVolumeIsGivenUp(t *testing.T) {
 	r := w.run()
 	var later atomic.Int64
 	r.mu.Lock()
-	r.Host.now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
+	r.now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
 	r.mu.Unlock()
 	r.settle(c)
 	phase := func(ordinal int, phase corev1.PersistentVolumeClaimPhase) {
