@@ -55,8 +55,8 @@ func NewRestore() *cobra.Command {
     --members etcd-default-0=https://127.0.0.1:20010,etcd-default-1=https://127.0.0.1:20013,etcd-default-2=https://127.0.0.1:20016`,
 		Args: arguments.Named("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			for flag, value := range map[string]string{"dir": r.Dir, "member": r.Member, "token": r.Token} {
-				if value == "" {
+			for _, flag := range []string{"dir", "member", "members", "token"} {
+				if !cmd.Flags().Changed(flag) {
 					return failure.Usage(cmd.CommandPath(), "--%s is missing", flag)
 				}
 			}
