@@ -28,7 +28,7 @@ func (h *Host) abandonVolumes(ctx context.Context, c component.Component) error 
 				return err
 			}
 		}
-		if claim.UID == "" || claim.DeletionTimestamp != nil || pod.UID == "" || pod.DeletionTimestamp != nil {
+		if claim.UID == "" || pod.UID == "" || pod.DeletionTimestamp != nil {
 			continue
 		}
 		gone, err := h.nodeGone(ctx, claim)
@@ -43,16 +43,18 @@ func (h *Host) abandonVolumes(ctx context.Context, c component.Component) error 
 			continue
 		}
 		h.log.Info("Giving up a volume", "namespace", claim.Namespace, "claim", claim.Name, "volume", claim.Spec.VolumeName, "why", why)
-		for _, o := range []client.Object{claim, pod} {
-			uid, version := o.GetUID(), o.GetResourceVersion()
-			err := h.client.Delete(ctx, o, client.Preconditions{UID: &uid, ResourceVersion: &version})
-			if apierrors.IsConflict(err) {
-				// It is not any more what was looked at.
-				break
-			}
-			if client.IgnoreNotFound(err) != nil {
-				return err
-			}
+		err = h.client.Delete(ctx, claim, client.Preconditions{UID: &claim.UID, ResourceVersion: &claim.ResourceVersion})
+		if apierrors.IsConflict(err) {
+			// It is not any more what was looked at.
+			continue
+		}
+		if client.IgnoreNotFound(err) != nil {
+			return err
+		}
+		// The claim is there for as long as the pod is.
+		err = h.client.Delete(ctx, pod, client.Preconditions{UID: &pod.UID})
+		if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+			return err
 		}
 	}
 	return nil
@@ -64,6 +66,8 @@ func hopeless(claim *corev1.PersistentVolumeClaim, pod *corev1.Pod, nodeGone boo
 	switch {
 	case ready(pod):
 		return "", 0
+	case claim.DeletionTimestamp != nil:
+		why = "its claim is being deleted"
 	case claim.Status.Phase == corev1.ClaimLost:
 		why = "its PersistentVolume is gone"
 	case claim.Status.Phase == corev1.ClaimBound && nodeGone && elsewhere(pod):

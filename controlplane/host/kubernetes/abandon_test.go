@@ -34,15 +34,16 @@ func TestHopeless(t *testing.T) {
 		why    string
 		after  time.Duration
 	}{
-		"Bound":            {since: time.Hour},
-		"Lost":             {change: []func(*world){lost}, since: 10 * time.Minute, why: "its PersistentVolume is gone"},
-		"SomebodyHasTime":  {change: []func(*world){lost}, since: 4 * time.Minute, why: "its PersistentVolume is gone", after: 6 * time.Minute},
-		"LostButItRuns":    {change: []func(*world){lost, func(w *world) { w.pod.Status.Conditions[0].Status = corev1.ConditionTrue }}, since: time.Hour},
-		"NeverBound":       {change: []func(*world){func(w *world) { w.claim.Status.Phase = corev1.ClaimPending }, nowhere("volume node affinity conflict")}, since: time.Hour},
-		"ItsNodeIsGone":    {change: []func(*world){nowhere("0/3 nodes are available: 3 node(s) had volume node affinity conflict.")}, since: time.Hour, why: "it is on a node that is gone"},
-		"InTheWordsOf1.37": {change: []func(*world){nowhere("0/3 nodes are available: 3 node(s) didn't match PersistentVolume's node affinity.")}, since: time.Hour, why: "it is on a node that is gone"},
-		"ItsNodeIsFull":    {change: []func(*world){nowhere("0/3 nodes are available: 3 Insufficient cpu.")}, since: time.Hour},
-		"ItsNodeIsThere":   {change: []func(*world){nowhere("volume node affinity conflict"), func(w *world) { w.nodeGone = false }}, since: time.Hour},
+		"Bound":                  {since: time.Hour},
+		"Lost":                   {change: []func(*world){lost}, since: 10 * time.Minute, why: "its PersistentVolume is gone"},
+		"SomebodyHasTime":        {change: []func(*world){lost}, since: 4 * time.Minute, why: "its PersistentVolume is gone", after: 6 * time.Minute},
+		"LostButItRuns":          {change: []func(*world){lost, func(w *world) { w.pod.Status.Conditions[0].Status = corev1.ConditionTrue }}, since: time.Hour},
+		"OnlyItsClaimWasDeleted": {change: []func(*world){func(w *world) { w.claim.DeletionTimestamp = &metav1.Time{Time: now} }}, since: time.Hour, why: "its claim is being deleted"},
+		"NeverBound":             {change: []func(*world){func(w *world) { w.claim.Status.Phase = corev1.ClaimPending }, nowhere("volume node affinity conflict")}, since: time.Hour},
+		"ItsNodeIsGone":          {change: []func(*world){nowhere("0/3 nodes are available: 3 node(s) had volume node affinity conflict.")}, since: time.Hour, why: "it is on a node that is gone"},
+		"InTheWordsOf1.37":       {change: []func(*world){nowhere("0/3 nodes are available: 3 node(s) didn't match PersistentVolume's node affinity.")}, since: time.Hour, why: "it is on a node that is gone"},
+		"ItsNodeIsFull":          {change: []func(*world){nowhere("0/3 nodes are available: 3 Insufficient cpu.")}, since: time.Hour},
+		"ItsNodeIsThere":         {change: []func(*world){nowhere("volume node affinity conflict"), func(w *world) { w.nodeGone = false }}, since: time.Hour},
 	} {
 		w := &world{claim: &corev1.PersistentVolumeClaim{}, pod: &corev1.Pod{}}
 		w.claim.Status.Phase = corev1.ClaimBound
