@@ -74,7 +74,8 @@ func Check(path string) (Info, error) {
 	}, nil
 }
 
-// revisionOf is the last revision in a database: the keys of its bucket begin with it.
+// revisionOf is the last revision in a database: the keys of its bucket begin with it. A
+// store to which nothing was ever written is at its first.
 func revisionOf(path string) (revision int64, err error) {
 	db, err := bbolt.Open(path, 0, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
 	if err != nil {
@@ -86,6 +87,7 @@ func revisionOf(path string) (revision int64, err error) {
 		if bucket == nil {
 			return errors.New("it is no database of etcd")
 		}
+		revision = 1
 		if last, _ := bucket.Cursor().Last(); len(last) >= 8 {
 			revision = int64(binary.BigEndian.Uint64(last))
 		}
