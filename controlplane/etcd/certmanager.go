@@ -23,7 +23,9 @@ import (
 const issuedSuffix = "-issued"
 
 // issuedKey is where cert-manager's counterpart to a Secret of an EtcdCluster lies.
-func issuedKey(cluster, what string) types.NamespacedName { return secretKey(cluster, what+issuedSuffix) }
+func issuedKey(cluster, what string) types.NamespacedName {
+	return secretKey(cluster, what+issuedSuffix)
+}
 
 // caCertificate is the Certificate of a CA. It keeps its key when it is renewed, so that
 // what it has signed stays valid.

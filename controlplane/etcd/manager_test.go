@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	certmanager "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -175,7 +176,7 @@ func startAPI(t testing.TB) (client.Client, ctrl.Manager) {
 		t.Fatal(err)
 	}
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, certmanager.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
 		}
@@ -205,7 +206,7 @@ func startControllers(t testing.TB, mgr ctrl.Manager, members *runner) {
 	if err := AddIndexes(ctx, mgr); err != nil {
 		t.Fatal(err)
 	}
-	if err := (&ClusterReconciler{Client: mgr.GetClient(), Host: members, Pool: pool}).SetupWithManager(mgr); err != nil {
+	if err := (&ClusterReconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Host: members, Pool: pool}).SetupWithManager(mgr); err != nil {
 		t.Fatal(err)
 	}
 	if err := (&TenantReconciler{Client: mgr.GetClient(), Pool: pool}).SetupWithManager(mgr); err != nil {
