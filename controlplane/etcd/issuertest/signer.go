@@ -259,10 +259,9 @@ func (s *Signer) tell(ctx context.Context, c *certmanager.Certificate, cert *x50
 			Type: kind, Status: is, Reason: reason, Message: message, ObservedGeneration: c.Generation,
 		})
 	}
-	switch {
-	case cert == nil:
+	if cert == nil {
 		set(certmanager.CertificateConditionReady, issuermeta.ConditionFalse, "DoesNotExist", why)
-	default:
+	} else {
 		set(certmanager.CertificateConditionReady, issuermeta.ConditionTrue, "Ready", "Certificate is up to date and has not expired")
 		status.NotAfter = &metav1.Time{Time: cert.NotAfter}
 	}
