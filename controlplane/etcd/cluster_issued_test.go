@@ -111,7 +111,7 @@ func (i *issuing) update(obj client.Object, change func()) {
 func TestIssuedCertificates(t *testing.T) {
 	i := newIssuing(t)
 	i.pass(i.api)
-	i.want("Ready", "Unknown", "CertificateNotReady", "waiting for cert-manager to issue Certificate marina-system/etcd-default-ca: see 'kubectl -n marina-system describe certificate etcd-default-ca' and its issuer, the ClusterIssuer platform")
+	i.want("Ready", "Unknown", "CertificateNotReady", "waiting for cert-manager to issue Certificate marina-system/etcd-default-ca: Missing: there is no certificate: see 'kubectl -n marina-system describe certificate etcd-default-ca' and its issuer, the ClusterIssuer platform")
 	i.want("CertificatesValid", "Unknown", "CertificateNotReady", "etcd-default-ca")
 	i.want("SpecAccepted", "True", "AsExpected", "")
 	i.sign()
@@ -152,6 +152,43 @@ func TestIssuedAndQuiet(t *testing.T) {
 	if len(c.calls) > 0 {
 		t.Errorf("writes %v", c.calls)
 	}
+}
+
+// TestIssuedWhateverCrashes: the CA that was taken over is the one that everything is
+// signed by, whenever the controller dies.
+func TestIssuedWhateverCrashes(t *testing.T) {
+	for after := 1; ; after++ {
+		i := newIssuing(t)
+		c := &crash{after: after}
+		r := &ClusterReconciler{Client: c.api(i.api), Live: i.api, Host: i.host, Pool: &Pool{}, Now: func() time.Time { return day0 }, events: i.events}
+		for range 3 {
+			_, _ = r.Reconcile(context.Background(), requestFor(newCluster()))
+			_ = i.signer.Pass(context.Background())
+		}
+		i.complete()
+		if got := told(i.events); len(got) > 0 {
+			t.Errorf("after a crash at call %d (%v): something was replaced: %q", after, c.calls, got)
+		}
+		if !c.dead {
+			if len(c.calls) < 15 {
+				t.Errorf("only %d writes: the crashes are not where they should be", len(c.calls))
+			}
+			return
+		}
+	}
+}
+
+// TestAClockOfCertManagerThatIsAhead is waited for.
+func TestAClockOfCertManagerThatIsAhead(t *testing.T) {
+	i := newIssuing(t)
+	i.pass(i.api)
+	i.now = day0.Add(10 * time.Second)
+	_ = i.signer.Pass(context.Background())
+	i.now = day0
+	i.pass(i.api)
+	i.want("Ready", "Unknown", "CertificateNotReady", "NotYetValid: the certificate is valid from 2026-03-01T12:00:10Z only")
+	i.now = day0.Add(10 * time.Second)
+	i.complete()
 }
 
 // TestIssuedCertificatesAreRenewed, when cert-manager does, in place. Members restart for

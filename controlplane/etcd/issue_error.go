@@ -28,8 +28,8 @@ func issueError(c *certmanager.Certificate, refusal error, used *corev1.Secret) 
 	ready := conditionOf(c, certmanager.CertificateConditionReady)
 	look := fmt.Sprintf("see 'kubectl -n %s describe certificate %s' and its issuer, the %s %s", at.Namespace, at.Name, c.Spec.IssuerRef.Kind, c.Spec.IssuerRef.Name)
 	switch {
-	case refusal != nil && (ready.Status != issuermeta.ConditionTrue || ready.ObservedGeneration < c.Generation || missing(refusal)):
-		return reconcile.WaitFor(lookAgain, reasonCertificateNotReady, "waiting for cert-manager to issue Certificate %s%s: %s", at, said(c), look)
+	case refusal != nil && (ready.Status != issuermeta.ConditionTrue || ready.ObservedGeneration < c.Generation || passes(refusal)):
+		return reconcile.WaitFor(lookAgain, reasonCertificateNotReady, "waiting for cert-manager to issue Certificate %s: %v%s: %s", at, refusal, said(c), look)
 	case refusal != nil && used == nil:
 		return reconcile.UserError(reasonCertificateRefused, "what cert-manager has issued for Certificate %s cannot be used: %v: put its issuer right, the %s %s, and delete Secret %s/%s to have it issued again",
 			at, refusal, c.Spec.IssuerRef.Kind, c.Spec.IssuerRef.Name, at.Namespace, c.Spec.SecretName)
@@ -46,11 +46,11 @@ func issueError(c *certmanager.Certificate, refusal error, used *corev1.Secret) 
 	return nil
 }
 
-// missing reports whether nothing has been issued: cert-manager has not seen yet that
-// somebody has deleted it.
-func missing(refusal error) bool {
+// passes reports whether a refusal may be over in a moment: cert-manager has not seen yet
+// that somebody has deleted a Secret, or has a clock that is ahead of ours.
+func passes(refusal error) bool {
 	var why *pki.Refusal
-	return errors.As(refusal, &why) && why.Reason == pki.ReasonMissing
+	return errors.As(refusal, &why) && (why.Reason == pki.ReasonMissing || why.Reason == pki.ReasonNotYetValid)
 }
 
 // said is what cert-manager says of a Certificate that is not ready, or cannot be renewed.

@@ -59,7 +59,8 @@ func AddIndexes(ctx context.Context, mgr ctrl.Manager) error {
 }
 
 // SetupWithManager starts the controller. It is woken by specs, by tenants that
-// come and go, by Secrets that somebody changed, and by the host.
+// come and go, by Secrets that somebody changed or cert-manager has issued, and by the
+// host.
 //
 // Its own writes of status wake it too. A pass that comes right after another may
 // still find the older status in the cache, take it for what is, and leave the newer
