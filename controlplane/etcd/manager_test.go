@@ -18,9 +18,11 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -170,7 +172,7 @@ func startAPI(t testing.TB) (client.Client, ctrl.Manager) {
 	}
 	env.ControlPlane.GetAPIServer().Path = apiServerBinary
 	env.ControlPlane.Etcd = &envtest.Etcd{Path: etcdBinary}
-	config, err := env.Start()
+	management, err := env.Start()
 	t.Cleanup(func() { _ = env.Stop() })
 	if err != nil {
 		t.Fatal(err)
@@ -181,13 +183,15 @@ func startAPI(t testing.TB) (client.Client, ctrl.Manager) {
 			t.Fatal(err)
 		}
 	}
-	api, err := client.New(config, client.Options{Scheme: scheme})
+	api, err := client.New(management, client.Options{Scheme: scheme})
 	if err != nil {
 		t.Fatal(err)
 	}
-	mgr, err := ctrl.NewManager(config, ctrl.Options{
+	mgr, err := ctrl.NewManager(management, ctrl.Options{
 		Scheme:  scheme,
 		Metrics: server.Options{BindAddress: "0"},
+		// Another test has a manager with the same controllers.
+		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
 		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
 			&corev1.Secret{}: {Label: labels.SelectorFromSet(labels.Set{"marina.dev/shard": "default"})},
 		}},
