@@ -16,6 +16,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
@@ -72,6 +73,10 @@ func TestManagerWithCertManager(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := envtest.InstallCRDs(mgr.GetConfig(), envtest.CRDInstallOptions{Paths: []string{crds}, ErrorIfPathMissing: true}); err != nil {
+		t.Fatal(err)
+	}
+	// It looks again by itself within half a minute.
+	if err := api.Patch(ctx, etcd, client.RawPatch(types.MergePatchType, []byte(`{"metadata": {"annotations": {"example.com/wake": "up"}}}`))); err != nil {
 		t.Fatal(err)
 	}
 	company, upstream := platform(t, time.Now())
