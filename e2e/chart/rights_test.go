@@ -147,6 +147,7 @@ var rare = map[right]string{
 	{"marina.dev", "etcdtenants/finalizers", "update"}:         "is asked about by the API server, and is no request",
 	{"", "persistentvolumeclaims", "patch"}:                    "volumes that grow",
 	{"", "pods", "delete"}:                                     "members that are replaced one by one",
+	{"apps", "replicasets", "delete"}:                          "those of a Deployment that was deleted without them",
 	{"", "events", "patch"}:                                    "an event that repeats itself",
 	{"events.k8s.io", "events", "patch"}:                       "an event that repeats itself",
 }
