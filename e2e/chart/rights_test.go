@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,6 +50,11 @@ func TestRights(t *testing.T) {
 		namespace := awaitWorkload(t, s, cluster, &appsv1.Deployment{}, "kube-apiserver")
 		mine := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: "etcd-default"}}
 		await(t, "the members of Marina's own etcd", func(ctx context.Context) error { return s.get(ctx, mine) })
+
+		err = s.client.Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, client.DryRunAll)
+		if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "kubectl -n default delete cluster rights") {
+			t.Errorf("deleting the namespace of a cluster: %v, want what to delete instead", err)
+		}
 
 		m = quietRestart(t, s, m)
 
