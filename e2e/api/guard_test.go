@@ -45,9 +45,11 @@ func TestGuardedDeletions(t *testing.T) {
 		object func(testing.TB, *server) client.Object
 		says   []string
 	}{
-		"ItsNamespace":    {object: func(t testing.TB, s *server) client.Object { return management(t, s) }, says: instead},
-		"ItsEtcdTenant":   {object: func(t testing.TB, s *server) client.Object { return inside(t, s, management(t, s), "EtcdTenant") }, says: instead},
-		"ItsControlPlane": {object: func(t testing.TB, s *server) client.Object { return inside(t, s, management(t, s), "HostedControlPlane") }, says: instead},
+		"ItsNamespace":  {object: func(t testing.TB, s *server) client.Object { return management(t, s) }, says: instead},
+		"ItsEtcdTenant": {object: func(t testing.TB, s *server) client.Object { return inside(t, s, management(t, s), "EtcdTenant") }, says: instead},
+		"ItsControlPlane": {object: func(t testing.TB, s *server) client.Object {
+			return inside(t, s, management(t, s), "HostedControlPlane")
+		}, says: instead},
 		"TheSystem": {
 			object: func(testing.TB, *server) client.Object {
 				return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.SystemNamespace}}
