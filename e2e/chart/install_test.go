@@ -172,6 +172,35 @@ func TestManagerWritesOnlyToItsNamespaces(t *testing.T) {
 	})
 }
 
+// A namespace whose standard somebody has changed can be deleted nevertheless, but the
+// manager changes it to none but its own.
+func TestManagerChangesNoStandard(t *testing.T) {
+	onEach(t, func(t *testing.T, s *server) {
+		as, err := client.New(s.asManager(t), client.Options{Scheme: s.client.Scheme()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		loose := namespace("marina-loose-12345678", "baseline")
+		create(t, s, loose)
+		patch := func(metadata string) error {
+			return as.Patch(t.Context(), loose.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"metadata": `+metadata+`}`)), client.DryRunAll)
+		}
+		const standard = `{"labels": {"pod-security.kubernetes.io/enforce": %q}}`
+		// An API server reads a new policy within seconds.
+		await(t, "a policy that is enforced", func(context.Context) error {
+			if err := patch(fmt.Sprintf(standard, "privileged")); !apierrors.IsForbidden(err) {
+				return fmt.Errorf("loosening the standard: %w, want a refusal", err)
+			}
+			return nil
+		})
+		for _, allowed := range []string{`{"annotations": {"marina.dev/allow-deletion": "true"}}`, fmt.Sprintf(standard, "restricted")} {
+			if err := patch(allowed); err != nil {
+				t.Errorf("%s: %v", allowed, err)
+			}
+		}
+	})
+}
+
 func secret(namespace string) *corev1.Secret {
 	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "written-by-the-manager"}}
 }
