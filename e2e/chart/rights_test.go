@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,6 +53,11 @@ func TestRights(t *testing.T) {
 		mine := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: "etcd-default"}}
 		await(t, "the members of Marina's own etcd", func(ctx context.Context) error { return s.get(ctx, mine) })
 		awaitIssued(t, s, issued)
+
+		err = s.client.Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, client.DryRunAll)
+		if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "kubectl -n default delete cluster rights") {
+			t.Errorf("deleting the namespace of a cluster: %v, want what to delete instead", err)
+		}
 
 		m = quietRestart(t, s, m)
 
@@ -151,6 +157,7 @@ var rare = map[right]string{
 	{"marina.dev", "etcdtenants/finalizers", "update"}:         "is asked about by the API server, and is no request",
 	{"", "persistentvolumeclaims", "patch"}:                    "volumes that grow",
 	{"", "pods", "delete"}:                                     "members that are replaced one by one",
+	{"apps", "replicasets", "delete"}:                          "those of a Deployment that was deleted without them",
 	{"", "events", "patch"}:                                    "an event that repeats itself",
 	{"events.k8s.io", "events", "patch"}:                       "an event that repeats itself",
 }
