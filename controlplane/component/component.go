@@ -207,6 +207,10 @@ type Addresses struct {
 	Exposed, Internal map[string]HostPort
 	// Replicas are the addresses of each replica's ports, by port name.
 	Replicas []map[string]HostPort
+	// Lost tells why nobody reaches what is exposed any more, and what a person can do
+	// about it; empty if nothing is known. The addresses stay what they are: whoever has a
+	// kubeconfig knows no others.
+	Lost string
 }
 
 // HostPort is a TCP address.

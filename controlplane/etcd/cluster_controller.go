@@ -19,6 +19,8 @@ import (
 // ClusterReconciler reconciles EtcdClusters.
 type ClusterReconciler struct {
 	Client client.Client
+	// Live reads from the API server and not from a cache: what is at cert-manager.
+	Live client.Reader
 	// Host runs the members.
 	Host host.Host
 	// Pool is shared with the TenantReconciler.
@@ -52,6 +54,8 @@ type clusterScope struct {
 	addresses component.Addresses   // reserve
 	caHash    map[string]string     // certificates: of each CA's certificate
 	renewAt   time.Time             // certificates: when the first falls due
+	asked     bool                  // certificates: whether cert-manager has been
+	issueErr  error                 // certificates: what is wrong with what it issues
 	members   component.Status      // look, observe: what the host says
 	survey    *survey               // look: what they say; nil when not asked
 	everybody bool                  // look: whether all of them were asked
@@ -66,7 +70,7 @@ type clusterScope struct {
 //  1. tenants: who is placed here
 //  2. finalizer
 //  3. reserve: the members' addresses, which their certificates name
-//  4. certificates: two CAs and what they sign
+//  4. certificates: two CAs and what they sign, our own or of cert-manager
 //  5. look: ask host and members how they are
 //  6. version: which one to run, after a snapshot if that is of another minor
 //  7. apply: run the members
@@ -131,7 +135,7 @@ func (r *ClusterReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 	}
 	result, err := reconcile.Result(urgent(urgent(specErr, serveErr), careErr))
 	result.RequeueAfter = reconcile.Earliest(result.RequeueAfter, surveyInterval)
-	for _, e := range []error{specErr, serveErr, careErr} {
+	for _, e := range []error{specErr, serveErr, careErr, s.issueErr} {
 		if e := reconcile.As(e); e != nil {
 			result.RequeueAfter = reconcile.Earliest(result.RequeueAfter, e.After)
 		}

@@ -76,7 +76,7 @@ func (s *still) pass(api client.Client) {
 	s.Helper()
 	pool := &Pool{}
 	defer pool.Close()
-	r := &ClusterReconciler{Client: api, Host: s.host, Pool: pool, Now: func() time.Time { return s.now }, events: s.events}
+	r := &ClusterReconciler{Client: api, Live: api, Host: s.host, Pool: pool, Now: func() time.Time { return s.now }, events: s.events}
 	result, err := r.Reconcile(context.Background(), requestFor(newCluster()))
 	if err != nil {
 		s.Fatal(err)

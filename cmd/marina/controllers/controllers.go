@@ -31,7 +31,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, tenants host.Host, version str
 		&cluster.Reconciler{Client: c, Live: mgr.GetAPIReader(), Now: time.Now},
 		&cluster.ReleaseReconciler{Client: c},
 		&hosted.Reconciler{Client: c, Live: mgr.GetAPIReader(), Host: tenants, Now: time.Now},
-		&etcd.ClusterReconciler{Client: c, Host: tenants, Pool: pool, Version: version, Now: time.Now},
+		&etcd.ClusterReconciler{Client: c, Live: mgr.GetAPIReader(), Host: tenants, Pool: pool, Version: version, Now: time.Now},
 		&etcd.TenantReconciler{Client: c, Pool: pool, Now: time.Now},
 	} {
 		if err := controller.SetupWithManager(mgr); err != nil {
