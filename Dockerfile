@@ -3,6 +3,7 @@
 # what is built without --target:
 #   docker build -t REGISTRY/marina:VERSION --build-arg VERSION=VERSION .
 #   docker build -t REGISTRY/kube-apiserver:v1.37.1 --target kube-apiserver --build-arg MINOR=1.37 .
+# CoreDNS needs BuildKit, which keeps what a file is capable of.
 # "make images" builds the same without a registry and without an engine.
 FROM golang:1.26 AS source
 WORKDIR /src
@@ -13,10 +14,13 @@ ARG MINOR=1.37
 RUN hack/build.sh kubernetes ${MINOR} kube-apiserver kube-controller-manager kube-scheduler kube-proxy \
     && mkdir /out && cp -L bin/kubernetes/*/* /out/
 
+# CoreDNS listens on port 53 and is not root.
 FROM source AS others
+RUN apt-get update && apt-get install -y --no-install-recommends libcap2-bin && rm -rf /var/lib/apt/lists/*
 RUN hack/build.sh etcd && hack/build.sh coredns && hack/build.sh module konnectivity && hack/build.sh pause 1.37 \
     && mkdir /out && cp -L bin/etcd/*/* bin/coredns/*/* bin/pause/*/* /out/ \
-    && cp -L bin/konnectivity/*/server /out/konnectivity-server && cp -L bin/konnectivity/*/agent /out/konnectivity-agent
+    && cp -L bin/konnectivity/*/server /out/konnectivity-server && cp -L bin/konnectivity/*/agent /out/konnectivity-agent \
+    && setcap cap_net_bind_service=+ep /out/coredns
 
 FROM source AS build
 ARG VERSION=dev
@@ -24,8 +28,14 @@ RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false \
     -ldflags "-s -w -X github.com/marina-dev/marina/cmd/marina/cli/buildinfo.version=${VERSION}" \
     -o /marina ./cmd/marina
 
+# What a static program wants to find.
+FROM source AS files
+RUN mkdir -p /base/etc/ssl/certs && install -d -m 1777 /base/tmp && cp /etc/ssl/certs/ca-certificates.crt /base/etc/ssl/certs/ \
+    && printf 'root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n' >/base/etc/passwd \
+    && printf 'root:x:0:\nnonroot:x:65532:\n' >/base/etc/group
+
 FROM scratch AS base
-COPY --from=source /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=files /base/ /
 USER 65532:65532
 
 FROM base AS kube-apiserver
@@ -67,6 +77,6 @@ COPY --from=others /out/pause /pause
 USER 65532:65532
 ENTRYPOINT ["/pause"]
 
-FROM base
+FROM base AS marina
 COPY --from=build /marina /usr/local/bin/marina
 ENTRYPOINT ["/usr/local/bin/marina"]

@@ -30,6 +30,8 @@ type Inputs struct {
 	Addons   v1alpha1.AddonsSpec
 	Versions v1alpha1.ReleaseAddons
 	Registry string
+	// PullSecret is a .dockerconfigjson for these images, nil for none.
+	PullSecret []byte
 	// Konnectivity is where agents reach the konnectivity servers, host:port; empty where
 	// the API servers reach nodes directly.
 	Konnectivity string

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 const (
@@ -22,6 +23,8 @@ const (
 	// replaced.
 	annotationCA = "marina.dev/ca"
 	labelApp     = "k8s-app"
+	// namePullSecret is the Secret for images.
+	namePullSecret = "marina-image-pull"
 )
 
 func (c checked) image(name, version string) string {
@@ -33,6 +36,9 @@ func (c checked) image(name, version string) string {
 func (c checked) template(app string, spec corev1.PodSpec) corev1.PodTemplateSpec {
 	ca := sha256.Sum256(c.CACert)
 	spec.EnableServiceLinks = new(false)
+	if c.PullSecret != nil {
+		spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: namePullSecret}}
+	}
 	return corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{
 			Labels:      map[string]string{labelApp: app},
@@ -98,6 +104,16 @@ func oneAtATime(app, name string) *policyv1.PodDisruptionBudget {
 			UnhealthyPodEvictionPolicy: new(policyv1.AlwaysAllow),
 		},
 	}
+}
+
+// pullSecret is what nodes show to the registry.
+func (c checked) pullSecret() []client.Object {
+	return []client.Object{&corev1.Secret{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+		ObjectMeta: objectMeta(namespaceSystem, namePullSecret),
+		Type:       corev1.SecretTypeDockerConfigJson,
+		Data:       map[string][]byte{corev1.DockerConfigJsonKey: c.PullSecret},
+	}}
 }
 
 func serviceAccount(name string) *corev1.ServiceAccount {

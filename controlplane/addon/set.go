@@ -53,6 +53,7 @@ func Compute(in Inputs) (Set, error) {
 	}
 	set.keep(c.kubeProxy(), in.Addons.KubeProxy != v1alpha1.AddonNone)
 	set.keep(c.konnectivity(), in.Konnectivity != "")
+	set.keep(c.pullSecret(), in.PullSecret != nil)
 	if len(service) == 0 {
 		// It may be there from an address that there was before; any will do to name it.
 		before, err := KubernetesService("192.0.2.1", 443)

@@ -40,16 +40,22 @@ func TestWhatIsSwitchedOffIsObsolete(t *testing.T) {
 	}{
 		"Nothing":        {func(*Inputs) {}, nil},
 		"CoreDNS":        {func(in *Inputs) { in.Addons.CoreDNS = v1alpha1.AddonNone }, dns},
+		"PullSecret":     {func(in *Inputs) { in.PullSecret = nil }, []string{"Secret marina-image-pull"}},
 		"KubeProxy":      {func(in *Inputs) { in.Addons.KubeProxy = v1alpha1.AddonNone }, proxy},
 		"Konnectivity":   {func(in *Inputs) { in.Konnectivity = "" }, agents},
 		"AVersionOfNone": {func(in *Inputs) { in.Konnectivity, in.Versions.Konnectivity = "", "" }, agents},
 		"AnAddressForPods": {func(in *Inputs) { in.Server = "https://api.example.org:6443" },
 			[]string{"EndpointSlice kubernetes", "Endpoints kubernetes"}},
 	}
-	all := kindsAndNames(everything(t, shippedInputs(t, "1.37")))
+	shipped := func() Inputs {
+		in := shippedInputs(t, "1.37")
+		in.PullSecret = []byte("{}")
+		return in
+	}
+	all := kindsAndNames(everything(t, shipped()))
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			in := shippedInputs(t, "1.37")
+			in := shipped()
 			tc.change(&in)
 			set, err := Compute(in)
 			if err != nil {
@@ -66,6 +72,45 @@ func TestWhatIsSwitchedOffIsObsolete(t *testing.T) {
 				t.Errorf("applied (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Whatever runs on nodes is pulled with the Secret that is there for it, or without any.
+func TestPullSecret(t *testing.T) {
+	in := shippedInputs(t, "1.37")
+	for _, content := range [][]byte{nil, []byte(`{"auths": {}}`)} {
+		in.PullSecret = content
+		pods, want := 0, ""
+		if content != nil {
+			want = "marina-image-pull"
+		}
+		for _, o := range everything(t, in) {
+			var spec corev1.PodSpec
+			switch o := o.(type) {
+			case *appsv1.Deployment:
+				spec = o.Spec.Template.Spec
+			case *appsv1.DaemonSet:
+				spec = o.Spec.Template.Spec
+			case *corev1.Secret:
+				if o.Name != want || o.Namespace != "kube-system" || o.Type != corev1.SecretTypeDockerConfigJson || string(o.Data[".dockerconfigjson"]) != string(content) {
+					t.Errorf("Secret %+v, want %q with %s", o, want, content)
+				}
+				continue
+			default:
+				continue
+			}
+			pods++
+			var got string
+			for _, ref := range spec.ImagePullSecrets {
+				got += ref.Name
+			}
+			if got != want {
+				t.Errorf("%s is pulled with %q, want %q", o.GetName(), got, want)
+			}
+		}
+		if pods != 3 {
+			t.Errorf("looked at %d workloads, want those of CoreDNS, kube-proxy and the agents", pods)
+		}
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -56,7 +55,7 @@ func (r *Reconciler) deleteControlPlane(ctx context.Context, s *scope) error {
 		return nil
 	}
 	if hcp.DeletionTimestamp == nil {
-		if err := client.IgnoreNotFound(r.Client.Delete(ctx, hcp)); err != nil {
+		if err := reconcile.Delete(ctx, r.Client, hcp); err != nil {
 			return err
 		}
 	}
@@ -76,9 +75,7 @@ func (r *Reconciler) deleteNamespace(ctx context.Context, s *scope) error {
 		return err
 	}
 	if namespace.DeletionTimestamp == nil {
-		// By UID: a namespace of the same name made by somebody else is not ours.
-		err := r.Client.Delete(ctx, namespace, client.Preconditions{UID: ptr.To(namespace.UID)})
-		if client.IgnoreNotFound(err) != nil {
+		if err := reconcile.Delete(ctx, r.Client, namespace); err != nil {
 			return err
 		}
 	}

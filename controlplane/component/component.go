@@ -94,6 +94,17 @@ type Component struct {
 	// RollLast are ordinals that are replaced after all others: the leader, which has
 	// to hand over. It is an observation, and a change of it restarts nothing.
 	RollLast []int `json:"-"`
+	// Serves tells of ordinals whether they serve, by who has asked them in their own
+	// words: what a host knows may be old when a machine has died. For the others the
+	// host's word counts. It is an observation too, for hosts that look through others.
+	Serves map[int]bool `json:"-"`
+	// Expendable are ordinals that do not run, and whose data all others have: where their
+	// volume will not come back, they may begin with nothing. It is an observation.
+	Expendable []int `json:"-"`
+	// Begun says that each replica has had data once. A host that cannot tell a replica
+	// that has lost it replaces those that it started before, one by one: their
+	// BeginArgs are those of the first start for as long as they live.
+	Begun bool `json:",omitempty"`
 }
 
 // Process is one program of a Component.
@@ -131,8 +142,11 @@ const (
 	ClientsNobody Clients = ""
 	// ClientsReplicas are the replicas among themselves.
 	ClientsReplicas Clients = "Replicas"
-	// ClientsAPIServers are the API servers of tenants.
+	// ClientsAPIServers are the API servers of tenants, Marina's manager, and what has the
+	// Component's own labels: what is hosted for the same object.
 	ClientsAPIServers Clients = "APIServers"
+	// ClientsManager is Marina's manager, and nobody else.
+	ClientsManager Clients = "Manager"
 	// ClientsAll is everybody who can reach the host.
 	ClientsAll Clients = "All"
 )
@@ -193,6 +207,10 @@ type Addresses struct {
 	Exposed, Internal map[string]HostPort
 	// Replicas are the addresses of each replica's ports, by port name.
 	Replicas []map[string]HostPort
+	// Lost tells why nobody reaches what is exposed any more, and what a person can do
+	// about it; empty if nothing is known. The addresses stay what they are: whoever has a
+	// kubeconfig knows no others.
+	Lost string
 }
 
 // HostPort is a TCP address.

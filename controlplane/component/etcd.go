@@ -65,6 +65,10 @@ type EtcdInputs struct {
 	Absent []int
 	// Leaders are the ordinals to be replaced last.
 	Leaders []int
+	// Serves tells by ordinal who is healthy, as far as asked.
+	Serves map[int]bool
+	// Expendable are the ordinals of members that may be given up.
+	Expendable []int
 	// Addresses of the members.
 	Addresses Addresses
 	// Hashes of the two CA certificates, which etcd reads only when it starts.
@@ -92,8 +96,10 @@ func Etcd(in EtcdInputs) Component {
 		Replicas:  EtcdReplicas,
 		Start:     StartParallel,
 		RollLast:  in.Leaders,
-		Data:      true,
-		DataSize:  etcdStorage(in.Spec), StorageClass: in.Spec.StorageClass,
+		Serves:    in.Serves, Expendable: in.Expendable,
+		Begun:    in.Formed,
+		Data:     true,
+		DataSize: etcdStorage(in.Spec), StorageClass: in.Spec.StorageClass,
 		Hosting: v1alpha1.HostingSpec{WorkloadSpec: in.Spec.WorkloadSpec},
 		Ports:   EtcdPorts(),
 		Main: Process{

@@ -58,6 +58,9 @@ func hosts(addresses component.Addresses, port string) []string {
 // replaced in place and read by etcd at the next handshake. What one CA cannot sign
 // does not hold up the other's.
 func (r *ClusterReconciler) ensureCertificates(ctx context.Context, s *clusterScope) error {
+	if s.cluster.Spec.Certificates != nil {
+		return r.ensureIssued(ctx, s)
+	}
 	var errs []error
 	for _, a := range authorities(s.cluster.Name, s.addresses) {
 		errs = append(errs, r.ensureSigned(ctx, s, a))

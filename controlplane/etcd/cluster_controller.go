@@ -19,10 +19,14 @@ import (
 // ClusterReconciler reconciles EtcdClusters.
 type ClusterReconciler struct {
 	Client client.Client
+	// Live reads from the API server and not from a cache: what is at cert-manager.
+	Live client.Reader
 	// Host runs the members.
 	Host host.Host
 	// Pool is shared with the TenantReconciler.
 	Pool *Pool
+	// Version is that of Marina's own image, which takes snapshots.
+	Version string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
@@ -50,10 +54,15 @@ type clusterScope struct {
 	addresses component.Addresses   // reserve
 	caHash    map[string]string     // certificates: of each CA's certificate
 	renewAt   time.Time             // certificates: when the first falls due
+	asked     bool                  // certificates: whether cert-manager has been
+	issueErr  error                 // certificates: what is wrong with what it issues
 	members   component.Status      // look, observe: what the host says
 	survey    *survey               // look: what they say; nil when not asked
+	everybody bool                  // look: whether all of them were asked
 	refused   error                 // version: why the spec's is not taken up
-	space     error                 // space: what is wrong with the store
+	// version: whether a snapshot is wanted first
+	snapshotting bool
+	space        error // space: what is wrong with the store
 }
 
 // Reconcile brings one EtcdCluster closer to its spec:
@@ -61,9 +70,9 @@ type clusterScope struct {
 //  1. tenants: who is placed here
 //  2. finalizer
 //  3. reserve: the members' addresses, which their certificates name
-//  4. certificates: two CAs and what they sign
+//  4. certificates: two CAs and what they sign, our own or of cert-manager
 //  5. look: ask host and members how they are
-//  6. version: which one to run
+//  6. version: which one to run, after a snapshot if that is of another minor
 //  7. apply: run the members
 //  8. refusal: why not the spec's version
 //
@@ -79,6 +88,7 @@ type clusterScope struct {
 //  13. space: alarms
 //  14. replace: a member that has lost its own
 //  15. defragment: one member
+//  16. snapshot: stop what has taken one
 //
 // Ready says that tenants are served, and is kept apart from the spec: one that
 // is refused takes nothing down. So is one that is deleted while it has tenants;
@@ -125,7 +135,7 @@ func (r *ClusterReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 	}
 	result, err := reconcile.Result(urgent(urgent(specErr, serveErr), careErr))
 	result.RequeueAfter = reconcile.Earliest(result.RequeueAfter, surveyInterval)
-	for _, e := range []error{specErr, serveErr, careErr} {
+	for _, e := range []error{specErr, serveErr, careErr, s.issueErr} {
 		if e := reconcile.As(e); e != nil {
 			result.RequeueAfter = reconcile.Earliest(result.RequeueAfter, e.After)
 		}
@@ -167,6 +177,7 @@ func (r *ClusterReconciler) internal() clusterSteps {
 			{Name: "space", Run: r.checkSpace},
 			{Name: "replace", Run: r.replaceLost},
 			{Name: "defragment", Run: r.defragment},
+			{Name: "snapshot", Run: r.endSnapshot},
 		},
 	}
 }

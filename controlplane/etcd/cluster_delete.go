@@ -3,6 +3,7 @@ package etcd
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -23,14 +24,16 @@ const namedTenants = 5
 // delete takes an EtcdCluster without tenants down:
 //
 //  1. members: stop them and remove their data
-//  2. secrets: first what the CAs signed, then the CAs
-//  3. the finalizer
+//  2. certificates: those of cert-manager, which would issue deleted Secrets again
+//  3. secrets: first what the CAs signed, then the CAs
+//  4. the finalizer
 func (r *ClusterReconciler) delete(ctx context.Context, s *clusterScope) (ctrl.Result, error) {
 	if !controllerutil.ContainsFinalizer(s.cluster, v1alpha1.EtcdClusterFinalizer) {
 		return ctrl.Result{}, nil
 	}
 	err := reconcile.Run(ctx, s, []reconcile.Step[*clusterScope]{
 		{Name: "members", Run: r.stopMembers},
+		{Name: "certificates", Run: r.deleteIssuance},
 		{Name: "secrets", Run: r.deleteSecrets},
 	})
 	if err == nil {
@@ -78,9 +81,44 @@ func (r *ClusterReconciler) stopMembers(ctx context.Context, s *clusterScope) er
 	if s.cluster.Spec.External != nil {
 		return nil
 	}
-	gone, err := r.Host.Delete(ctx, v1alpha1.SystemNamespace, component.EtcdName(s.cluster.Name))
-	if err == nil && !gone {
-		err = reconcile.Wait("StoppingMembers", "waiting for the members to stop")
+	// With the tenants gone nobody needs the snapshots any more.
+	for _, name := range []string{component.EtcdSnapshotName(s.cluster.Name), component.EtcdName(s.cluster.Name)} {
+		gone, err := r.Host.Delete(ctx, v1alpha1.SystemNamespace, name)
+		if err != nil {
+			return err
+		}
+		if !gone {
+			return reconcile.Wait("StoppingMembers", "waiting for the members to stop")
+		}
+	}
+	return nil
+}
+
+// deleteIssuance deletes what Marina has made at cert-manager.
+func (r *ClusterReconciler) deleteIssuance(ctx context.Context, s *clusterScope) error {
+	if s.cluster.Spec.Certificates == nil {
+		return nil
+	}
+	have, err := r.readIssuance(ctx, s.cluster.Name)
+	if e := reconcile.As(err); e != nil && e.Reason == reasonCertManagerMissing {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, c := range have.certificates {
+		if err := r.Client.Delete(ctx, c); client.IgnoreNotFound(err) != nil {
+			return err
+		}
+	}
+	for _, i := range have.issuers {
+		if err := r.Client.Delete(ctx, i); client.IgnoreNotFound(err) != nil {
+			return err
+		}
+	}
+	if have, err = r.readIssuance(ctx, s.cluster.Name); err == nil && len(have.certificates) > 0 {
+		err = reconcile.WaitFor(lookAgain, "DeletingCertificates", "waiting for the Certificates of cert-manager to be gone: %s",
+			strings.Join(slices.Sorted(maps.Keys(have.certificates)), ", "))
 	}
 	return err
 }
@@ -99,7 +137,13 @@ func (r *ClusterReconciler) deleteSecrets(ctx context.Context, s *clusterScope) 
 			leaves = append(leaves, name)
 		}
 	}
-	for _, what := range append(leaves, cas...) {
+	all := append(leaves, cas...)
+	if s.cluster.Spec.Certificates != nil {
+		for _, what := range slices.Clone(all) {
+			all = append(all, what+issuedSuffix)
+		}
+	}
+	for _, what := range all {
 		key := secretKey(s.cluster.Name, what)
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
 		if err := r.Client.Delete(ctx, secret); client.IgnoreNotFound(err) != nil {

@@ -43,6 +43,9 @@ func writeClusterStatus(s *clusterScope, specErr, serveErr, careErr error) {
 	if e := reconcile.As(careErr); e != nil && e.Kind != reconcile.KindRetry && (available != nil || e.Reason != reasonDefragmenting) {
 		available = careErr
 	}
+	if s.asked {
+		set(v1alpha1.ConditionCertificatesValid, s.issueErr, "cert-manager has issued all certificates, and they are in use")
+	}
 	if s.cluster.DeletionTimestamp != nil {
 		set(v1alpha1.ConditionDeleting, tenantsPlaced(s.placed), "")
 	}

@@ -36,6 +36,8 @@ func (r *ClusterReconciler) apply(ctx context.Context, s *clusterScope) error {
 		Formed:     s.cluster.Status.ClusterID != "",
 		Absent:     s.absent(),
 		Leaders:    s.leaders(),
+		Serves:     s.serves(),
+		Expendable: s.expendable(),
 		Addresses:  s.addresses,
 		CAHash:     s.caHash[component.EtcdSecretCA],
 		PeerCAHash: s.caHash[component.EtcdSecretPeerCA],

@@ -45,7 +45,10 @@ func (h *stillHost) Apply(_ context.Context, c component.Component) error {
 	return nil
 }
 
-func (h *stillHost) Status(context.Context, string, string) (component.Status, error) {
+func (h *stillHost) Status(_ context.Context, _, name string) (component.Status, error) {
+	if name != component.EtcdName(cluster) {
+		return component.Status{Gone: true}, nil
+	}
 	return component.Status{Replicas: 3, Gone: len(h.applied) == 0, Message: "connection refused"}, nil
 }
 
@@ -73,7 +76,7 @@ func (s *still) pass(api client.Client) {
 	s.Helper()
 	pool := &Pool{}
 	defer pool.Close()
-	r := &ClusterReconciler{Client: api, Host: s.host, Pool: pool, Now: func() time.Time { return s.now }, events: s.events}
+	r := &ClusterReconciler{Client: api, Live: api, Host: s.host, Pool: pool, Now: func() time.Time { return s.now }, events: s.events}
 	result, err := r.Reconcile(context.Background(), requestFor(newCluster()))
 	if err != nil {
 		s.Fatal(err)

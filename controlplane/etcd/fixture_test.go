@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	certmanager "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -46,13 +47,13 @@ const cluster = "default"
 
 func newAPI(objects ...client.Object) client.WithWatch {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, certmanager.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			panic(err)
 		}
 	}
 	b := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
-		WithStatusSubresource(&v1alpha1.EtcdCluster{}, &v1alpha1.EtcdTenant{})
+		WithStatusSubresource(&v1alpha1.EtcdCluster{}, &v1alpha1.EtcdTenant{}, &certmanager.Certificate{})
 	for name, index := range Indexes() {
 		b = b.WithIndex(&v1alpha1.EtcdTenant{}, name, index)
 	}

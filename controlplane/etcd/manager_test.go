@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	certmanager "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,9 +18,11 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -169,24 +172,26 @@ func startAPI(t testing.TB) (client.Client, ctrl.Manager) {
 	}
 	env.ControlPlane.GetAPIServer().Path = apiServerBinary
 	env.ControlPlane.Etcd = &envtest.Etcd{Path: etcdBinary}
-	config, err := env.Start()
+	management, err := env.Start()
 	t.Cleanup(func() { _ = env.Stop() })
 	if err != nil {
 		t.Fatal(err)
 	}
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, certmanager.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
 		}
 	}
-	api, err := client.New(config, client.Options{Scheme: scheme})
+	api, err := client.New(management, client.Options{Scheme: scheme})
 	if err != nil {
 		t.Fatal(err)
 	}
-	mgr, err := ctrl.NewManager(config, ctrl.Options{
+	mgr, err := ctrl.NewManager(management, ctrl.Options{
 		Scheme:  scheme,
 		Metrics: server.Options{BindAddress: "0"},
+		// Another test has a manager with the same controllers.
+		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
 		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
 			&corev1.Secret{}: {Label: labels.SelectorFromSet(labels.Set{"marina.dev/shard": "default"})},
 		}},
@@ -205,7 +210,7 @@ func startControllers(t testing.TB, mgr ctrl.Manager, members *runner) {
 	if err := AddIndexes(ctx, mgr); err != nil {
 		t.Fatal(err)
 	}
-	if err := (&ClusterReconciler{Client: mgr.GetClient(), Host: members, Pool: pool}).SetupWithManager(mgr); err != nil {
+	if err := (&ClusterReconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Host: members, Pool: pool}).SetupWithManager(mgr); err != nil {
 		t.Fatal(err)
 	}
 	if err := (&TenantReconciler{Client: mgr.GetClient(), Pool: pool}).SetupWithManager(mgr); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/marina-dev/marina/controlplane/component"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/reconcile"
 )
 
 // surveyInterval is how often the members of a quiet EtcdCluster are asked: what they
@@ -29,9 +30,11 @@ func (r *ClusterReconciler) look(ctx context.Context, s *clusterScope) (err erro
 	if err != nil {
 		return err
 	}
-	// One that has just died is not waited for: that it has is to be told at once.
-	everybody := s.members.Ready == 0 || len(s.lost()) > 0
-	s.survey = admin.Survey(ctx, func(i int) bool { return everybody || slices.Contains(s.members.ReadyOrdinals, i) })
+	// One that has just died is not waited for: that it has is to be told at once. But
+	// then, and if it is to be replaced, it is asked, whatever the host says.
+	told := !reconcile.IsTrue(s.cluster.Status.Conditions, v1alpha1.ConditionAvailable)
+	s.everybody = s.members.Ready == 0 || len(s.lost()) > 0 || s.rolls() || s.cluster.Status.ClusterID != "" && told
+	s.survey = admin.Survey(ctx, func(i int) bool { return s.everybody || slices.Contains(s.members.ReadyOrdinals, i) })
 	r.surveyed.Store(s.cluster.UID, r.now())
 	return nil
 }
@@ -40,8 +43,9 @@ func (r *ClusterReconciler) look(ctx context.Context, s *clusterScope) (err erro
 func (r *ClusterReconciler) surveyDue(s *clusterScope) bool {
 	status := s.cluster.Status
 	if s.members.Ready == 0 {
-		// They would tell their versions, if they run, and nothing else.
-		return status.Version != s.cluster.Spec.Version
+		// They would tell their versions, if they run, and who serves although the host
+		// does not see it.
+		return status.Version != s.cluster.Spec.Version || s.rolls()
 	}
 	last, ok := r.surveyed.Load(s.cluster.UID)
 	if !ok || status.ClusterID == "" || status.ObservedGeneration != s.cluster.Generation || !s.members.Done() {
@@ -55,14 +59,38 @@ func (r *ClusterReconciler) surveyDue(s *clusterScope) bool {
 	return !r.now().Before(last.(time.Time).Add(surveyInterval))
 }
 
-// healthy reports whether the host finds a member ready and it answers as one that
-// follows a leader, or is it, and has a vote.
+// rolls reports whether members that have had data are yet to be replaced by what was
+// applied last.
+func (s *clusterScope) rolls() bool {
+	return s.cluster.Status.ClusterID != "" && s.members.Updated < s.members.Replicas
+}
+
+// healthy reports whether the host finds a member ready and it says so as well.
 func (s *clusterScope) healthy(ordinal int) bool {
-	if s.survey == nil || ordinal >= len(s.survey.asked) || !slices.Contains(s.members.ReadyOrdinals, ordinal) {
+	return s.votes(ordinal) && slices.Contains(s.members.ReadyOrdinals, ordinal)
+}
+
+// votes reports whether a member answers as one that follows a leader, or is it, and has
+// a vote.
+func (s *clusterScope) votes(ordinal int) bool {
+	if s.survey == nil || ordinal >= len(s.survey.asked) {
 		return false
 	}
 	m := s.survey.asked[ordinal]
 	return m.answers() && m.Leader != 0 && !m.Learner
+}
+
+// serves tells the host who may be counted on when another one is replaced. Nobody may
+// where the members do not agree on who they are, or were not asked.
+func (s *clusterScope) serves() map[int]bool {
+	serves := map[int]bool{}
+	for i := range component.EtcdReplicas {
+		asked := s.survey == nil || s.everybody || slices.Contains(s.members.ReadyOrdinals, i)
+		if asked {
+			serves[i] = s.votes(i) && s.survey.known != nil
+		}
+	}
+	return serves
 }
 
 // leaders are the ordinals of those that lead, as far as known.

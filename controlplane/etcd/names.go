@@ -32,7 +32,9 @@ func secretKey(cluster, what string) types.NamespacedName {
 
 // clusterOf is the EtcdCluster that a Component belongs to, if it is one's.
 func clusterOf(namespace, name string) (cluster string, ok bool) {
-	cluster, ok = strings.CutPrefix(name, component.EtcdName(""))
+	if cluster, ok = strings.CutPrefix(name, component.EtcdName("")); !ok {
+		cluster, ok = strings.CutPrefix(name, component.EtcdSnapshotName(""))
+	}
 	return cluster, ok && namespace == v1alpha1.SystemNamespace && cluster != ""
 }
 

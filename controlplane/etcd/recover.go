@@ -89,6 +89,30 @@ func (s *clusterScope) absent() (ordinals []int) {
 	return ordinals
 }
 
+// expendable is the ordinal of a member that does not run and without which all is well:
+// if its volume will not come back, nothing is lost by giving it up. It is none while
+// another one is missing or is being replaced, so there is never more than one.
+func (s *clusterScope) expendable() []int {
+	if s.cluster.Status.ClusterID == "" || s.survey == nil || s.survey.known == nil || !s.everybody {
+		return nil
+	}
+	down := -1
+	for i := range component.EtcdReplicas {
+		switch {
+		case s.member(i).Replacing != "":
+			return nil
+		case !s.healthy(i) && (down >= 0 || s.survey.asked[i].answers()):
+			return nil
+		case !s.healthy(i):
+			down = i
+		}
+	}
+	if down < 0 || s.member(down).Data == "" || len(s.unfit(down)) > 0 {
+		return nil
+	}
+	return []int{down}
+}
+
 // named lists members by name.
 func (s *clusterScope) named(ordinals []int) string {
 	var names []string

@@ -128,7 +128,10 @@ func replaceFile(path string, content []byte) error {
 
 // Status is what the subscriber has been told last; without one, members are asked
 // at once.
-func (r *runner) Status(ctx context.Context, _, _ string) (component.Status, error) {
+func (r *runner) Status(ctx context.Context, _, name string) (component.Status, error) {
+	if name != component.EtcdName(cluster) {
+		return component.Status{Gone: true}, nil
+	}
 	r.mu.Lock()
 	observed := r.observed
 	r.mu.Unlock()
@@ -196,8 +199,10 @@ func get(ctx context.Context, config *tls.Config, url string) error {
 	return nil
 }
 
-func (r *runner) Delete(context.Context, string, string) (bool, error) {
-	r.stop()
+func (r *runner) Delete(_ context.Context, _, name string) (bool, error) {
+	if name == component.EtcdName(cluster) {
+		r.stop()
+	}
 	return true, nil
 }
 

@@ -3,6 +3,7 @@ package etcd
 import (
 	"context"
 
+	certmanager "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
@@ -58,7 +59,8 @@ func AddIndexes(ctx context.Context, mgr ctrl.Manager) error {
 }
 
 // SetupWithManager starts the controller. It is woken by specs, by tenants that
-// come and go, by Secrets that somebody changed, and by the host.
+// come and go, by Secrets that somebody changed or cert-manager has issued, and by the
+// host.
 //
 // Its own writes of status wake it too. A pass that comes right after another may
 // still find the older status in the cache, take it for what is, and leave the newer
@@ -69,7 +71,7 @@ func (r *ClusterReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("etcdcluster").
 		For(&v1alpha1.EtcdCluster{}).
 		Watches(&v1alpha1.EtcdTenant{}, handler.EnqueueRequestsFromMapFunc(clusterOfTenant), builder.WithPredicates(placementChanged())).
-		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(clusterOfSecret), builder.WithPredicates(notCreated())).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(clusterOfSecret), builder.WithPredicates(predicate.Or(notCreated(), issuedByCertManager()))).
 		WatchesRawSource(r.hostEvents()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 2}).
 		Complete(r)
@@ -177,4 +179,11 @@ func placementChanged() predicate.Predicate {
 // just created itself.
 func notCreated() predicate.Predicate {
 	return predicate.Funcs{CreateFunc: func(event.CreateEvent) bool { return false }}
+}
+
+// issuedByCertManager passes on what cert-manager writes, also when it is new.
+func issuedByCertManager() predicate.Predicate {
+	return predicate.NewPredicateFuncs(func(obj client.Object) bool {
+		return obj.GetAnnotations()[certmanager.CertificateNameKey] != ""
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -24,8 +25,9 @@ var errNoCluster = errors.New("the EtcdCluster does not exist")
 
 // delete takes a tenant's place away:
 //
-//  1. purge: user, keys and role
-//  2. the finalizer; the Secret goes with its owner
+//  1. guard: not while its Cluster lives
+//  2. purge: user, keys and role
+//  3. the finalizer; the Secret goes with its owner
 //
 // A tenant that was never placed has nothing in any etcd.
 func (r *TenantReconciler) delete(ctx context.Context, s *tenantScope) (ctrl.Result, error) {
@@ -34,7 +36,10 @@ func (r *TenantReconciler) delete(ctx context.Context, s *tenantScope) (ctrl.Res
 	}
 	var err error
 	if s.tenant.Status.EtcdCluster != "" {
-		err = reconcile.Run(ctx, s, []reconcile.Step[*tenantScope]{{Name: "purge", Run: r.purge}})
+		err = reconcile.Run(ctx, s, []reconcile.Step[*tenantScope]{
+			{Name: "guard", Run: r.guard},
+			{Name: "purge", Run: r.purge},
+		})
 	}
 	if err == nil {
 		err := setFinalizer(ctx, r.Client, s.tenant, s.before, func(obj client.Object) bool {
@@ -55,6 +60,30 @@ func (r *TenantReconciler) delete(ctx context.Context, s *tenantScope) (ctrl.Res
 		return ctrl.Result{}, err
 	}
 	return reconcile.Result(err)
+}
+
+// guard keeps the keys of a tenant whose Cluster nobody has deleted. A policy refuses most
+// deletions of that kind, but not what deletes objects without asking: the removal of a
+// CustomResourceDefinition takes all of its kind along.
+func (r *TenantReconciler) guard(ctx context.Context, s *tenantScope) error {
+	// Only its labels tell whose it is: the tenant knows no more than a UID.
+	namespace := &corev1.Namespace{}
+	if err := r.Client.Get(ctx, types.NamespacedName{Name: s.tenant.Namespace}, namespace); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	key := types.NamespacedName{Namespace: namespace.Labels[v1alpha1.LabelClusterNamespace], Name: namespace.Labels[v1alpha1.LabelClusterName]}
+	if key.Name == "" {
+		return nil
+	}
+	owner := &v1alpha1.Cluster{}
+	if err := r.Client.Get(ctx, key, owner); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if string(owner.UID) != s.tenant.Spec.TenantUID || owner.DeletionTimestamp != nil {
+		return nil
+	}
+	return reconcile.WaitFor(lookAgain, "ClusterNotDeleted",
+		"the tenant's keys are kept, because its Cluster is not deleted: to delete them, run 'kubectl -n %s delete cluster %s'", key.Namespace, key.Name)
 }
 
 // purge deletes what the tenant has in etcd, as much as a pass may take.

@@ -210,11 +210,11 @@ func TestTenantsPlacedNamesFive(t *testing.T) {
 
 func TestClusterOf(t *testing.T) {
 	got := map[string]bool{}
-	for _, c := range [][2]string{{"marina-system", "etcd-default"}, {"marina-system", "etcd-"}, {"marina-system", "kube-apiserver"}, {"marina-x", "etcd-default"}} {
+	for _, c := range [][2]string{{"marina-system", "etcd-default"}, {"marina-system", "snapshot-default"}, {"marina-system", "etcd-"}, {"marina-system", "kube-apiserver"}, {"marina-x", "etcd-default"}} {
 		name, ok := clusterOf(c[0], c[1])
 		got[c[0]+"/"+c[1]] = ok && name == "default"
 	}
-	want := map[string]bool{"marina-system/etcd-default": true, "marina-system/etcd-": false, "marina-system/kube-apiserver": false, "marina-x/etcd-default": false}
+	want := map[string]bool{"marina-system/etcd-default": true, "marina-system/snapshot-default": true, "marina-system/etcd-": false, "marina-system/kube-apiserver": false, "marina-x/etcd-default": false}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("whose component it is (-want +got):\n%s", diff)
 	}

@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/version"
@@ -23,11 +24,25 @@ func (r *ClusterReconciler) chooseVersion(ctx context.Context, s *clusterScope) 
 	if status.Version == want {
 		return nil
 	}
-	if s.refused = mayRun(s, status.Version, want); s.refused == nil {
+	if s.refused = mayRun(s, status.Version, want); s.refused == nil && s.needsSnapshot(status.Version, want) {
+		s.snapshotting = true
+		s.refused = r.ensureSnapshot(ctx, s, status.Version, want)
+	}
+	if s.refused == nil {
 		status.Version = want
 		return r.writeDown(ctx, s)
 	}
 	return nil
+}
+
+// needsSnapshot reports whether a change of the version is one that only a snapshot leads
+// back from. Where nothing serves none can be taken, and a spec that may be the cure is
+// let through.
+func (s *clusterScope) needsSnapshot(have, want string) bool {
+	if s.survey == nil || sameMinor(have, want) || allRun(s.survey.asked, want) {
+		return false
+	}
+	return silent(s.survey.asked) < len(s.survey.asked)
 }
 
 // versionBefore is what the members were told by who did not write it down. When
@@ -142,6 +157,17 @@ func changing(s *clusterScope) error {
 		return s.refused
 	}
 	if s.members.Updated < component.EtcdReplicas {
+		var silent []int
+		for i, serves := range s.serves() {
+			if !serves && slices.Contains(s.members.ReadyOrdinals, i) {
+				silent = append(silent, i)
+			}
+		}
+		if len(silent) > 0 && s.survey != nil {
+			slices.Sort(silent)
+			return reconcile.WaitFor(lookAgain, "MembersChanging", "%d of %d members run what was applied last; the next one waits for %s, which does not answer as a member with a leader and a vote",
+				s.members.Updated, component.EtcdReplicas, s.named(silent))
+		}
 		return reconcile.Wait("MembersChanging", "%d of %d members run what was applied last", s.members.Updated, component.EtcdReplicas)
 	}
 	return nil

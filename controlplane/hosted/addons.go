@@ -40,7 +40,11 @@ func (r *Reconciler) applyAddonSet(ctx context.Context, s *scope) error {
 	// Within the hour, because timers do not notice a clock that jumps.
 	s.again = reconcile.Earliest(s.again, min(max(tenant.renewAt.Sub(r.Now()), time.Second), time.Hour))
 
-	set, err := addon.Compute(s.addonInputs())
+	in := s.addonInputs()
+	if in.PullSecret, err = r.addonPullSecret(ctx, s.hcp); err != nil {
+		return err
+	}
+	set, err := addon.Compute(in)
 	if err != nil {
 		return reconcile.UserError("InvalidRelease", "%v", err)
 	}

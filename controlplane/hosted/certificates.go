@@ -53,11 +53,11 @@ func certificates(hcp *v1alpha1.HostedControlPlane, api component.Addresses) ([]
 		{v1alpha1.SecretControllerManagerClient, v1alpha1.SecretCA, controller(component.NameControllerManager)},
 		{v1alpha1.SecretSchedulerClient, v1alpha1.SecretCA, controller(component.NameScheduler)},
 	}
-	if throughKonnectivity(hcp) {
-		all = append(all, certificate{v1alpha1.SecretKonnectivityServer, v1alpha1.SecretCA, konnectivityRequest(api)})
-	}
 	for i := range all {
 		all[i].request.IssuedSince = askedSince(hcp)
+	}
+	if throughKonnectivity(hcp) {
+		all = append(all, certificate{v1alpha1.SecretKonnectivityServer, v1alpha1.SecretCA, konnectivityRequest(api)})
 	}
 	return all, nil
 }

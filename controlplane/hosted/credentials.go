@@ -57,6 +57,7 @@ func (r *Reconciler) ensureCredentials(ctx context.Context, s *scope) error {
 	}
 	s.reportCertificates(roots, leaves, stored[v1alpha1.SecretEtcdClient], now)
 	s.secrets = roots
+	s.secrets[v1alpha1.SecretKonnectivityServer] = leaves[v1alpha1.SecretKonnectivityServer].Data
 	return r.ensureConfigMaps(ctx, s)
 }
 

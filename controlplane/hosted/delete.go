@@ -67,7 +67,7 @@ func (r *Reconciler) deleteEtcdTenant(ctx context.Context, s *scope) error {
 		return client.IgnoreNotFound(err)
 	}
 	if tenant.DeletionTimestamp == nil {
-		if err := client.IgnoreNotFound(r.Client.Delete(ctx, tenant)); err != nil {
+		if err := reconcile.Delete(ctx, r.Client, tenant); err != nil {
 			return err
 		}
 	}

@@ -126,7 +126,7 @@ var (
 )
 
 // tenantSet is that of a shipped release, with everything or without agents.
-func tenantSet(t testing.TB, konnectivity string) addon.Set {
+func tenantSet(t testing.TB, konnectivity string, changes ...func(*addon.Inputs)) addon.Set {
 	t.Helper()
 	data, err := os.ReadFile("../../manifests/releases/1.37.1-1.yaml")
 	if err != nil {
@@ -136,12 +136,16 @@ func tenantSet(t testing.TB, konnectivity string) addon.Set {
 	if err := yaml.Unmarshal(data, &release); err != nil {
 		t.Fatal(err)
 	}
-	set, err := addon.Compute(addon.Inputs{
+	inputs := addon.Inputs{
 		KubernetesVersion: "v1.37.1", Server: "https://203.0.113.7:6443", CACert: testCA.CertPEM, Konnectivity: konnectivity,
 		Network:              testNetwork,
 		Versions:             release.Spec.Addons,
 		KubeletConfiguration: release.Spec.KubeletConfiguration,
-	})
+	}
+	for _, change := range changes {
+		change(&inputs)
+	}
+	set, err := addon.Compute(inputs)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,9 +20,9 @@ func throughKonnectivity(hcp *v1alpha1.HostedControlPlane) bool {
 // konnectivityRequest is the pair with which a konnectivity server serves agents and
 // asks the API server about their tokens.
 //
-// The server reads it only when it starts. It therefore lives as long as the CA, and
-// the processes take up one that was issued anew when they start next: to restart the
-// API servers for it would be a rollout nobody asked for.
+// The server reads it only when it starts, so that another pair means a roll of the API
+// servers. It therefore lives as long as the CA, and a rotation of certificates on
+// request, which restarts nothing, leaves it out.
 func konnectivityRequest(api component.Addresses) pki.Request {
 	hosts := []string{api.Exposed[component.PortKonnectivity].Host, api.Internal[component.PortKonnectivity].Host}
 	slices.Sort(hosts)
@@ -45,12 +45,14 @@ func konnectivityFiles(api component.Addresses) map[string]string {
 }
 
 // konnectivityHash changes with what makes running konnectivity servers wrong: another
-// CA, which agents and the API server trust, another address, or other files.
+// pair, which is issued long before the old one ends, another CA, which agents and the
+// API server trust, another address, or other files.
 func (s *scope) konnectivityHash() string {
 	api := s.addresses[component.NameAPIServer]
 	request := konnectivityRequest(api)
 	content := map[string][]byte{
 		"ca":    s.ca().CertPEM,
+		"pair":  s.secrets[v1alpha1.SecretKonnectivityServer][pki.CertKey],
 		"hosts": fmt.Append(nil, request.DNSNames, request.IPs),
 	}
 	for name, data := range konnectivityFiles(api) {

@@ -68,14 +68,57 @@ func TestTheKonnectivityPair(t *testing.T) {
 	}
 }
 
-// A pair that is issued anew restarts nothing; what makes a running server wrong does.
+// A running server never presents a pair other than the one that it has read: one that is
+// issued anew restarts it, years before the old one ends. A rotation on request restarts
+// nothing, so that it leaves the pair alone, and is done without it.
+func TestTheKonnectivityPairIsRenewedByARoll(t *testing.T) {
+	s := throughAgents(t)
+	front, err := pki.NewCA("front-proxy", noon, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := secrets{v1alpha1.SecretCA: s.secrets[v1alpha1.SecretCA], v1alpha1.SecretFrontProxyCA: pki.SecretData(front, front.CertPEM)}
+	stored := secrets{}
+	pass := func(now time.Time) (hash string) {
+		t.Helper()
+		leaves, err := s.leafSecrets(roots, stored, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, leaf := range leaves {
+			stored[name] = leaf.Data
+		}
+		s.etcd = &v1alpha1.EtcdTenant{}
+		// Any certificate of that time will do for the one that etcd's controller makes.
+		s.reportCertificates(roots, leaves, stored[v1alpha1.SecretAPIServerServing], now)
+		s.secrets[v1alpha1.SecretKonnectivityServer] = stored[v1alpha1.SecretKonnectivityServer]
+		return s.konnectivityHash()
+	}
+	first := pass(noon)
+	if pass(noon.Add(time.Hour)) != first {
+		t.Error("a pass that renews nothing restarts the API servers")
+	}
+	asked := noon.Add(2 * time.Hour)
+	s.hcp.Spec.CertificatesNotBefore = &metav1.Time{Time: asked}
+	if pass(asked.Add(time.Minute)) != first {
+		t.Error("a rotation of certificates on request restarts the API servers")
+	}
+	if got := s.hcp.Status.Certificates.NotBefore; got == nil || !got.Time.Equal(asked) {
+		t.Errorf("done for %v, want %s: nobody asks for the pair of Konnectivity", got, asked)
+	}
+	const year = 365 * 24 * time.Hour
+	if pass(noon.Add(6*year)) != first {
+		t.Error("the pair is replaced before its time")
+	}
+	if pass(noon.Add(7*year)) == first {
+		t.Error("the pair is replaced and running servers go on with the old one until they are refused")
+	}
+}
+
+// What makes a running server wrong restarts it.
 func TestWhatRestartsKonnectivity(t *testing.T) {
 	s := throughAgents(t)
 	before := s.konnectivityHash()
-	s.hcp.Spec.CertificatesNotBefore = &metav1.Time{Time: noon}
-	if s.konnectivityHash() != before {
-		t.Error("a rotation of leaf certificates restarts the API servers")
-	}
 	api := s.addresses[component.NameAPIServer]
 	api.Exposed[component.PortKonnectivity] = component.HostPort{Host: "198.51.100.1", Port: 8132}
 	if s.konnectivityHash() == before {

@@ -47,6 +47,8 @@ func (r *Reconciler) reportRenewals(hcp *v1alpha1.HostedControlPlane, leaves map
 func (s *scope) reportCertificates(roots secrets, leaves map[string]pki.Ensured, etcdClient map[string][]byte, now time.Time) {
 	s.lookAgain(leaves, now)
 	var certs []*x509.Certificate
+	// Who asks for new ones does not mean this one, see konnectivityRequest.
+	konnectivity := certificateIn(leaves[v1alpha1.SecretKonnectivityServer].Data)
 	for _, leaf := range leaves {
 		certs = append(certs, certificateIn(leaf.Data))
 	}
@@ -57,7 +59,7 @@ func (s *scope) reportCertificates(roots secrets, leaves map[string]pki.Ensured,
 	asked := askedSince(s.hcp)
 	satisfied, renewAt := etcd != nil, time.Time{}
 	for _, cert := range certs {
-		satisfied = satisfied && !pki.IssuedAt(cert).Before(asked)
+		satisfied = satisfied && (cert.Equal(konnectivity) || !pki.IssuedAt(cert).Before(asked))
 		if at := pki.RenewAt(cert); renewAt.IsZero() || at.Before(renewAt) {
 			renewAt = at
 		}

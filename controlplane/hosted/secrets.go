@@ -127,7 +127,7 @@ func desiredConfigMaps(s *scope) map[string]map[string]string {
 		panic(err)
 	}
 	all := map[string]map[string]string{
-		v1alpha1.ConfigMapAPIServer:  {v1alpha1.KeyAuthentication: authenticationConfiguration},
+		v1alpha1.ConfigMapAPIServer:  {v1alpha1.KeyAuthentication: authenticationConfiguration, v1alpha1.KeyProbes: component.ProbePolicy},
 		v1alpha1.ConfigMapKubeconfig: {v1alpha1.KeyKubeconfig: string(config)},
 	}
 	if throughKonnectivity(s.hcp) {

@@ -1,6 +1,7 @@
 package hosted
 
 import (
+	"cmp"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -65,7 +66,7 @@ func writeStatus(hcp *v1alpha1.HostedControlPlane, s *scope, err error) {
 		reconcile.SetCondition(&status.Conditions, conditionType, hcp.Generation, err, done)
 	}
 	set(v1alpha1.ConditionEtcdReady, etcdError(s.etcd), "the tenant has its place in etcd")
-	set(v1alpha1.ConditionControlPlaneReady, servesError(s.status), "API server, controller-manager and scheduler serve")
+	set(v1alpha1.ConditionControlPlaneReady, cmp.Or(lostError(s.addresses), servesError(s.status)), "API server, controller-manager and scheduler serve")
 	set(v1alpha1.ConditionAvailable, availableError(s.status), "all replicas are ready")
 	set(v1alpha1.ConditionAddonsReady, addonsError(s, status.AppliedAddons), "nodes can join and administrators have their rights")
 	switch {
@@ -129,6 +130,14 @@ func servesError(status map[string]component.Status) error {
 		if c := status[name]; c.Ready == 0 {
 			return reconcile.Wait("NotReady", "no %s is ready%s", name, because(c.Message))
 		}
+	}
+	return nil
+}
+
+// lostError tells that nobody reaches what serves.
+func lostError(addresses map[string]component.Addresses) error {
+	if lost := addresses[component.NameAPIServer].Lost; lost != "" {
+		return reconcile.UserError("AddressLost", "%s", lost)
 	}
 	return nil
 }

@@ -101,6 +101,29 @@ func TestWriteStatus(t *testing.T) {
 	}
 }
 
+// What serves where nobody reaches it is not ready, and says what to do first of all.
+func TestALostAddressIsTold(t *testing.T) {
+	s := testScope()
+	s.hcp.Status.Version = "1.37.1-1"
+	s.etcd = &v1alpha1.EtcdTenant{Status: v1alpha1.EtcdTenantStatus{Conditions: []metav1.Condition{
+		{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: "AsExpected"},
+	}}}
+	all := component.Status{Replicas: 3, Ready: 3, Updated: 3}
+	s.status = map[string]component.Status{component.NameAPIServer: all, component.NameControllerManager: all, component.NameScheduler: all}
+	for _, lost := range []string{"", "no node has it", ""} {
+		api := s.addresses[component.NameAPIServer]
+		api.Lost = lost
+		s.addresses[component.NameAPIServer], s.facts.addons = api, "hash"
+		writeStatus(s.hcp, s, nil)
+		for _, condition := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionControlPlaneReady} {
+			c := meta.FindStatusCondition(s.hcp.Status.Conditions, condition)
+			if lost != "" && (c.Status != metav1.ConditionFalse || c.Reason != "AddressLost" || c.Message != lost) || lost == "" && c.Status != metav1.ConditionTrue {
+				t.Errorf("lost %q: %+v", lost, c)
+			}
+		}
+	}
+}
+
 // In an outage of etcd the API servers are not ready either: what is said first is the
 // cause.
 func TestAnOutageIsToldByItsCause(t *testing.T) {

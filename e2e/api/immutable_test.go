@@ -18,6 +18,9 @@ func TestImmutable(t *testing.T) {
 	external := func(endpoint string) string {
 		return "{external: {endpoints: ['" + endpoint + "'], clientCASecretRef: {name: a}, rootSecretRef: {name: b}}}"
 	}
+	issued := func(issuer string) string {
+		return "{version: 3.7.3, certificates: {issuerRef: {name: " + issuer + "}}}"
+	}
 	etcd := says("external can be neither added nor removed", "create another EtcdCluster")
 	network := says("network cannot be changed", "create another cluster with the ranges")
 	class := says("hostingClassRef cannot be changed", "create another cluster with the class")
@@ -73,7 +76,11 @@ func TestImmutable(t *testing.T) {
 		"EtcdBecomesExternal": {kind: "EtcdCluster", was: "{version: 3.7.3}", now: external("https://e:2379"), want: etcd},
 		"EtcdBecomesMarinas":  {kind: "EtcdCluster", was: external("https://e:2379"), now: "{version: 3.7.3}", want: etcd},
 		"EtcdMayMove":         {kind: "EtcdCluster", was: external("https://e:2379"), now: external("https://f:2379")},
-		"EtcdHostingChanges":  {kind: "EtcdCluster", was: "{version: 3.7.3}", now: "{version: 3.7.3, storageClass: fast, nodeSelector: {a: b}}"},
+		"EtcdGetsAnIssuer": {kind: "EtcdCluster", was: "{version: 3.7.3}", now: issued("a"),
+			want: says("certificates can be neither added nor removed", "create another EtcdCluster")},
+		"EtcdLosesItsIssuer": {kind: "EtcdCluster", was: issued("a"), now: "{version: 3.7.3}", want: says("certificates can be neither added nor removed")},
+		"EtcdAnotherIssuer":  {kind: "EtcdCluster", was: issued("a"), now: issued("b")},
+		"EtcdHostingChanges": {kind: "EtcdCluster", was: "{version: 3.7.3}", now: "{version: 3.7.3, storageClass: fast, nodeSelector: {a: b}}"},
 
 		"ClusterRefUID": {kind: "HostedControlPlane", was: hcp, want: clusterRef,
 			now: `{version: 1.37.1-1, exposure: {type: Host}, etcdClusters: [default], network: {}, clusterRef: {namespace: project, name: one, uid: 1-2-4}}`},

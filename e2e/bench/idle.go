@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -33,10 +31,6 @@ type processes struct {
 	tenant          bool
 }
 
-// clockTick is the unit of CPU time in /proc/PID/stat: USER_HZ, which is 100 on
-// every Linux that Go runs on.
-const clockTick = 10 * time.Millisecond
-
 // watchIdle measures for a while; the caller has let the tenant come to rest.
 func watchIdle(ctx context.Context, m *harness.Marina, cluster *v1alpha1.Cluster, over time.Duration) (idleness, error) {
 	rest := time.NewTimer(15 * time.Second)
@@ -45,7 +39,7 @@ func watchIdle(ctx context.Context, m *harness.Marina, cluster *v1alpha1.Cluster
 	pids["marina up"] = m.PID()
 	before, cpuBefore := usageOrZero(ctx, m), map[string]time.Duration{}
 	for name, pid := range pids {
-		cpuBefore[name] = cpuTime(pid)
+		cpuBefore[name] = harness.CPUTime(pid)
 	}
 	began := time.Now()
 	timer := time.NewTimer(over)
@@ -62,8 +56,8 @@ func watchIdle(ctx context.Context, m *harness.Marina, cluster *v1alpha1.Cluster
 		kind := kindOf(name)
 		p := result.processes[kind]
 		p.count++
-		p.memoryMiB += anonymousMiB(pid)
-		p.cores += float64(cpuTime(pid)-cpuBefore[name]) / float64(elapsed)
+		p.memoryMiB += harness.AnonymousMiB(pid)
+		p.cores += float64(harness.CPUTime(pid)-cpuBefore[name]) / float64(elapsed)
 		p.etcdConnections += connections(pid)
 		p.tenant = strings.HasPrefix(name, cluster.Status.Namespace+"/")
 		result.processes[kind] = p
@@ -140,33 +134,4 @@ func label(line, name string) string {
 	}
 	value, _, _ := strings.Cut(rest, `"`)
 	return value
-}
-
-// cpuTime is the CPU time that a process has used, of user and system.
-func cpuTime(pid int) time.Duration {
-	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-	if err != nil {
-		return 0
-	}
-	// The name, in brackets, may hold spaces.
-	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
-	user, _ := strconv.Atoi(fields[11])
-	system, _ := strconv.Atoi(fields[12])
-	return time.Duration(user+system) * clockTick
-}
-
-// anonymousMiB is the memory of a process that is its own.
-func anonymousMiB(pid int) float64 {
-	file, err := os.Open(filepath.Join("/proc", strconv.Itoa(pid), "status"))
-	if err != nil {
-		return 0
-	}
-	defer file.Close()
-	for scanner := bufio.NewScanner(file); scanner.Scan(); {
-		if rest, ok := strings.CutPrefix(scanner.Text(), "RssAnon:"); ok {
-			kib, _ := strconv.Atoi(strings.Fields(rest)[0])
-			return float64(kib) / 1024
-		}
-	}
-	return 0
 }

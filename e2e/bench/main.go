@@ -55,7 +55,7 @@ func run(ctx context.Context, runs int, idle time.Duration, version string) erro
 			return err
 		}
 		fmt.Fprintf(os.Stderr, "cluster %d of %d: first GET %.2f s, ready %.2f s, all replicas %.2f s\n",
-			i+1, runs, c.firstGet.Seconds(), c.ready.Seconds(), c.available.Seconds())
+			i+1, runs, c.FirstGet.Seconds(), c.Ready.Seconds(), c.Available.Seconds())
 		times = append(times, c)
 		if i < runs-1 {
 			// The last one stays, to be looked at.
@@ -85,9 +85,9 @@ func report(m *harness.Marina, times []creation, quiet idleness) {
 		slices.Sort(all)
 		fmt.Printf("| %s | %.2f s | %.2f s | %.2f s |\n", what, all[len(all)/2].Seconds(), all[0].Seconds(), all[len(all)-1].Seconds())
 	}
-	row("applied → first authenticated GET", func(c creation) time.Duration { return c.firstGet })
-	row("applied → Ready (a node could join)", func(c creation) time.Duration { return c.ready })
-	row("applied → all nine replicas ready", func(c creation) time.Duration { return c.available })
+	row("applied → first authenticated GET", func(c creation) time.Duration { return c.FirstGet })
+	row("applied → Ready (a node could join)", func(c creation) time.Duration { return c.Ready })
+	row("applied → all nine replicas ready", func(c creation) time.Duration { return c.Available })
 
 	var requests, writes []int
 	for _, c := range times {

@@ -25,17 +25,16 @@ type history struct {
 	over string
 }
 
-// follow begins the history of an object after the version of it that is given. A
-// watch tells every later one.
-func (s *scene) follow(after client.Object, list client.ObjectList) *history {
+// follow begins the history of an object. It asks for the present first: a server that
+// has started anew knows nothing of the version in which the object was last changed.
+func (s *scene) follow(name, namespace string, list client.ObjectList) *history {
 	s.t.Helper()
 	c, err := client.NewWithWatch(shared.Config, client.Options{Scheme: shared.Client.Scheme()})
 	check(s.t, err)
-	changes, err := c.Watch(s.t.Context(), list, &client.ListOptions{
-		Namespace:     after.GetNamespace(),
-		FieldSelector: fields.OneTermEqualSelector("metadata.name", after.GetName()),
-		Raw:           &metav1.ListOptions{ResourceVersion: after.GetResourceVersion()},
-	})
+	only := &client.ListOptions{Namespace: namespace, FieldSelector: fields.OneTermEqualSelector("metadata.name", name)}
+	check(s.t, c.List(s.t.Context(), list, only))
+	only.Raw = &metav1.ListOptions{ResourceVersion: list.GetResourceVersion()}
+	changes, err := c.Watch(s.t.Context(), list, only)
 	check(s.t, err)
 	h := &history{}
 	go h.record(changes)

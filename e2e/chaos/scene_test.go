@@ -45,9 +45,8 @@ func begin(t *testing.T) *scene {
 	c, err := harness.GetCluster(t.Context(), shared, steady)
 	check(t, err)
 	s.namespace = cluster.NamespaceName(c)
-	etcd := &v1alpha1.EtcdCluster{}
-	check(t, shared.Client.Get(t.Context(), client.ObjectKey{Name: "default"}, etcd))
-	s.ofCluster, s.ofEtcd = s.follow(c, &v1alpha1.ClusterList{}), s.follow(etcd, &v1alpha1.EtcdClusterList{})
+	s.ofCluster = s.follow(c.Name, c.Namespace, &v1alpha1.ClusterList{})
+	s.ofEtcd = s.follow("default", "", &v1alpha1.EtcdClusterList{})
 	s.api, s.config = harness.TenantClient(t, shared, steady)
 	s.before = shared.Processes()
 	s.prober = harness.StartProber(t, s.config)

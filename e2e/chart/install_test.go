@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/e2e/harness"
@@ -96,6 +97,23 @@ func TestUpgradeAndRemoval(t *testing.T) {
 		if after[4] != "gone" || !slices.Equal(before[:4], after[:4]) {
 			t.Errorf("a removal made %v of %v, want the Deployment gone and nothing else", after, before)
 		}
+		// And what was kept guards the rest, until somebody says that it is meant.
+		system := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: system}}
+		if err := s.client.Delete(t.Context(), system, client.DryRunAll); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "marina.dev/allow-deletion=true") {
+			t.Errorf("deleting %s: %v, want a refusal that says how", system.Name, err)
+		}
+		annotate := func(value string) {
+			t.Helper()
+			patch := fmt.Sprintf(`{"metadata": {"annotations": {"marina.dev/allow-deletion": %s}}}`, value)
+			if err := s.client.Patch(t.Context(), system, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		annotate(`"true"`)
+		if err := s.client.Delete(t.Context(), system, client.DryRunAll); err != nil {
+			t.Errorf("deleting %s as the page on installation says: %v", system.Name, err)
+		}
+		annotate("null")
 		// What was kept is taken over.
 		if err := s.bring(t.Context(), "install"); err != nil {
 			t.Fatalf("installing again: %v", err)
@@ -150,6 +168,35 @@ func TestManagerWritesOnlyToItsNamespaces(t *testing.T) {
 					t.Errorf("%v, want a refusal that says %q", err, tc.says)
 				}
 			})
+		}
+	})
+}
+
+// A namespace whose standard somebody has changed can be deleted nevertheless, but the
+// manager changes it to none but its own.
+func TestManagerChangesNoStandard(t *testing.T) {
+	onEach(t, func(t *testing.T, s *server) {
+		as, err := client.New(s.asManager(t), client.Options{Scheme: s.client.Scheme()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		loose := namespace("marina-loose-12345678", "baseline")
+		create(t, s, loose)
+		patch := func(metadata string) error {
+			return as.Patch(t.Context(), loose.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"metadata": `+metadata+`}`)), client.DryRunAll)
+		}
+		const standard = `{"labels": {"pod-security.kubernetes.io/enforce": %q}}`
+		// An API server reads a new policy within seconds.
+		await(t, "a policy that is enforced", func(context.Context) error {
+			if err := patch(fmt.Sprintf(standard, "privileged")); !apierrors.IsForbidden(err) {
+				return fmt.Errorf("loosening the standard: %w, want a refusal", err)
+			}
+			return nil
+		})
+		for _, allowed := range []string{`{"annotations": {"marina.dev/allow-deletion": "true"}}`, fmt.Sprintf(standard, "restricted")} {
+			if err := patch(allowed); err != nil {
+				t.Errorf("%s: %v", allowed, err)
+			}
 		}
 	})
 }

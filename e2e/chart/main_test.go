@@ -132,6 +132,8 @@ func newServer(dir, minor string) (*server, error) {
 		// Some distributions switch it on: who blocks the deletion of an owner needs a
 		// right to it.
 		Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement").
+		// The default of envtest has room for 85 clusters.
+		Set("service-cluster-ip-range", "10.96.0.0/16").
 		Set("audit-policy-file", policy).
 		Set("audit-log-path", s.auditLog()).
 		Set("audit-log-mode", "blocking")

@@ -95,6 +95,13 @@ func TestDefaults(t *testing.T) {
 				"etcdClusters": []any{"default"}, "nodeAccess": "Konnectivity", "addons": managed, "exposure": map[string]any{"type": "NodePort"},
 			},
 		},
+		"CertificatesOfCertManager": {
+			values: "etcdCluster.spec.certificates.issuerRef.name=platform,etcdCluster.spec.certificates.issuerRef.kind=ClusterIssuer",
+			etcd:   map[string]any{"version": version, "certificates": map[string]any{"issuerRef": map[string]any{"name": "platform", "kind": "ClusterIssuer"}}},
+			class: map[string]any{
+				"etcdClusters": []any{"default"}, "nodeAccess": "Konnectivity", "addons": managed, "exposure": map[string]any{"type": "NodePort"},
+			},
+		},
 		"None": {values: "etcdCluster.create=false,hostingClass.create=false"},
 	}
 	for name, tc := range cases {
@@ -131,6 +138,9 @@ func TestBadValues(t *testing.T) {
 		"UnknownNodeAccess":  {args: []string{"--set", "hostingClass.spec.nodeAccess=VPN"}, says: []string{"/hostingClass/spec/nodeAccess", "'Direct', 'Konnectivity'"}},
 		"RegistryWithASlash": {args: []string{"--set", "registry=registry.example.com/"}, says: []string{"/registry"}},
 		"RegistryWithScheme": {args: []string{"--set", "registry=https://registry.example.com"}, says: []string{"/registry"}},
+		"NoIssuer":           {args: []string{"--set-json", `etcdCluster.spec.certificates={"issuerRef": {"kind": "Issuer"}}`}, says: []string{"/etcdCluster/spec/certificates/issuerRef", "'name'"}},
+		"IssuerMisspelt":     {args: []string{"--set", "etcdCluster.spec.certificates.issuer.name=platform"}, says: []string{"/etcdCluster/spec/certificates", "'issuer' not allowed"}},
+		"IssuerOfAnExternal": {args: []string{"--set", "etcdCluster.spec.certificates.issuerRef.name=platform,etcdCluster.spec.external.endpoints={https://etcd:2379}"}, says: []string{"leave them out with external"}},
 		"NoReplica":          {args: []string{"--set", "manager.replicas=0"}, says: []string{"/manager/replicas", "want 1"}},
 		"BadTag":             {args: []string{"--set", "tag=a b"}, says: []string{"/tag"}},
 		"AnotherNamespace":   {args: []string{"--namespace", "default"}, says: []string{"install it with --namespace marina-system"}},
@@ -182,6 +192,37 @@ func TestRightsAreWrittenOut(t *testing.T) {
 	}
 }
 
+// Rights to cert-manager are of who has asked for it, and in our own namespace.
+func TestRightsToCertManager(t *testing.T) {
+	for name, tc := range map[string]struct {
+		values string
+		want   bool
+	}{
+		"Default":      {values: "certManager=false"},
+		"OwnClusters":  {values: "certManager=true,etcdCluster.create=false", want: true},
+		"OfTheDefault": {values: "etcdCluster.spec.certificates.issuerRef.name=platform", want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var where []string
+			for _, o := range mustRender(t, "--set", tc.values) {
+				rules, _, _ := unstructured.NestedSlice(o.Object, "rules")
+				for _, r := range rules {
+					if groups, _, _ := unstructured.NestedStringSlice(r.(map[string]any), "apiGroups"); slices.Contains(groups, "cert-manager.io") {
+						where = append(where, o.GetKind()+" "+o.GetNamespace())
+					}
+				}
+			}
+			var want []string
+			if tc.want {
+				want = []string{"Role " + system}
+			}
+			if d := cmp.Diff(want, where); d != "" {
+				t.Errorf("where rights to cert-manager are given (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
 func TestDeploymentTakesItsValues(t *testing.T) {
 	objects := mustRender(t, "--set", strings.Join([]string{
 		"registry=registry.example.com/marina", "tag=v1", "imagePullSecret=pull", "manager.replicas=3", "manager.verbosity=4",
@@ -200,7 +241,7 @@ func TestDeploymentTakesItsValues(t *testing.T) {
 	}
 	want := values{
 		Image: "registry.example.com/marina/marina:v1", Memory: "1Gi", PullSecret: "pull", Pool: "platform",
-		Toleration: "Exists", Priority: "high", Replicas: 3, Args: []string{"--v=4"},
+		Toleration: "Exists", Priority: "high", Replicas: 3, Args: []string{"--v=4", "--image-tag=v1"},
 	}
 	have := values{
 		Image: pod.Containers[0].Image, Memory: pod.Containers[0].Resources.Limits.Memory().String(), PullSecret: pod.ImagePullSecrets[0].Name,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,13 +21,15 @@ import (
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
-// TestRights takes a Cluster, and an EtcdCluster of Marina's own, from creation to
-// deletion with exactly the rights of the chart. Nothing may be refused, and no right
+// TestRights takes a Cluster, and EtcdClusters of Marina's own with its own certificates
+// and with those of cert-manager, from creation to deletion with exactly the rights of the chart. Nothing may be refused, and no right
 // may be left over.
 func TestRights(t *testing.T) {
 	onEach(t, func(t *testing.T, s *server) {
 		startBuiltIn(t, s)
-		etcd := startEtcd(t, s)
+		etcd, issued := startEtcd(t, s), issuedCluster()
+		startCertManager(t, s)
+		create(t, s, issued)
 		class := &v1alpha1.HostingClass{ObjectMeta: metav1.ObjectMeta{Name: "theirs"}}
 		class.Spec.EtcdClusters = []string{etcd.Name}
 		class.Spec.Exposure = v1alpha1.ExposureSpec{Type: v1alpha1.ExposureNodePort}
@@ -49,9 +52,16 @@ func TestRights(t *testing.T) {
 		namespace := awaitWorkload(t, s, cluster, &appsv1.Deployment{}, "kube-apiserver")
 		mine := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: "etcd-default"}}
 		await(t, "the members of Marina's own etcd", func(ctx context.Context) error { return s.get(ctx, mine) })
+		awaitIssued(t, s, issued)
+
+		err = s.client.Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, client.DryRunAll)
+		if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "kubectl -n default delete cluster rights") {
+			t.Errorf("deleting the namespace of a cluster: %v, want what to delete instead", err)
+		}
 
 		m = quietRestart(t, s, m)
 
+		changeIssuer(t, s, issued)
 		await(t, "ready API servers", func(ctx context.Context) error { return makeReady(ctx, s, namespace, "kube-apiserver") })
 		for _, name := range []string{"kube-controller-manager", "kube-scheduler"} {
 			awaitWorkload(t, s, cluster, &appsv1.Deployment{}, name)
@@ -69,7 +79,7 @@ func TestRights(t *testing.T) {
 			return nil
 		})
 
-		for _, o := range []client.Object{cluster, &v1alpha1.EtcdCluster{ObjectMeta: metav1.ObjectMeta{Name: "default"}}} {
+		for _, o := range []client.Object{cluster, issued, &v1alpha1.EtcdCluster{ObjectMeta: metav1.ObjectMeta{Name: "default"}}} {
 			if err := s.client.Delete(t.Context(), o); err != nil {
 				t.Fatal(err)
 			}
@@ -147,6 +157,7 @@ var rare = map[right]string{
 	{"marina.dev", "etcdtenants/finalizers", "update"}:         "is asked about by the API server, and is no request",
 	{"", "persistentvolumeclaims", "patch"}:                    "volumes that grow",
 	{"", "pods", "delete"}:                                     "members that are replaced one by one",
+	{"apps", "replicasets", "delete"}:                          "those of a Deployment that was deleted without them",
 	{"", "events", "patch"}:                                    "an event that repeats itself",
 	{"events.k8s.io", "events", "patch"}:                       "an event that repeats itself",
 }

@@ -72,8 +72,8 @@ func usages(ctx context.Context) (map[string]map[string]usage, error) {
 	return all, nil
 }
 
-// measure prints what each tenant uses while they are left alone.
-func measure(t *testing.T, tenants []*tenant, idle func()) {
+// printUsage prints what each tenant uses while they are left alone.
+func printUsage(t *testing.T, tenants []*tenant, idle func()) {
 	t.Helper()
 	before, err := usages(t.Context())
 	harness.Check(t, err)

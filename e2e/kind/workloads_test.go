@@ -17,7 +17,7 @@ import (
 // testWorkloads checks that all settles, and what DESIGN promises of every pod; it prints
 // what idle tenants use meanwhile.
 func testWorkloads(t *testing.T, s *scene) {
-	measure(t, s.all(), func() { awaitStill(t, s.all(), 30*time.Second) })
+	printUsage(t, s.all(), func() { awaitStill(t, s.all(), 30*time.Second) })
 	for _, tenant := range s.all() {
 		assertWorkloads(t, tenant)
 	}

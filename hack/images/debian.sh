@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The parts of Debian in the images. To be sourced: debian sets base and firewall,
 # folders in the cache that are named by the packages in them. It needs no root.
 

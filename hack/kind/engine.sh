@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The container engine that kind runs its nodes in. To be sourced. Where no engine
 # answers, Debian's is installed and started with a data folder of its own, in a way
 # that leaves no trace once it is stopped.

@@ -49,7 +49,7 @@ source hack/kind/node-image.sh
 source hack/kind/worker.sh
 
 kind() { bin/tools/kind "$@"; }
-kubectl() { bin/kubernetes/*"$minor".*/kubectl "$@"; }
+kubectl() { "$(printf '%s\n' bin/kubernetes/v"$minor".*/kubectl | sort -V | tail -n 1)" "$@"; }
 
 create() {
 	mkdir -p "$state"

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Workers: containers that stand in for the virtual machines of a tenant. To be sourced.
 #
 #   worker up NAME RELEASE     a machine with systemd, containerd, CNI plugins, and the

@@ -2,6 +2,7 @@ package pki
 
 import (
 	"bytes"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"slices"
@@ -22,6 +23,9 @@ const (
 	ReasonExpiresSoon      = "ExpiresSoon"
 	ReasonExpired          = "Expired"
 	ReasonRenewalRequested = "RenewalRequested"
+	ReasonReissued         = "Reissued"
+	ReasonNotACA           = "NotACA"
+	ReasonNotVerified      = "NotVerified"
 )
 
 // Missing is violated when the certificate or the key is not there.
@@ -141,6 +145,39 @@ func ExpiresSoon(in Input) (reason, message string, violated bool) {
 	}
 	return ReasonExpiresSoon, fmt.Sprintf("the certificate expires at %s, its renewal is due since %s",
 		stamp(in.Cert.NotAfter), stamp(RenewAt(in.Cert))), true
+}
+
+// HasExpired is violated when the certificate's time is over.
+func HasExpired(in Input) (reason, message string, violated bool) {
+	if in.Cert == nil || !in.Now.After(in.Cert.NotAfter) {
+		return "", "", false
+	}
+	return ReasonExpired, "the certificate expired at " + stamp(in.Cert.NotAfter), true
+}
+
+// NotACA is violated when the certificate may not sign others.
+func NotACA(in Input) (reason, message string, violated bool) {
+	if in.Cert == nil || in.Cert.IsCA && (in.Cert.KeyUsage == 0 || in.Cert.KeyUsage&x509.KeyUsageCertSign != 0) {
+		return "", "", false
+	}
+	return ReasonNotACA, "the certificate may not sign others", true
+}
+
+// NotVerified is violated when who trusts the CA, and nobody else, would not take the certificate for
+// one of the usages that are wanted: the CA has expired, or may not sign such a one.
+func NotVerified(in Input) (reason, message string, violated bool) {
+	if in.Cert == nil {
+		return "", "", false
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(in.CA)
+	for _, usage := range in.Request.extKeyUsage() {
+		options := x509.VerifyOptions{Roots: roots, CurrentTime: in.Now, KeyUsages: []x509.ExtKeyUsage{usage}}
+		if _, err := in.Cert.Verify(options); err != nil {
+			return ReasonNotVerified, fmt.Sprintf("who trusts the CA %q does not take it: %v", in.CA.Subject.CommonName, err), true
+		}
+	}
+	return "", "", false
 }
 
 // RenewalRequested is violated when the certificate was issued before the time that is asked for. A time

@@ -41,14 +41,21 @@ func Load(stored KeyPair, caPEM []byte, req Request, now time.Time) (Input, erro
 	if err != nil {
 		return Input{}, err
 	}
-	in := Input{Stored: stored, CA: ca, Request: req, Now: now}
+	in := parseInput(stored)
+	in.CA, in.Request, in.Now = ca, req, now
+	return in, nil
+}
+
+// parseInput parses a pair.
+func parseInput(stored KeyPair) Input {
+	in := Input{Stored: stored}
 	if cert, err := stored.Certificate(); err == nil {
 		in.Cert = cert
 	}
 	if key, err := stored.PrivateKey(); err == nil {
 		in.Key = key
 	}
-	return in, nil
+	return in
 }
 
 // Evaluate asks the policies in turn. The first that is violated says why the pair must be issued
@@ -77,6 +84,23 @@ func LeafPolicies() []Policy {
 		NotYetValid,
 		ExpiresSoon,
 		RenewalRequested,
+	}
+}
+
+// AdoptionPolicies is the chain for certificates that somebody else issues in the name of a CA of ours.
+// When to renew them is theirs to say, so that only what makes one useless is a reason against it.
+func AdoptionPolicies() []Policy {
+	return []Policy{
+		Missing,
+		NotDecodable,
+		KeyMismatch,
+		OtherCA,
+		OtherSubject,
+		SANsMissing,
+		OtherUsages,
+		NotYetValid,
+		HasExpired,
+		NotVerified,
 	}
 }
 

@@ -3,12 +3,16 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
 // PatchStatus writes the status of obj in one patch, if it differs from that of
@@ -28,11 +32,28 @@ func PatchStatus(ctx context.Context, c client.Client, before, obj client.Object
 
 // CreateIfAbsent creates obj unless it exists, and reports whether it did so.
 func CreateIfAbsent(ctx context.Context, c client.Client, obj client.Object) (bool, error) {
-	err := c.Create(ctx, obj, client.FieldOwner(fieldOwner))
+	err := c.Create(ctx, obj, client.FieldOwner(v1alpha1.FieldOwner))
 	if apierrors.IsAlreadyExists(err) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// Delete deletes obj, an object as it was read that the policy guarded-deletions.marina.dev
+// guards: it says first that this is meant. One that is gone is no error; another one of its
+// name stays.
+func Delete(ctx context.Context, c client.Client, obj client.Object) error {
+	allowed := obj.DeepCopyObject().(client.Object)
+	annotations := maps.Clone(obj.GetAnnotations())
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[v1alpha1.AnnotationAllowDeletion] = "true"
+	allowed.SetAnnotations(annotations)
+	if err := c.Patch(ctx, allowed, client.MergeFrom(obj), client.FieldOwner(v1alpha1.FieldOwner)); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	return client.IgnoreNotFound(c.Delete(ctx, allowed, client.Preconditions{UID: ptr.To(obj.GetUID())}))
 }
 
 // Same reports whether live already has what is wanted: labels as a subset, and
@@ -47,10 +68,6 @@ func Same(want, live client.Object, wantPart, livePart any) bool {
 	}
 	return equality.Semantic.DeepEqual(wantPart, livePart)
 }
-
-// fieldOwner is v1alpha1.FieldOwner, which this package may not import only
-// because it knows none of the kinds.
-const fieldOwner = "marina"
 
 // Apply writes obj by server-side apply as Marina's one field owner, and takes
 // over what somebody else has set of it. Callers compare first, with Same: it is a
@@ -76,7 +93,7 @@ func Applied(ctx context.Context, c client.Client, obj client.Object) (*unstruct
 	u.SetManagedFields(nil)
 	unstructured.RemoveNestedField(u.Object, "metadata", "creationTimestamp")
 	unstructured.RemoveNestedField(u.Object, "status")
-	if err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(fieldOwner), client.ForceOwnership); err != nil {
+	if err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(v1alpha1.FieldOwner), client.ForceOwnership); err != nil {
 		return nil, fmt.Errorf("applying %s %s: %w", gvk.Kind, client.ObjectKeyFromObject(obj), err)
 	}
 	return u, nil

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/marina-dev/marina/cmd/marina/cli/clusters"
+	"github.com/marina-dev/marina/cmd/marina/cli/etcd"
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
 	"github.com/marina-dev/marina/cmd/marina/cli/kubeconfigs"
 	"github.com/marina-dev/marina/cmd/marina/cli/operations"
@@ -78,7 +79,10 @@ func newRoot() *cobra.Command {
 	token := group("token", "Let nodes join a cluster")
 	token.AddCommand(tokens.NewCreate(flags.Open))
 
-	root.AddCommand(cluster, operation, kubeconfig, token, newVersion(flags.Open),
+	store := group("etcd", "Restore an etcd from a snapshot")
+	store.AddCommand(withoutGlobalFlags(etcd.NewSnapshot()), withoutGlobalFlags(etcd.NewRestore()))
+
+	root.AddCommand(cluster, operation, kubeconfig, token, store, newVersion(flags.Open),
 		newCompletion(),
 		withoutGlobalFlags(up.NewCommand()), withoutGlobalFlags(manager.NewCommand()), withoutGlobalFlags(newBalancer()))
 	strict(root)

@@ -14,8 +14,9 @@ import (
 	"github.com/marina-dev/marina/controlplane/hosted"
 )
 
-// Setup adds every controller to the manager. What they host runs on tenants.
-func Setup(ctx context.Context, mgr ctrl.Manager, tenants host.Host) error {
+// Setup adds every controller to the manager. What they host runs on tenants; version is
+// that of Marina's own program there.
+func Setup(ctx context.Context, mgr ctrl.Manager, tenants host.Host, version string) error {
 	if err := etcd.AddIndexes(ctx, mgr); err != nil {
 		return err
 	}
@@ -30,7 +31,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, tenants host.Host) error {
 		&cluster.Reconciler{Client: c, Live: mgr.GetAPIReader(), Now: time.Now},
 		&cluster.ReleaseReconciler{Client: c},
 		&hosted.Reconciler{Client: c, Live: mgr.GetAPIReader(), Host: tenants, Now: time.Now},
-		&etcd.ClusterReconciler{Client: c, Host: tenants, Pool: pool, Now: time.Now},
+		&etcd.ClusterReconciler{Client: c, Live: mgr.GetAPIReader(), Host: tenants, Pool: pool, Version: version, Now: time.Now},
 		&etcd.TenantReconciler{Client: c, Pool: pool, Now: time.Now},
 	} {
 		if err := controller.SetupWithManager(mgr); err != nil {

@@ -39,6 +39,7 @@ func NewCommand() *cobra.Command {
 	flags.StringVar(&options.Kubeconfig, "kubeconfig", "", "kubeconfig `file` of the management cluster; without one, it is the cluster that this runs in.")
 	flags.StringVar(&options.MetricsAddress, "metrics-address", options.MetricsAddress, `Where metrics are served, by HTTPS and to whom the cluster lets read /metrics; "0" for nowhere.`)
 	flags.StringVar(&options.HealthAddress, "health-address", options.HealthAddress, `Where /healthz and /readyz are served, by HTTP; "0" for nowhere.`)
+	flags.StringVar(&options.ImageTag, "image-tag", "", "Tag of Marina's own image, which also takes snapshots of etcd; empty is the version of this binary.")
 	logs.AddTo(cmd)
 	return cmd
 }

@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"github.com/marina-dev/marina/cmd/marina/cli/buildinfo"
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
 	"github.com/marina-dev/marina/cmd/marina/controllers"
 	"github.com/marina-dev/marina/cmd/marina/logging"
@@ -34,7 +36,10 @@ type Options struct {
 	Kubeconfig string
 	// MetricsAddress and HealthAddress are where they are served; "0" is nowhere.
 	MetricsAddress, HealthAddress string
-	Log                           *slog.Logger
+	// ImageTag is that of Marina's own image, which also takes snapshots of etcd; empty
+	// is the version of this binary.
+	ImageTag string
+	Log      *slog.Logger
 }
 
 // Run runs a manager until ctx ends, and gives its Lease back. A manager that has lost
@@ -88,7 +93,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err != nil {
 		return nil, err
 	}
-	if err := controllers.Setup(ctx, mgr, tenants); err != nil {
+	if err := controllers.Setup(ctx, mgr, tenants, cmp.Or(options.ImageTag, buildinfo.Get().Version)); err != nil {
 		return nil, err
 	}
 	return mgr, errors.Join(

@@ -10,6 +10,7 @@ import (
 
 	"github.com/marina-dev/marina/controlplane/component"
 	"github.com/marina-dev/marina/controlplane/host/local"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 	"github.com/marina-dev/marina/pkg/kubeconfig"
 	"github.com/marina-dev/marina/pkg/pki"
 )
@@ -95,7 +96,8 @@ func apiServer(in managementInputs) component.Component {
 				"--encryption-provider-config=" + mounted(filesConfig, "encryption.yaml"),
 				"--encryption-provider-config-automatic-reload=true",
 				"--authentication-config=" + mounted(filesConfig, "authentication.yaml"),
-				"--authorization-mode=RBAC",
+				"--authorization-mode=RBAC,ABAC",
+				"--authorization-policy-file=" + mounted(filesConfig, v1alpha1.KeyProbes),
 				"--client-ca-file=" + mounted(filesServing, pki.CAKey),
 				"--tls-cert-file=" + mounted(filesServing, pki.CertKey),
 				"--tls-private-key-file=" + mounted(filesServing, pki.PrivateKeyKey),
@@ -178,7 +180,7 @@ func staticFiles(in managementInputs) (local.StaticFiles, error) {
 	return local.StaticFiles{
 		filesServing:        pki.SecretData(k.leaves[leafAPIServer], k.ca.CertPEM),
 		filesEtcd:           pki.SecretData(k.leaves[leafEtcdClient], k.etcdCA.CertPEM),
-		filesConfig:         {"authentication.yaml": []byte(authentication), "encryption.yaml": k.encryption},
+		filesConfig:         {"authentication.yaml": []byte(authentication), v1alpha1.KeyProbes: []byte(component.ProbePolicy), "encryption.yaml": k.encryption},
 		filesServiceAccount: {"service-account.key": k.signing, "service-account.pub": k.verifying},
 		filesClient:         client,
 	}, nil

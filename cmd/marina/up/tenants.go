@@ -49,7 +49,8 @@ func (t *tenants) setup(ctx context.Context, mgr ctrl.Manager) (err error) {
 	if err := t.collectGarbage(ctx, mgr.GetAPIReader()); err != nil {
 		return err
 	}
-	return controllers.Setup(ctx, mgr, t.host)
+	// Whatever its version, Marina's own program is here the one that runs.
+	return controllers.Setup(ctx, mgr, t.host, "")
 }
 
 // collectGarbage ends what belongs to a control plane that is gone.
@@ -72,6 +73,7 @@ func (t *tenants) keeps(controlPlanes *v1alpha1.HostedControlPlaneList, etcds *v
 	}
 	for i := range etcds.Items {
 		members[component.EtcdName(etcds.Items[i].Name)] = true
+		members[component.EtcdSnapshotName(etcds.Items[i].Name)] = true
 	}
 	return func(namespace, name string) bool {
 		if namespace == v1alpha1.SystemNamespace && !members[name] {

@@ -26,7 +26,8 @@ import (
 //  2. the NetworkPolicy and the PodDisruptionBudget, before there are pods
 //  3. the copy of the Secret for images
 //  4. the workload
-//  5. for one with Data, the size of the volumes and the next pod to be replaced
+//  5. for one with Data, the size of the volumes, those that will not come back, and the
+//     next pod to be replaced
 //
 // Faults of 3 and of the volumes' size are a person's to mend and keep nothing else from
 // being done.
@@ -95,16 +96,13 @@ func (h *Host) applyStatefulSet(ctx context.Context, c component.Component) erro
 		return err
 	}
 	h.remember(c, want.Spec.Template)
-	written, err := h.write(ctx, want, live)
-	if err != nil {
+	if err := h.sync(ctx, want, live); err != nil {
 		return err
 	}
-	growErr := h.growVolumes(ctx, c)
-	if written {
-		// The pods that there are can only be judged when it has been taken up.
-		return growErr
-	}
-	return errors.Join(h.replacePod(ctx, c, want.Spec.Template.Annotations[AnnotationTemplate]), growErr)
+	// Whether that has been taken up is for the next step to see. That something was
+	// written says nothing: where an admission webhook has its own idea of the object, it
+	// is written each time and stays what it was.
+	return errors.Join(h.growVolumes(ctx, c), h.abandonVolumes(ctx, c), h.replacePod(ctx, c, want.Spec.Template.Annotations[AnnotationTemplate]))
 }
 
 // remember notes what is about to be applied: the caches show it later, and until then

@@ -52,6 +52,13 @@ func (h *Host) deleteAll(ctx context.Context, reader client.Reader, namespace, n
 	}); err != nil {
 		return true, err
 	}
+	if !workload {
+		sets, err := h.orphans(ctx, namespace, name)
+		if err != nil {
+			return true, err
+		}
+		found = append(found, sets...)
+	}
 	var errs []error
 	for _, o := range found {
 		switch o.(type) {
@@ -69,6 +76,21 @@ func (h *Host) deleteAll(ctx context.Context, reader client.Reader, namespace, n
 		errs = append(errs, h.remove(ctx, o))
 	}
 	return len(found) > 0, errors.Join(errs...)
+}
+
+// orphans are the ReplicaSets of a Deployment that somebody has deleted without them: they
+// make pods for as long as they are there.
+func (h *Host) orphans(ctx context.Context, namespace, name string) (found []client.Object, err error) {
+	sets := &metav1.PartialObjectMetadataList{}
+	sets.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("ReplicaSetList"))
+	if err := h.live.List(ctx, sets, client.InNamespace(namespace), client.MatchingLabels(selectorOf(name))); err != nil {
+		return nil, err
+	}
+	for i := range sets.Items {
+		sets.Items[i].SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))
+		found = append(found, &sets.Items[i])
+	}
+	return found, nil
 }
 
 // each calls f with every object of a Component that a reader finds.
@@ -106,7 +128,7 @@ func (h *Host) remove(ctx context.Context, o client.Object) error {
 	case *corev1.Pod:
 		options = append(options, client.GracePeriodSeconds(removalGrace/time.Second))
 		leaves = leaves && ptr.Deref(o.DeletionGracePeriodSeconds, 0) <= int64(removalGrace/time.Second)
-	case *appsv1.Deployment, *appsv1.StatefulSet:
+	case *appsv1.Deployment, *appsv1.StatefulSet, *metav1.PartialObjectMetadata:
 		options = append(options, client.PropagationPolicy(metav1.DeletePropagationForeground))
 	}
 	if leaves {

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -30,6 +32,8 @@ func TestDeleteLeavesNothing(t *testing.T) {
 		"JustApplied":          {(*world).stateful, func(r *running, c component.Component) { r.applyOnce(c) }},
 		"ADeploymentJustBegun": {func(w *world) component.Component { return w.stateless(clusterIP) }, func(r *running, c component.Component) { r.applyOnce(c) }},
 		"NeverThere":           {(*world).stateful, func(*running, component.Component) {}},
+		// Its pods come again until it is gone itself.
+		"AnOrphanedReplicaSet": {func(w *world) component.Component { return w.stateless(clusterIP) }, (*running).orphan},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -75,6 +79,23 @@ func TestDeleteLeavesNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// orphan has somebody delete a Deployment and leave its pods.
+func (r *running) orphan(c component.Component) {
+	r.Helper()
+	r.settle(c)
+	r.want(nil)
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: c.Namespace, Name: c.Name}}
+	if err := r.api.Delete(r.Context(), d, client.PropagationPolicy(metav1.DeletePropagationOrphan)); err != nil {
+		r.Fatal(err)
+	}
+	r.await("the Deployment is gone", func() error {
+		if err := r.api.Get(r.Context(), client.ObjectKeyFromObject(d), d); !apierrors.IsNotFound(err) {
+			return fmt.Errorf("it is there: %w", err)
+		}
+		return nil
+	})
 }
 
 // bind plays the provisioner of volumes.

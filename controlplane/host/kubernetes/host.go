@@ -11,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -19,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/controlplane/host"
-	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
 // Options are what a Host needs.
@@ -43,9 +41,9 @@ type Host struct {
 	// applied is what was applied since this Host began, which the caches may not have
 	// seen yet.
 	applied map[types.NamespacedName]goal
-	// pulls holds the Secrets for images in marina-system; nil before
-	// SetupWithManager.
-	pulls client.Reader
+	// foreign holds what somebody else makes: the Secrets for images in marina-system,
+	// and nodes. It is nil before SetupWithManager.
+	foreign client.Reader
 }
 
 var _ host.Host = (*Host)(nil)
@@ -82,35 +80,12 @@ func (h *Host) SetupWithManager(mgr ctrl.Manager) error {
 			return err
 		}
 	}
-	// Somebody else makes these Secrets, without the labels by which the manager's own
-	// cache is limited.
-	pulls, err := cache.New(mgr.GetConfig(), cache.Options{
-		Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), HTTPClient: mgr.GetHTTPClient(),
-		DefaultNamespaces: map[string]cache.Config{v1alpha1.SystemNamespace: {}},
-		ByObject: map[client.Object]cache.ByObject{&corev1.Secret{}: {
-			Field: fields.OneTermEqualSelector("type", string(corev1.SecretTypeDockerConfigJson)),
-		}},
-		DefaultTransform: cache.TransformStripManagedFields(),
-	})
-	if err != nil {
-		return err
-	}
-	informer, err := pulls.GetInformer(context.Background(), &corev1.Secret{}, cache.BlockUntilSynced(false))
-	if err != nil {
-		return err
-	}
-	if _, err := informer.AddEventHandler(handle(h.pullSecretChanged)); err != nil {
-		return err
-	}
-	h.mu.Lock()
-	h.pulls = pulls
-	h.mu.Unlock()
-	return mgr.Add(pulls)
+	return h.watchForeign(mgr)
 }
 
 // handle calls changed with every object that is new, is another one than before, or is
 // gone.
-func handle(changed func(client.Object)) toolscache.ResourceEventHandler {
+func handle(changed func(client.Object)) toolscache.ResourceEventHandlerFuncs {
 	return toolscache.ResourceEventHandlerFuncs{
 		AddFunc: func(o any) { changed(o.(client.Object)) },
 		UpdateFunc: func(before, o any) {
@@ -131,19 +106,6 @@ func handle(changed func(client.Object)) toolscache.ResourceEventHandler {
 func (h *Host) changed(o client.Object) {
 	if name := o.GetLabels()[LabelComponent]; name != "" {
 		h.notify(o.GetNamespace(), name)
-	}
-}
-
-// pullSecretChanged tells about all Components: who uses it is seen by them.
-func (h *Host) pullSecretChanged(client.Object) {
-	h.mu.Lock()
-	keys := make([]types.NamespacedName, 0, len(h.applied))
-	for key := range h.applied {
-		keys = append(keys, key)
-	}
-	h.mu.Unlock()
-	for _, key := range keys {
-		h.notify(key.Namespace, key.Name)
 	}
 }
 

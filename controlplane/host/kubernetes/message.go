@@ -48,7 +48,7 @@ func explainVolume(p *corev1.Pod, claims []corev1.PersistentVolumeClaim) string 
 		case c.DeletionTimestamp != nil:
 			return fmt.Sprintf("its PersistentVolumeClaim %s is being deleted", c.Name)
 		case c.Status.Phase == corev1.ClaimLost:
-			return fmt.Sprintf("the volume of its PersistentVolumeClaim %s is lost: bring it back, or delete the claim and the pod to begin with nothing", c.Name)
+			return fmt.Sprintf("the volume of its PersistentVolumeClaim %s is lost: bring it back; if all others are well it begins with nothing, ten minutes after it has ceased to be ready", c.Name)
 		case c.Status.Phase != corev1.ClaimBound && c.Annotations[annotationSelectedNode] != "":
 			return fmt.Sprintf("waits for a volume for its PersistentVolumeClaim %s", c.Name)
 		}

@@ -27,6 +27,8 @@ const (
 	AnnotationTemplate = "marina.dev/template"
 	// AnnotationMounts is a hash of the hashes of a pod's Mounts.
 	AnnotationMounts = "marina.dev/mounts"
+	// AnnotationBegun is on pods that were made when each replica had had data once.
+	AnnotationBegun = "marina.dev/begun"
 	// AnnotationRestart is the token of the last restart, on pods.
 	AnnotationRestart = "marina.dev/restart"
 	// AnnotationResync is the token of the last resync.

@@ -43,8 +43,10 @@ func clients(c component.Component, who component.Clients) (from []networkingv1.
 		return nil, true
 	case component.ClientsReplicas:
 		return []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{MatchLabels: selectorOf(c.Name)}}}, true
+	case component.ClientsManager:
+		return []networkingv1.NetworkPolicyPeer{manager()}, true
 	case component.ClientsAPIServers:
-		return []networkingv1.NetworkPolicyPeer{
+		from := []networkingv1.NetworkPolicyPeer{
 			{
 				// Only Marina makes namespaces with this label, in which users have no rights.
 				NamespaceSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
@@ -52,12 +54,21 @@ func clients(c component.Component, who component.Clients) (from []networkingv1.
 				}},
 				PodSelector: &metav1.LabelSelector{MatchLabels: selectorOf(component.NameAPIServer)},
 			},
-			{
-				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: v1alpha1.SystemNamespace}},
-				PodSelector:       &metav1.LabelSelector{MatchLabels: map[string]string{AppLabel: AppMarina}},
-			},
-		}, true
+			manager(),
+		}
+		if len(c.Labels) > 0 {
+			from = append(from, networkingv1.NetworkPolicyPeer{PodSelector: &metav1.LabelSelector{MatchLabels: c.Labels}})
+		}
+		return from, true
 	default:
 		return nil, false
+	}
+}
+
+// manager is Marina's own.
+func manager() networkingv1.NetworkPolicyPeer {
+	return networkingv1.NetworkPolicyPeer{
+		NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: v1alpha1.SystemNamespace}},
+		PodSelector:       &metav1.LabelSelector{MatchLabels: map[string]string{AppLabel: AppMarina}},
 	}
 }

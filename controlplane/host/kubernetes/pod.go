@@ -54,6 +54,9 @@ func pod(c component.Component) (corev1.PodTemplateSpec, error) {
 	if hash := mountsHash(c.Mounts); hash != "" {
 		setAnnotation(&t.ObjectMeta, AnnotationMounts, hash)
 	}
+	if c.Begun {
+		setAnnotation(&t.ObjectMeta, AnnotationBegun, "true")
+	}
 	if c.Restart != "" {
 		setAnnotation(&t.ObjectMeta, AnnotationRestart, c.Restart)
 	}

@@ -20,8 +20,10 @@ var rules = []rbacv1.PolicyRule{
 	// Pods are replaced, and claims grow; their controllers make them.
 	{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list", "watch", "delete"}},
 	{APIGroups: []string{""}, Resources: []string{"persistentvolumeclaims"}, Verbs: []string{"get", "list", "watch", "patch", "delete"}},
-	// The address of one is taken for exposure by NodePort.
-	{APIGroups: []string{""}, Resources: []string{"nodes"}, Verbs: []string{"list"}},
+	// Those of a Deployment that was deleted without them.
+	{APIGroups: []string{"apps"}, Resources: []string{"replicasets"}, Verbs: []string{"list", "delete"}},
+	// The address of one is taken for exposure by NodePort, as long as it is there.
+	{APIGroups: []string{""}, Resources: []string{"nodes"}, Verbs: []string{"list", "watch"}},
 }
 
 const hostUser = "marina-host"

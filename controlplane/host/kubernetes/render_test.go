@@ -94,6 +94,12 @@ func TestGolden(t *testing.T) {
 		"kube-controller-manager":     component.ControllerManager(in),
 		"kube-scheduler":              component.Scheduler(in),
 		"etcd":                        etcd(),
+		"etcd-snapshot": component.EtcdSnapshot(component.EtcdSnapshotInputs{
+			Cluster: "default", Snapshot: "3.6.13-to-3.7.3-4", Version: "v0.1.0",
+			Spec:      v1alpha1.EtcdClusterSpec{StorageQuota: resource.MustParse("8Gi")},
+			Endpoints: []string{"https://etcd-default-0.etcd-default.marina-system.svc:2379"},
+			Labels:    map[string]string{v1alpha1.LabelShard: v1alpha1.DefaultShard},
+		}),
 	} {
 		t.Run(file, func(t *testing.T) {
 			var text strings.Builder

@@ -48,6 +48,13 @@ func (h *Host) Reserve(ctx context.Context, r host.Reservation) (component.Addre
 		if r.Balanced[i].Internal == "" {
 			a.Exposed[port.Name] = at
 		}
+		if exposureOf(r, i).Type == v1alpha1.ExposureNodePort && exposureOf(r, i).Address == "" {
+			if lost, err := h.nodeLost(ctx, at.Host); err != nil {
+				return component.Addresses{}, err
+			} else if lost {
+				a.Lost = at.Host + " was the address of a node, and no node has it any more: give it to one, or let the HostingClass name an address that leads to all nodes as exposure.address"
+			}
+		}
 		a.Internal[r.Balanced[i].Name()] = component.HostPort{Host: hostOf(s.Name, s.Namespace), Port: int(port.Number)}
 	}
 	return a, nil

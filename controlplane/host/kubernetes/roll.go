@@ -62,8 +62,13 @@ func (h *Host) replacePod(ctx context.Context, c component.Component, template s
 // change by itself; zero for never.
 //
 // First are those that do not serve: by replacing one nothing is lost, and what is
-// applied may help it. Then, one by one while all are ready, the others from the last to
-// the first, but those that are to be last only when no other is left.
+// applied may help it. Then, one by one while all serve, the others: those that the
+// kubelet does not find ready first, then from the last to the first, but those that are
+// to be last only when no other is left.
+//
+// The kubelet's word is not enough where the Component says who serves: it is 40 s old
+// when a machine has died, and turns into No for a pod that serves on a machine which
+// only Kubernetes has lost.
 func nextPod(pods []corev1.Pod, c component.Component, template string, now time.Time) (next *corev1.Pod, after time.Duration) {
 	byOrdinal := make([]*corev1.Pod, c.Replicas)
 	for i := range pods {
@@ -71,9 +76,19 @@ func nextPod(pods []corev1.Pod, c component.Component, template string, now time
 			byOrdinal[ordinal] = &pods[i]
 		}
 	}
+	serves := func(ordinal int) bool {
+		p := byOrdinal[ordinal]
+		if p == nil || p.DeletionTimestamp != nil {
+			return false
+		}
+		if says, ok := c.Serves[ordinal]; ok {
+			return says
+		}
+		return ready(p)
+	}
 	serving := 0
-	for _, p := range byOrdinal {
-		if p != nil && ready(p) {
+	for ordinal := range byOrdinal {
+		if serves(ordinal) {
 			serving++
 		}
 	}
@@ -82,14 +97,19 @@ func nextPod(pods []corev1.Pod, c component.Component, template string, now time
 		if p == nil || p.DeletionTimestamp != nil || p.Annotations[AnnotationTemplate] == template {
 			continue
 		}
-		if !ready(p) {
+		switch {
+		case serves(ordinal):
+			if next == nil || ready(next) && !ready(p) || ready(next) == ready(p) && before(ordinal, nextOrdinal, c.RollLast) {
+				next, nextOrdinal = p, ordinal
+			}
+		case serving == c.Replicas-1:
+			return p, 0
+		case !ready(p):
 			due := notReadySince(p).Add(patience).Sub(now)
-			if !started(p, c.Main.Name) || serving == c.Replicas-1 || due <= 0 {
+			if !started(p, c.Main.Name) || due <= 0 {
 				return p, 0
 			}
 			after = max(after, due)
-		} else if next == nil || before(ordinal, nextOrdinal, c.RollLast) {
-			next, nextOrdinal = p, ordinal
 		}
 	}
 	if serving < c.Replicas {

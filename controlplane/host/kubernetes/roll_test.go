@@ -46,12 +46,16 @@ func TestNextPod(t *testing.T) {
 	oldNotReady := func(since time.Duration) *corev1.Pod { return make("old", false, since, true) }
 	leaving := func(p *corev1.Pod) *corev1.Pod { p.DeletionTimestamp = &metav1.Time{Time: now}; return p }
 
+	all := func(serves bool) map[int]bool { return map[int]bool{0: serves, 1: serves, 2: serves} }
+
 	cases := map[string]struct {
-		pods  pods
-		last  []int
-		want  int // none is -1
-		after time.Duration
-		why   string
+		pods pods
+		last []int
+		// serves is what the Component says of who serves.
+		serves map[int]bool
+		want   int // none is -1
+		after  time.Duration
+		why    string
 	}{
 		"AllIsWell":                   {pods: pods{current(), current(), current()}, want: -1, why: "nothing changed"},
 		"Begins":                      {pods: pods{old(), old(), old()}, want: 2, why: "one at a time, the last first"},
@@ -70,6 +74,18 @@ func TestNextPod(t *testing.T) {
 		"ButWhatIsNotReadyForLong":    {pods: pods{old(), oldNotReady(time.Minute), starting()}, want: 1, why: "it does not come back by itself"},
 		"NotOneThatIsReplacedAlready": {pods: pods{old(), leaving(oldCrashing()), current()}, want: -1, why: "it is on its way"},
 		"ASingleOne":                  {pods: pods{old()}, want: 0, why: "there is no other way"},
+
+		"AllServe":               {pods: pods{old(), old(), old()}, serves: all(true), want: 2, why: "the same as without having asked"},
+		"NobodyWasAsked":         {pods: pods{old(), old(), old()}, serves: all(false), want: -1, why: "nobody may be counted on"},
+		"ADeadMachinesPod":       {pods: pods{current(), old(), old()}, serves: map[int]bool{0: false, 1: true, 2: true}, want: -1, why: "the kubelet's Ready is old: the first does not answer, and another one would be the majority"},
+		"ADeadMachinesOld":       {pods: pods{old(), old(), old()}, serves: map[int]bool{0: false, 1: true, 2: true}, want: 0, why: "it is the only one that does not serve"},
+		"AnElection":             {pods: pods{old(), old(), old()}, serves: map[int]bool{0: true, 1: false, 2: false}, want: -1, why: "Ready for an hour does not make it replaceable"},
+		"OnlyKubernetesLost":     {pods: pods{old(), oldNotReady(time.Hour), oldNotReady(time.Hour)}, serves: map[int]bool{0: false, 1: true, 2: true}, want: 0, why: "two serve on machines that Kubernetes has lost: without them there is no quorum"},
+		"LostButServing":         {pods: pods{oldNotReady(time.Hour), oldNotReady(time.Hour), oldNotReady(time.Hour)}, serves: map[int]bool{0: false, 1: true, 2: true}, want: 0, why: "the one that does not serve, and no other"},
+		"LostAndTheNewOneStarts": {pods: pods{starting(), oldNotReady(time.Hour), oldNotReady(time.Hour)}, serves: map[int]bool{0: false, 1: true, 2: true}, want: -1, why: "both serve, and one is missing already"},
+		"NotReadyButServing":     {pods: pods{oldNotReady(time.Hour), old(), old()}, serves: all(true), want: 0, why: "what is applied may be what makes it ready"},
+		"WhatWasNotAsked":        {pods: pods{old(), oldCrashing(), old()}, serves: map[int]bool{0: true, 2: true}, want: 1, why: "there the kubelet's word counts"},
+		"LeavingIsNotServing":    {pods: pods{old(), leaving(old()), old()}, serves: all(true), want: -1, why: "it still answers, but it is on its way"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -84,7 +100,7 @@ func TestNextPod(t *testing.T) {
 			surplus := *oldCrashing()
 			surplus.Name = replicaOf("etcd-default", 7)
 			slices.Reverse(list)
-			c := component.Component{Name: "etcd-default", Replicas: len(tc.pods), RollLast: tc.last, Main: component.Process{Name: "etcd"}}
+			c := component.Component{Name: "etcd-default", Replicas: len(tc.pods), RollLast: tc.last, Serves: tc.serves, Main: component.Process{Name: "etcd"}}
 			next, after := nextPod(append(list, surplus), c, "new", now)
 			want := ""
 			if tc.want >= 0 {

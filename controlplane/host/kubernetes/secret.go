@@ -2,12 +2,10 @@ package kubernetes
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/controlplane/component"
@@ -43,13 +41,13 @@ func (h *Host) syncPullSecret(ctx context.Context, c component.Component) error 
 // original reads a Secret for images.
 func (h *Host) original(ctx context.Context, key client.ObjectKey, into *corev1.Secret) error {
 	h.mu.Lock()
-	pulls := h.pulls
+	foreign := h.foreign
 	h.mu.Unlock()
-	if pulls == nil {
+	if foreign == nil {
 		return h.live.Get(ctx, key, into)
 	}
-	err := pulls.Get(ctx, key, into)
-	if notStarted := (*cache.ErrCacheNotStarted)(nil); errors.As(err, &notStarted) {
+	err := foreign.Get(ctx, key, into)
+	if notStarted(err) {
 		return h.live.Get(ctx, key, into)
 	}
 	return err

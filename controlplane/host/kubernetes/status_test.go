@@ -132,7 +132,7 @@ func TestExplain(t *testing.T) {
 		})},
 		"Starting":      {pod: main(func(s *corev1.ContainerStatus) { s.State.Running = &corev1.ContainerStateRunning{} })},
 		"Unschedulable": {pod: unschedulable, want: "etcd-1: cannot be scheduled: 0/3 nodes are available: 3 Insufficient memory."},
-		"VolumeLost":    {pod: unschedulable, claims: []corev1.PersistentVolumeClaim{lost}, want: "etcd-1: the volume of its PersistentVolumeClaim data-etcd-1 is lost: bring it back, or delete the claim and the pod to begin with nothing"},
+		"VolumeLost":    {pod: unschedulable, claims: []corev1.PersistentVolumeClaim{lost}, want: "etcd-1: the volume of its PersistentVolumeClaim data-etcd-1 is lost: bring it back; if all others are well it begins with nothing, ten minutes after it has ceased to be ready"},
 		"VolumePending": {pod: pod(func(*corev1.Pod) {}), claims: []corev1.PersistentVolumeClaim{pending}, want: "etcd-1: waits for a volume for its PersistentVolumeClaim data-etcd-1"},
 		"NoImage": {
 			pod: main(func(s *corev1.ContainerStatus) {

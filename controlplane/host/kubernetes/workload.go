@@ -102,14 +102,20 @@ func statefulSet(c component.Component, s storage) (*appsv1.StatefulSet, error) 
 func claimOf(name string, ordinal int) string { return volumeData + "-" + replicaOf(name, ordinal) }
 
 // disruptionBudget lets one replica go at a time. One that is not ready may always go:
-// otherwise a pod that never starts would keep a node from being drained.
+// otherwise a pod that never starts would keep a node from being drained. But replicas
+// with data that need each other are all not ready for a moment when they elect a leader,
+// and two drains would take two of three: there, the others have to be ready.
 func disruptionBudget(c component.Component) *policyv1.PodDisruptionBudget {
+	unhealthy := policyv1.AlwaysAllow
+	if c.Data && c.Replicas > 1 {
+		unhealthy = policyv1.IfHealthyBudget
+	}
 	return &policyv1.PodDisruptionBudget{
 		ObjectMeta: metaOf(c, c.Name),
 		Spec: policyv1.PodDisruptionBudgetSpec{
 			MaxUnavailable:             ptr.To(intstr.FromInt32(1)),
 			Selector:                   &metav1.LabelSelector{MatchLabels: selectorOf(c.Name)},
-			UnhealthyPodEvictionPolicy: ptr.To(policyv1.AlwaysAllow),
+			UnhealthyPodEvictionPolicy: ptr.To(unhealthy),
 		},
 	}
 }

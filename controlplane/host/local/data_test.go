@@ -116,3 +116,35 @@ func TestAComponentWithoutDataMayBeginEmpty(t *testing.T) {
 	waitFor(t, is("it was started again"), func() bool { return f.count(t, "start kube-apiserver-0") == 2 })
 	waitDone(t, h, c)
 }
+
+// TestWhatNobodyRunsKeepsItsData: a Component whose replicas are taken back to none has
+// its data and its address when they come again.
+func TestWhatNobodyRunsKeepsItsData(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	c := f.component(1)
+	c.Data = true
+	h := f.host(t)
+	apply(t, h, c)
+	waitDone(t, h, c)
+	at := address(t, h, c, 0)
+	file := filepath.Join(f.replicaDir(0), "data", "file")
+	check(t, os.WriteFile(file, []byte("kept"), 0o600))
+
+	c.Replicas = 0
+	apply(t, h, c)
+	waitFor(t, is("it has ended"), func() bool { return len(f.pids(t)) == 0 })
+	if s := statusOf(t, h, c); s.Replicas != 0 || s.Done() {
+		t.Errorf("status %+v, want none of none", s)
+	}
+	if content, err := os.ReadFile(file); err != nil || string(content) != "kept" {
+		t.Fatalf("its data is %q, %v", content, err)
+	}
+
+	c.Replicas = 1
+	apply(t, h, c)
+	waitDone(t, h, c)
+	if got := address(t, h, c, 0); got != at {
+		t.Errorf("it has the address %s, before %s", got, at)
+	}
+}

@@ -36,6 +36,8 @@ const DefaultMaxTenants int32 = 250
 // +kubebuilder:validation:XValidation:rule="has(self.external) == has(oldSelf.external)",message="external can be neither added nor removed: the tenants' keys would be left behind; create another EtcdCluster"
 // +kubebuilder:validation:XValidation:rule="has(self.external) || has(self.version)",message="version is required unless the EtcdCluster is external: set it, for example to 3.7.3"
 // +kubebuilder:validation:XValidation:rule="!(has(self.external) && has(self.version))",message="version is of the members that Marina runs: leave it out with external"
+// +kubebuilder:validation:XValidation:rule="has(self.certificates) == has(oldSelf.certificates)",message="certificates can be neither added nor removed: all tenants trust the CAs that there are; create another EtcdCluster"
+// +kubebuilder:validation:XValidation:rule="!(has(self.external) && has(self.certificates))",message="certificates are of the members that Marina runs: leave them out with external"
 type EtcdClusterSpec struct {
 	// Version of etcd, without a leading v. It is at least 3.6.13: older ones let
 	// a tenant watch and raise alarms beyond its prefix. It goes up one minor version at
@@ -68,11 +70,46 @@ type EtcdClusterSpec struct {
 	Resources Size `json:"resources,omitempty,omitzero"`
 	// WorkloadSpec is of the members that Marina runs.
 	WorkloadSpec `json:",inline"`
+	// Certificates says who makes the members' certificates: Marina unless given. Whether
+	// they are given cannot be changed.
+	// +optional
+	Certificates *EtcdCertificates `json:"certificates,omitempty"`
 	// External is an etcd that somebody else runs. It must have no users but Marina, and
 	// compact itself; whether there is an External cannot be changed.
 	// +optional
 	External *ExternalEtcd `json:"external,omitempty"`
 }
+
+// EtcdCertificates has the certificates of an EtcdCluster made by cert-manager.
+type EtcdCertificates struct {
+	// IssuerRef names the issuer that signs the two CAs of the EtcdCluster. What members
+	// and clients present is signed by these. It can be changed: the CAs keep their keys.
+	// +required
+	IssuerRef IssuerReference `json:"issuerRef"`
+}
+
+// IssuerReference names an issuer of cert-manager.
+//
+// +kubebuilder:validation:XValidation:rule="self.group != 'cert-manager.io' || self.kind in ['Issuer', 'ClusterIssuer']",message="kind must be Issuer or ClusterIssuer, unless another group is given"
+type IssuerReference struct {
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// Kind of the issuer. An Issuer is in marina-system.
+	// +kubebuilder:default=Issuer
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Kind string `json:"kind,omitempty"`
+	// Group of the kind.
+	// +kubebuilder:default=cert-manager.io
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Group string `json:"group,omitempty"`
+}
+
+// String is as people write it: ClusterIssuer platform.
+func (r IssuerReference) String() string { return r.Kind + " " + r.Name }
 
 // ExternalEtcd is how to reach an etcd that somebody else runs. Its Secrets are in
 // marina-system and have the label marina.dev/shard, as all that Marina reads.
@@ -109,6 +146,10 @@ type EtcdClusterStatus struct {
 	// +listType=map
 	// +listMapKey=name
 	Members []EtcdMember `json:"members,omitempty"`
+	// Snapshot is the newest one that was taken before the members went to another minor
+	// version.
+	// +optional
+	Snapshot *EtcdSnapshot `json:"snapshot,omitempty"`
 	// ReadyMembers is the number of members that answer and have a leader.
 	// +optional
 	ReadyMembers int32 `json:"readyMembers"`
@@ -154,6 +195,29 @@ type EtcdMember struct {
 	// LastDefragmented is when its database was written anew.
 	// +optional
 	LastDefragmented *metav1.Time `json:"lastDefragmented,omitempty"`
+}
+
+// EtcdSnapshot is a snapshot that has been checked: its content has the hash that the
+// member has computed of it.
+type EtcdSnapshot struct {
+	// Name of the file, without the ending .db, on the volume of the workload
+	// snapshot-<EtcdCluster>.
+	Name string `json:"name"`
+	// Version of etcd that the members ran.
+	// +optional
+	Version string `json:"version,omitempty"`
+	// Revision of the store.
+	// +optional
+	Revision int64 `json:"revision,omitempty"`
+	// Size in bytes.
+	// +optional
+	Size int64 `json:"size,omitempty"`
+	// SHA256 of the content, in hexadecimal.
+	// +optional
+	SHA256 string `json:"sha256,omitempty"`
+	// Taken is when it was complete.
+	// +optional
+	Taken *metav1.Time `json:"taken,omitempty"`
 }
 
 // EtcdClusterList is a list of EtcdClusters.

@@ -63,7 +63,7 @@ type WorkloadSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.endsWith('/') && !self.contains('://')",message="registry is written without a scheme and without a slash at its end, for example registry.example.com/marina"
 	Registry string `json:"registry,omitempty"`
 	// ImagePullSecret names a Secret in marina-system, which is copied to where it is
-	// needed.
+	// needed in the management cluster. Tenants do not get it: theirs is that of addons.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	ImagePullSecret string `json:"imagePullSecret,omitempty"`
@@ -101,6 +101,12 @@ type AddonsSpec struct {
 	// KubeProxy makes Services work, unless the tenant's network does.
 	// +kubebuilder:default=None
 	KubeProxy AddonMode `json:"kubeProxy,omitempty"`
+	// ImagePullSecret names a Secret in marina-system, with the label marina.dev/shard:
+	// default, that is copied into each tenant for the images of what runs on its nodes.
+	// A tenant's administrators can read it: let it open nothing else.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	ImagePullSecret string `json:"imagePullSecret,omitempty"`
 }
 
 // AddonMode tells who runs an add-on.

@@ -27,6 +27,10 @@ const (
 	// members are stopped.
 	EtcdClusterFinalizer = "marina.dev/etcd-cluster"
 
+	// AnnotationAllowDeletion, with the value "true", lets an object be deleted that the
+	// policy guarded-deletions.marina.dev guards.
+	AnnotationAllowDeletion = "marina.dev/allow-deletion"
+
 	// SystemNamespace holds what belongs to the platform and to no tenant.
 	SystemNamespace = "marina-system"
 	// FieldOwner is the one field owner of Marina's server-side apply.

@@ -52,6 +52,8 @@ const (
 	KeyEncryption = "encryption.yaml"
 	// KeyAuthentication is the AuthenticationConfiguration in ConfigMapAPIServer.
 	KeyAuthentication = "authentication.yaml"
+	// KeyProbes is the file in ConfigMapAPIServer that lets probes ask for health.
+	KeyProbes = "probes.jsonl"
 	// KeyEgressSelector is a file in ConfigMapKonnectivity.
 	KeyEgressSelector = "egress-selector.yaml"
 	// KeyKubeconfig is the file in ConfigMapKubeconfig and in ConfigMapKonnectivity.

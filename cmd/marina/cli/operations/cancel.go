@@ -3,6 +3,7 @@ package operations
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -89,12 +90,19 @@ func (o *cancelOptions) run(ctx context.Context, cmd *cobra.Command, s *session.
 	return err
 }
 
-// cannotCancel says plainly that an operation is over, where the API server names the
-// field that it refuses.
+// cannotCancel says plainly that an operation is over, or goes on and why, where the API
+// server names the field that it refuses.
 func cannotCancel(ctx context.Context, s *session.Session, name string, refusal error) error {
 	operation, err := s.Operation(ctx, name)
-	if err != nil || !operation.Status.Phase.Finished() {
+	if err != nil {
 		return refusal
+	}
+	if !operation.Status.Phase.Finished() {
+		var why []string
+		for _, cause := range failure.Explain(refusal).Causes {
+			why = append(why, strings.TrimPrefix(cause, "spec.cancel: "))
+		}
+		return failure.New("", "operation %q goes on: %s", name, strings.Join(why, "; "))
 	}
 	do := "there is nothing left to cancel"
 	if retriable(operation) {

@@ -32,7 +32,7 @@ func TestCancelThatIsRefused(t *testing.T) {
 		"OfOneThatRuns": {
 			phase:   v1alpha1.OperationRunning,
 			refusal: "a creation cannot be cancelled: delete the cluster",
-			problem: "Error: operation \"op\" is refused: spec.cancel: a creation cannot be cancelled: delete the cluster\n",
+			problem: "Error: operation \"op\" goes on: a creation cannot be cancelled: delete the cluster\n",
 		},
 	}
 	for name, tc := range cases {
