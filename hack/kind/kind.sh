@@ -56,7 +56,7 @@ create() {
 	kind create cluster --name "$cluster" --image "$node_image" --config "hack/kind/$1.yaml" --wait 120s >"$state/create.log" 2>&1 ||
 		fail "$(grep -v '"Response"' "$state/create.log" | tail -20)"
 	# Three nodes are three nodes for what is spread over them; one has no taint.
-	kubectl taint nodes --all node-role.kubernetes.io/control-plane- >/dev/null 2>&1 || true
+	kubectl taint nodes -l node-role.kubernetes.io/control-plane node-role.kubernetes.io/control-plane- >/dev/null 2>&1 || true
 }
 
 # routes KUBECONFIG has each node of a cluster know where the pods of the others are.
