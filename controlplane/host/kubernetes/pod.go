@@ -74,7 +74,8 @@ func pod(c component.Component) (corev1.PodTemplateSpec, error) {
 			FSGroup: ptr.To[int64](user), FSGroupChangePolicy: ptr.To(corev1.FSGroupChangeOnRootMismatch),
 			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
-		TopologySpreadConstraints: spread(c),
+		TopologySpreadConstraints: zones(c),
+		Affinity:                  hosts(c),
 		NodeSelector:              c.Hosting.NodeSelector,
 		Tolerations:               c.Hosting.Tolerations,
 		PriorityClassName:         c.Hosting.PriorityClassName,
@@ -200,21 +201,38 @@ func resources(milliCPU, memory int64) corev1.ResourceList {
 	return list
 }
 
-// spread keeps replicas apart where that is possible: demanding it would leave a
-// rolling update on three hosts without a place for the fourth pod.
-func spread(c component.Component) []corev1.TopologySpreadConstraint {
-	var all []corev1.TopologySpreadConstraint
-	for _, key := range []string{corev1.LabelTopologyZone, corev1.LabelHostname} {
-		constraint := corev1.TopologySpreadConstraint{
-			MaxSkew: 1, TopologyKey: key, WhenUnsatisfiable: corev1.ScheduleAnyway,
-			LabelSelector: &metav1.LabelSelector{MatchLabels: selectorOf(c.Name)},
-		}
-		if !c.Data {
-			// Otherwise the new pods of a rolling update would keep away from the old ones,
-			// and be together when these are gone.
-			constraint.MatchLabelKeys = []string{"pod-template-hash"}
-		}
-		all = append(all, constraint)
+// replaced tells the pods of one revision of a Deployment from those of others: the new
+// pods of a rolling update would keep away from the old ones, and be together when these
+// are gone.
+func replaced(c component.Component) []string {
+	if c.Data {
+		return nil
 	}
-	return all
+	return []string{"pod-template-hash"}
+}
+
+// zones keeps replicas in different zones where that is possible: demanding it would leave
+// a rolling update in three zones without a place for the fourth pod.
+func zones(c component.Component) []corev1.TopologySpreadConstraint {
+	return []corev1.TopologySpreadConstraint{{
+		MaxSkew: 1, TopologyKey: corev1.LabelTopologyZone, WhenUnsatisfiable: corev1.ScheduleAnyway,
+		LabelSelector:  &metav1.LabelSelector{MatchLabels: selectorOf(c.Name)},
+		MatchLabelKeys: replaced(c),
+	}}
+}
+
+// hosts keeps replicas on different hosts in the same way. It is no second constraint
+// beside that of zones: the scheduler passes over nodes that do not have the labels of all
+// constraints, so that without zones two members of etcd were put on one of three hosts.
+func hosts(c component.Component) *corev1.Affinity {
+	return &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{
+		PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{{
+			Weight: 100,
+			PodAffinityTerm: corev1.PodAffinityTerm{
+				TopologyKey:    corev1.LabelHostname,
+				LabelSelector:  &metav1.LabelSelector{MatchLabels: selectorOf(c.Name)},
+				MatchLabelKeys: replaced(c),
+			},
+		}},
+	}}
 }
