@@ -129,7 +129,8 @@ func (c checked) dnsDeployment() *appsv1.Deployment {
 				ServiceAccountName:        nameCoreDNS,
 				PriorityClassName:         "system-cluster-critical",
 				Tolerations:               moveSoon(),
-				TopologySpreadConstraints: spread(appDNS),
+				TopologySpreadConstraints: zones(appDNS),
+				Affinity:                  hosts(appDNS),
 				NodeSelector:              map[string]string{corev1.LabelOSStable: "linux"},
 				SecurityContext:           restricted(),
 				// The node's DNS: its own would be itself.

@@ -83,7 +83,8 @@ func (c checked) agents() *appsv1.Deployment {
 				AutomountServiceAccountToken: new(false),
 				PriorityClassName:            "system-cluster-critical",
 				Tolerations:                  moveSoon(),
-				TopologySpreadConstraints:    spread(v1alpha1.KonnectivityAgent),
+				TopologySpreadConstraints:    zones(v1alpha1.KonnectivityAgent),
+				Affinity:                     hosts(v1alpha1.KonnectivityAgent),
 				NodeSelector:                 map[string]string{corev1.LabelOSStable: "linux"},
 				SecurityContext:              restricted(),
 				// The servers' name must be known without the DNS that runs in the cluster.

@@ -80,16 +80,25 @@ func moveSoon() []corev1.Toleration {
 	return tolerations
 }
 
-// spread puts replicas on as many nodes as there are, and on one if there is one.
-func spread(app string) []corev1.TopologySpreadConstraint {
-	var all []corev1.TopologySpreadConstraint
-	for _, key := range []string{corev1.LabelHostname, corev1.LabelTopologyZone} {
-		all = append(all, corev1.TopologySpreadConstraint{
-			MaxSkew: 1, TopologyKey: key, WhenUnsatisfiable: corev1.ScheduleAnyway,
-			LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{labelApp: app}},
-		})
-	}
-	return all
+// zones spreads replicas over zones, and hosts over nodes, on one if there is one. With two
+// constraints the scheduler would pass over nodes that have no zone.
+func zones(app string) []corev1.TopologySpreadConstraint {
+	return []corev1.TopologySpreadConstraint{{
+		MaxSkew: 1, TopologyKey: corev1.LabelTopologyZone, WhenUnsatisfiable: corev1.ScheduleAnyway,
+		LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{labelApp: app}},
+	}}
+}
+
+func hosts(app string) *corev1.Affinity {
+	return &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{
+		PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{{
+			Weight: 100,
+			PodAffinityTerm: corev1.PodAffinityTerm{
+				TopologyKey:   corev1.LabelHostname,
+				LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{labelApp: app}},
+			},
+		}},
+	}}
 }
 
 // oneAtATime is the PodDisruptionBudget of an app. What is not ready serves nobody, and
