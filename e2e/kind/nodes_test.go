@@ -75,6 +75,9 @@ func TestNodes(t *testing.T) {
 	if err := report.BegunWithin(75 * time.Second); err != nil {
 		t.Error(err)
 	}
+	if gap := report.LongestGap(); gap > 10*time.Second {
+		t.Errorf("nothing was answered for %s, want two of three API servers to go on", gap)
+	}
 	lost, err := report.Lost(t.Context(), s.api)
 	harness.Check(t, err)
 	if len(lost) > 0 {
