@@ -65,6 +65,23 @@ func TestHostedGolden(t *testing.T) {
 	}
 }
 
+// Releases differ in the programs that are run, and in nothing else: what the golden files
+// show is true of each. A release that needs another flag needs golden files of its own.
+func TestAReleaseChangesTheProgramsAlone(t *testing.T) {
+	newest, other := hostedInputs(), hostedInputs()
+	other.Kubernetes = "v1.36.4"
+	for _, of := range []func(HostedInputs) Component{APIServer, ControllerManager, Scheduler} {
+		want, got := of(newest), of(other)
+		if got.Main.Version != other.Kubernetes {
+			t.Errorf("%s runs %s, want %s", got.Name, got.Main.Version, other.Kubernetes)
+		}
+		want.Main.Version = got.Main.Version
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s:\n%s", got.Name, diff)
+		}
+	}
+}
+
 // The key of the tenant's CA makes certificates for anybody: only who signs may
 // have it.
 func TestOnlyTheControllerManagerMountsTheCAKey(t *testing.T) {
