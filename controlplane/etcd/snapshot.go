@@ -50,8 +50,9 @@ func (r *ClusterReconciler) ensureSnapshot(ctx context.Context, s *clusterScope,
 	if err != nil {
 		return err
 	}
-	if err := r.Host.Apply(ctx, r.snapshotter(s, name)); err != nil {
-		return noSnapshot(have, want, err.Error())
+	// A volume that does not grow may be large enough: the snapshot tells.
+	if err := r.Host.Apply(ctx, r.snapshotter(s, name)); err != nil && reasonOf(err) != "VolumeNotResized" {
+		return noSnapshot(s, have, want, err.Error())
 	}
 	info, err := askSnapshot(ctx, addresses.Replicas[0][component.EtcdSnapshotPort])
 	if err == nil && info.Name != name {
@@ -71,7 +72,7 @@ func (r *ClusterReconciler) ensureSnapshot(ctx context.Context, s *clusterScope,
 		case is.Ready == 0:
 			err = errors.New("what takes it is being started")
 		}
-		return noSnapshot(have, want, err.Error())
+		return noSnapshot(s, have, want, err.Error())
 	}
 	s.cluster.Status.Snapshot = &v1alpha1.EtcdSnapshot{
 		Name: info.Name, Version: have, Revision: info.Revision, Size: info.Size, SHA256: info.SHA256, Taken: &metav1.Time{Time: info.Taken},
@@ -83,10 +84,19 @@ func (r *ClusterReconciler) ensureSnapshot(ctx context.Context, s *clusterScope,
 	return nil
 }
 
+// reasonOf is that of an error which has one.
+func reasonOf(err error) string {
+	if e := reconcile.As(err); e != nil {
+		return e.Reason
+	}
+	return ""
+}
+
 // noSnapshot holds a change up.
-func noSnapshot(have, want, why string) error {
+func noSnapshot(s *clusterScope, have, want, why string) error {
+	name := component.EtcdSnapshotName(s.cluster.Name)
 	return reconcile.WaitFor(whileSnapshotting, "SnapshotMissing",
-		"the members go from etcd %s to %s when a snapshot has been taken and checked: %s: it is tried again by itself; if it stays so, give it a volume that is large enough (spec.storageClass), or set spec.version back", have, want, why)
+		"the members go from etcd %s to %s when a snapshot has been taken and checked: %s: it is tried again by itself. Set spec.version back to leave it; if its volume is of the wrong class or too small, set spec.storageClass and delete StatefulSet %s in %s with its PersistentVolumeClaim, and both are made anew", have, want, why, name, v1alpha1.SystemNamespace)
 }
 
 // snapshotter is what takes a snapshot; without a name, nothing.

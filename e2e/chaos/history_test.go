@@ -16,7 +16,7 @@ import (
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
-// history is all that the conditions of an object have said since it was begun, also
+// history is all that the conditions of a cluster have said since it was begun, also
 // what they said for a moment only: what is killed may be back before anybody looks.
 type history struct {
 	mu   sync.Mutex
@@ -25,13 +25,14 @@ type history struct {
 	over string
 }
 
-// follow begins the history of an object. It asks for the present first: a server that
-// has started anew knows nothing of the version in which the object was last changed.
-func (s *scene) follow(name, namespace string, list client.ObjectList) *history {
+// follow begins the history of a cluster. It asks for the present first: a server that
+// has started anew knows nothing of the version in which the cluster was last changed.
+func (s *scene) follow(cluster *v1alpha1.Cluster) *history {
 	s.t.Helper()
 	c, err := client.NewWithWatch(shared.Config, client.Options{Scheme: shared.Client.Scheme()})
 	check(s.t, err)
-	only := &client.ListOptions{Namespace: namespace, FieldSelector: fields.OneTermEqualSelector("metadata.name", name)}
+	list := &v1alpha1.ClusterList{}
+	only := &client.ListOptions{Namespace: cluster.Namespace, FieldSelector: fields.OneTermEqualSelector("metadata.name", cluster.Name)}
 	check(s.t, c.List(s.t.Context(), list, only))
 	only.Raw = &metav1.ListOptions{ResourceVersion: list.GetResourceVersion()}
 	changes, err := c.Watch(s.t.Context(), list, only)
@@ -46,8 +47,6 @@ func (h *history) record(changes watch.Interface) {
 		h.mu.Lock()
 		switch o := change.Object.(type) {
 		case *v1alpha1.Cluster:
-			h.said = append(h.said, o.Status.Conditions...)
-		case *v1alpha1.EtcdCluster:
 			h.said = append(h.said, o.Status.Conditions...)
 		default:
 			h.over = fmt.Sprintf("the watch has failed: %v", o)

@@ -28,8 +28,8 @@ type scene struct {
 	api       kubernetes.Interface
 	config    *rest.Config
 	prober    *harness.Prober
-	// ofCluster and ofEtcd are what the conditions have said since the scene began.
-	ofCluster, ofEtcd *history
+	// ofCluster is what the conditions have said since the scene began.
+	ofCluster *history
 	// before are the processes before the harm.
 	before map[string]int
 	// management is true when the processes of the management plane, which has its
@@ -45,8 +45,7 @@ func begin(t *testing.T) *scene {
 	c, err := harness.GetCluster(t.Context(), shared, steady)
 	check(t, err)
 	s.namespace = cluster.NamespaceName(c)
-	s.ofCluster = s.follow(c.Name, c.Namespace, &v1alpha1.ClusterList{})
-	s.ofEtcd = s.follow("default", "", &v1alpha1.EtcdClusterList{})
+	s.ofCluster = s.follow(c)
 	s.api, s.config = harness.TenantClient(t, shared, steady)
 	s.before = shared.Processes()
 	s.prober = harness.StartProber(t, s.config)

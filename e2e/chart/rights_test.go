@@ -156,6 +156,7 @@ var rare = map[right]string{
 	{"marina.dev", "hostedcontrolplanes/finalizers", "update"}: "is asked about by the API server, and is no request",
 	{"marina.dev", "etcdtenants/finalizers", "update"}:         "is asked about by the API server, and is no request",
 	{"", "persistentvolumeclaims", "patch"}:                    "volumes that grow",
+	{"", "persistentvolumes", "get"}:                           "a volume of a node that is gone",
 	{"", "pods", "delete"}:                                     "members that are replaced one by one",
 	{"apps", "replicasets", "delete"}:                          "those of a Deployment that was deleted without them",
 	{"", "events", "patch"}:                                    "an event that repeats itself",

@@ -19,22 +19,21 @@ engine_reachable() {
 	docker version >/dev/null 2>&1
 }
 
+# What engine_install has written and takes away again, also when it is interrupted.
+engine_policy=
+
 # engine_install installs Debian's. The package would start an engine that nobody stops
 # again where there is an init system, unless a policy forbids it.
 engine_install() {
-	local policy=/usr/sbin/policy-rc.d
 	apt-get update -qq
-	if [[ ! -e $policy ]]; then
-		printf '#!/bin/sh\nexit 101\n' >"$policy"
-		chmod 755 "$policy"
-	else
-		policy=
+	if [[ ! -e /usr/sbin/policy-rc.d ]]; then
+		engine_policy=/usr/sbin/policy-rc.d
+		printf '#!/bin/sh\nexit 101\n' >"$engine_policy"
+		chmod 755 "$engine_policy"
 	fi
-	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends docker.io iptables >/dev/null || {
-		rm -f "$policy"
+	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends docker.io iptables >/dev/null ||
 		fail "Debian's container engine was not installed"
-	}
-	rm -f "$policy"
+	rm -f "$engine_policy"
 }
 
 # engine_up sees to it that an engine answers.

@@ -26,7 +26,7 @@ partial=$cache/kind/.partial.$$
 export GOFLAGS='' GOWORK=off GOTOOLCHAIN=local CGO_ENABLED=0
 export KUBECONFIG=$state/kubeconfig
 cd "$root"
-trap 'jobs -p | xargs -r kill; wait; rm -rf --one-file-system "$partial"' EXIT
+trap 'jobs -p | xargs -r kill; wait; rm -rf --one-file-system "$partial" ${engine_policy:+"$engine_policy"}' EXIT
 
 fail() {
 	echo "kind: $*" >&2

@@ -2,13 +2,14 @@ package reconcile
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
-	"maps"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -43,14 +44,16 @@ func CreateIfAbsent(ctx context.Context, c client.Client, obj client.Object) (bo
 // guards: it says first that this is meant. One that is gone is no error; another one of its
 // name stays.
 func Delete(ctx context.Context, c client.Client, obj client.Object) error {
-	allowed := obj.DeepCopyObject().(client.Object)
-	annotations := maps.Clone(obj.GetAnnotations())
-	if annotations == nil {
-		annotations = map[string]string{}
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
+		"uid":         obj.GetUID(),
+		"annotations": map[string]string{v1alpha1.AnnotationAllowDeletion: "true"},
+	}})
+	if err != nil {
+		return err
 	}
-	annotations[v1alpha1.AnnotationAllowDeletion] = "true"
-	allowed.SetAnnotations(annotations)
-	if err := c.Patch(ctx, allowed, client.MergeFrom(obj), client.FieldOwner(v1alpha1.FieldOwner)); err != nil {
+	allowed := obj.DeepCopyObject().(client.Object)
+	err = c.Patch(ctx, allowed, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(v1alpha1.FieldOwner))
+	if err != nil {
 		return client.IgnoreNotFound(err)
 	}
 	return client.IgnoreNotFound(c.Delete(ctx, allowed, client.Preconditions{UID: ptr.To(obj.GetUID())}))

@@ -31,9 +31,12 @@ func (h *Host) abandonVolumes(ctx context.Context, c component.Component) error 
 		if claim.UID == "" || pod.UID == "" || pod.DeletionTimestamp != nil {
 			continue
 		}
-		gone, err := h.nodeGone(ctx, claim)
-		if err != nil {
-			return err
+		gone := false
+		if claim.Status.Phase == corev1.ClaimBound && elsewhere(pod) {
+			var err error
+			if gone, err = h.nodeGone(ctx, claim); err != nil {
+				return err
+			}
 		}
 		why, after := hopeless(claim, pod, gone, h.now())
 		if after > 0 {
@@ -43,7 +46,7 @@ func (h *Host) abandonVolumes(ctx context.Context, c component.Component) error 
 			continue
 		}
 		h.log.Info("Giving up a volume", "namespace", claim.Namespace, "claim", claim.Name, "volume", claim.Spec.VolumeName, "why", why)
-		err = h.client.Delete(ctx, claim, client.Preconditions{UID: &claim.UID, ResourceVersion: &claim.ResourceVersion})
+		err := h.client.Delete(ctx, claim, client.Preconditions{UID: &claim.UID, ResourceVersion: &claim.ResourceVersion})
 		if apierrors.IsConflict(err) {
 			// It is not any more what was looked at.
 			continue
@@ -70,7 +73,7 @@ func hopeless(claim *corev1.PersistentVolumeClaim, pod *corev1.Pod, nodeGone boo
 		why = "its claim is being deleted"
 	case claim.Status.Phase == corev1.ClaimLost:
 		why = "its PersistentVolume is gone"
-	case claim.Status.Phase == corev1.ClaimBound && nodeGone && elsewhere(pod):
+	case claim.Status.Phase == corev1.ClaimBound && nodeGone:
 		why = "it is on a node that is gone"
 	default:
 		return "", 0
@@ -87,15 +90,36 @@ func elsewhere(p *corev1.Pod) bool {
 	})
 }
 
-// nodeGone reports whether the node for which a claim's volume was made does not exist.
+// nodeGone reports whether the volume of a claim can be reached from no machine that there
+// is, and never from another one.
 func (h *Host) nodeGone(ctx context.Context, claim *corev1.PersistentVolumeClaim) (bool, error) {
-	name := claim.Annotations[annotationSelectedNode]
-	if name == "" || claim.Status.Phase != corev1.ClaimBound {
-		return false, nil
+	volume := &corev1.PersistentVolume{}
+	if err := h.live.Get(ctx, client.ObjectKey{Name: claim.Spec.VolumeName}, volume); err != nil {
+		// One that is not there makes the claim Lost.
+		return false, client.IgnoreNotFound(err)
 	}
 	nodes := &corev1.NodeList{}
 	if err := h.live.List(ctx, nodes); err != nil {
 		return false, err
 	}
-	return !slices.ContainsFunc(nodes.Items, func(n corev1.Node) bool { return n.Name == name }), nil
+	return onlyOnLost(volume, nodes.Items), nil
+}
+
+// onlyOnLost reports whether a volume is on the disk of machines none of which is a node
+// any more. One that is bound to a zone is not: the next node there has it again.
+func onlyOnLost(volume *corev1.PersistentVolume, nodes []corev1.Node) bool {
+	affinity := volume.Spec.NodeAffinity
+	if affinity == nil || affinity.Required == nil || len(affinity.Required.NodeSelectorTerms) == 0 {
+		return false
+	}
+	lost := func(r corev1.NodeSelectorRequirement) bool {
+		return r.Key == corev1.LabelHostname && r.Operator == corev1.NodeSelectorOpIn &&
+			!slices.ContainsFunc(nodes, func(n corev1.Node) bool {
+				return slices.Contains(r.Values, n.Labels[corev1.LabelHostname]) || slices.Contains(r.Values, n.Name)
+			})
+	}
+	// A node has to meet one of the terms, and all of what that asks for.
+	return !slices.ContainsFunc(affinity.Required.NodeSelectorTerms, func(t corev1.NodeSelectorTerm) bool {
+		return !slices.ContainsFunc(t.MatchExpressions, lost)
+	})
 }

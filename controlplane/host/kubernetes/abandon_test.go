@@ -22,12 +22,7 @@ func TestHopeless(t *testing.T) {
 		nodeGone bool
 	}
 	lost := func(w *world) { w.claim.Status.Phase = corev1.ClaimLost }
-	nowhere := func(message string) func(w *world) {
-		return func(w *world) {
-			w.nodeGone = true
-			w.pod.Status.Conditions = append(w.pod.Status.Conditions, corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Message: message})
-		}
-	}
+	gone := func(w *world) { w.nodeGone = true }
 	for name, tc := range map[string]struct {
 		change []func(*world)
 		since  time.Duration
@@ -39,11 +34,8 @@ func TestHopeless(t *testing.T) {
 		"SomebodyHasTime":        {change: []func(*world){lost}, since: 4 * time.Minute, why: "its PersistentVolume is gone", after: 6 * time.Minute},
 		"LostButItRuns":          {change: []func(*world){lost, func(w *world) { w.pod.Status.Conditions[0].Status = corev1.ConditionTrue }}, since: time.Hour},
 		"OnlyItsClaimWasDeleted": {change: []func(*world){func(w *world) { w.claim.DeletionTimestamp = &metav1.Time{Time: now} }}, since: time.Hour, why: "its claim is being deleted"},
-		"NeverBound":             {change: []func(*world){func(w *world) { w.claim.Status.Phase = corev1.ClaimPending }, nowhere("volume node affinity conflict")}, since: time.Hour},
-		"ItsNodeIsGone":          {change: []func(*world){nowhere("0/3 nodes are available: 3 node(s) had volume node affinity conflict.")}, since: time.Hour, why: "it is on a node that is gone"},
-		"InTheWordsOf1.37":       {change: []func(*world){nowhere("0/3 nodes are available: 3 node(s) didn't match PersistentVolume's node affinity.")}, since: time.Hour, why: "it is on a node that is gone"},
-		"ItsNodeIsFull":          {change: []func(*world){nowhere("0/3 nodes are available: 3 Insufficient cpu.")}, since: time.Hour},
-		"ItsNodeIsThere":         {change: []func(*world){nowhere("volume node affinity conflict"), func(w *world) { w.nodeGone = false }}, since: time.Hour},
+		"NeverBound":             {change: []func(*world){func(w *world) { w.claim.Status.Phase = corev1.ClaimPending }, gone}, since: time.Hour},
+		"ItsNodeIsGone":          {change: []func(*world){gone}, since: time.Hour, why: "it is on a node that is gone"},
 	} {
 		w := &world{claim: &corev1.PersistentVolumeClaim{}, pod: &corev1.Pod{}}
 		w.claim.Status.Phase = corev1.ClaimBound
@@ -53,6 +45,53 @@ func TestHopeless(t *testing.T) {
 		}
 		if why, after := hopeless(w.claim, w.pod, w.nodeGone, now); why != tc.why || after != tc.after {
 			t.Errorf("%s: %q after %s, want %q after %s", name, why, after, tc.why, tc.after)
+		}
+	}
+}
+
+func TestElsewhere(t *testing.T) {
+	for message, want := range map[string]bool{
+		"0/3 nodes are available: 3 node(s) had volume node affinity conflict.":             true,
+		"0/3 nodes are available: 3 node(s) didn't match PersistentVolume's node affinity.": true,
+		"0/3 nodes are available: 3 Insufficient cpu.":                                      false,
+	} {
+		p := &corev1.Pod{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Message: message}}}}
+		if got := elsewhere(p); got != want {
+			t.Errorf("%q: %v, want %v", message, got, want)
+		}
+	}
+}
+
+func TestOnlyOnLost(t *testing.T) {
+	node := func(name, host, zone string) corev1.Node {
+		return corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelHostname: host, corev1.LabelTopologyZone: zone}}}
+	}
+	nodes := []corev1.Node{node("a", "a", "one"), node("b.example", "b", "one")}
+	in := func(key string, values ...string) corev1.NodeSelectorRequirement {
+		return corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpIn, Values: values}
+	}
+	term := func(all ...corev1.NodeSelectorRequirement) corev1.NodeSelectorTerm {
+		return corev1.NodeSelectorTerm{MatchExpressions: all}
+	}
+	for name, tc := range map[string]struct {
+		terms []corev1.NodeSelectorTerm
+		want  bool
+	}{
+		"Anywhere":           {},
+		"ALostMachine":       {terms: []corev1.NodeSelectorTerm{term(in(corev1.LabelHostname, "c"))}, want: true},
+		"ALostMachineOfZone": {terms: []corev1.NodeSelectorTerm{term(in(corev1.LabelTopologyZone, "one"), in(corev1.LabelHostname, "c"))}, want: true},
+		"AMachineThatIs":     {terms: []corev1.NodeSelectorTerm{term(in(corev1.LabelHostname, "b"))}},
+		"ByTheNodesName":     {terms: []corev1.NodeSelectorTerm{term(in(corev1.LabelHostname, "b.example"))}},
+		"OneOfThemIs":        {terms: []corev1.NodeSelectorTerm{term(in(corev1.LabelHostname, "c")), term(in(corev1.LabelHostname, "a"))}},
+		"AZoneWithoutNodes":  {terms: []corev1.NodeSelectorTerm{term(in(corev1.LabelTopologyZone, "two"))}},
+		"NotALostMachine":    {terms: []corev1.NodeSelectorTerm{term(corev1.NodeSelectorRequirement{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpNotIn, Values: []string{"c"}})}},
+	} {
+		volume := &corev1.PersistentVolume{}
+		if tc.terms != nil {
+			volume.Spec.NodeAffinity = &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{NodeSelectorTerms: tc.terms}}
+		}
+		if got := onlyOnLost(volume, nodes); got != tc.want {
+			t.Errorf("%s: %v, want %v", name, got, tc.want)
 		}
 	}
 }

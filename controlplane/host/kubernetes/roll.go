@@ -82,7 +82,8 @@ func nextPod(pods []corev1.Pod, c component.Component, template string, now time
 			return false
 		}
 		if says, ok := c.Serves[ordinal]; ok {
-			return says
+			// It was asked a while ago: the pod of today may be another one, which starts.
+			return says && started(p, c.Main.Name)
 		}
 		return ready(p)
 	}

@@ -76,6 +76,7 @@ func TestNextPod(t *testing.T) {
 		"ASingleOne":                  {pods: pods{old()}, want: 0, why: "there is no other way"},
 
 		"AllServe":               {pods: pods{old(), old(), old()}, serves: all(true), want: 2, why: "the same as without having asked"},
+		"ItWasAskedBefore":       {pods: pods{old(), old(), starting()}, serves: all(true), want: -1, why: "who has answered is not there any more"},
 		"NobodyWasAsked":         {pods: pods{old(), old(), old()}, serves: all(false), want: -1, why: "nobody may be counted on"},
 		"ADeadMachinesPod":       {pods: pods{current(), old(), old()}, serves: map[int]bool{0: false, 1: true, 2: true}, want: -1, why: "the kubelet's Ready is old: the first does not answer, and another one would be the majority"},
 		"ADeadMachinesOld":       {pods: pods{old(), old(), old()}, serves: map[int]bool{0: false, 1: true, 2: true}, want: 0, why: "it is the only one that does not serve"},

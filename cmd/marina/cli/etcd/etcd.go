@@ -38,7 +38,8 @@ It is for when the data of the members is lost, or must go back to what it was b
 a change of the version: see docs/how-to/operate-etcd.md, which says what to stop first
 and where the folders are. The snapshot is checked, and left as it is. The data is
 written to the folder etcd below --dir, which must be empty or not there, unless
---put-aside makes it etcd.old, in the place of an earlier one.
+--put-aside makes it etcd.old. That must not be there from before: nothing is deleted,
+and nothing is moved before the new data is complete.
 
 The members begin a new cluster with the keys, users and roles of the snapshot. All
 must be given the same --token, another one each time. Revisions are raised by
@@ -62,7 +63,7 @@ func NewRestore() *cobra.Command {
 			}
 			info, err := r.From(args[0])
 			if err != nil {
-				return failure.New("see to it that the snapshot is good and that there is room; what was written so far is in the folder etcd in "+r.Dir+": put it aside when you try again", "%s was not restored: %v", r.Member, err)
+				return failure.New("see to it that the snapshot is good and that there is room for it beside what is in "+r.Dir+", and try again: what is there was not touched", "%s was not restored: %v", r.Member, err)
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s has the data of %s, revision %d, SHA-256 %s\n", r.Member, info.Name, info.Revision, info.SHA256)
 			return err
