@@ -155,21 +155,33 @@ func TestRestoreRefuses(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "before.db")
 	stored(t, path, 1)
-	if err := os.MkdirAll(filepath.Join(dir, "data", "etcd", "member"), 0o700); err != nil {
-		t.Fatal(err)
+	data := filepath.Join(dir, "data", "etcd")
+	kept := filepath.Join(data+".old", "kept")
+	for _, folder := range []string{filepath.Join(data, "member"), kept} {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for name, tc := range map[string]struct {
 		path, member string
+		putAside     bool
 		says         string
 	}{
-		"NoSuchFile":   {filepath.Join(dir, "other.db"), "a", "no such file"},
-		"ThereIsData":  {path, "a", "not empty or could not be read"},
-		"NotOneOfThem": {path, "c", "c is none of the members a=https://a:2380, b=https://b:2380"},
+		"NoSuchFile":       {path: filepath.Join(dir, "other.db"), member: "a", says: "no such file"},
+		"ThereIsData":      {path: path, member: "a", says: "is not empty: put it aside"},
+		"ThereIsOldToo":    {path: path, member: "a", putAside: true, says: "etcd.old is there from before"},
+		"NotOneOfThem":     {path: path, member: "c", says: "c is none of the members a=https://a:2380, b=https://b:2380"},
+		"NoSuchFileAtLast": {path: filepath.Join(dir, "other.db"), member: "a", putAside: true, says: "no such file"},
 	} {
-		r := Restoring{Dir: filepath.Join(dir, "data"), Member: tc.member, Members: []string{"a=https://a:2380", "b=https://b:2380"}, Token: "again"}
+		r := Restoring{Dir: filepath.Join(dir, "data"), PutAside: tc.putAside, Member: tc.member, Members: []string{"a=https://a:2380", "b=https://b:2380"}, Token: "again"}
 		_, err := r.From(tc.path)
 		if err == nil || !strings.Contains(err.Error(), tc.says) {
 			t.Errorf("%s: %v, want %q", name, err, tc.says)
+		}
+		for _, folder := range []string{filepath.Join(data, "member"), kept} {
+			if _, err := os.Stat(folder); err != nil {
+				t.Errorf("%s: what was there: %v", name, err)
+			}
 		}
 	}
 }
