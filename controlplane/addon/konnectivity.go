@@ -48,7 +48,10 @@ func (c checked) agents() *appsv1.Deployment {
 			"--proxy-server-host=" + host,
 			"--proxy-server-port=" + port,
 			"--sync-forever=true",
-			"--sync-interval=1s",
+			// Each attempt leads to any of three servers, and a new one serves some five
+			// seconds after agents can reach it: with one attempt a second, and two agents, one
+			// in twenty found no agent when it began.
+			"--sync-interval=400ms",
 			// When no server answers, all API servers may be waiting for an agent.
 			"--sync-interval-cap=3s",
 			// More than the 30 seconds that servers insist on.
