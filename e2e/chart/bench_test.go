@@ -14,6 +14,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/e2e/harness"
@@ -32,6 +33,11 @@ func BenchmarkFleet(b *testing.B) {
 	s := servers[len(servers)-1]
 	startBuiltIn(b, s)
 	etcd := startEtcd(b, s)
+	// More than the default.
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"spec": {"maxTenants": 300}}`))
+	if err := s.client.Patch(b.Context(), etcd, patch); err != nil {
+		b.Fatal(err)
+	}
 	class := &v1alpha1.HostingClass{ObjectMeta: metav1.ObjectMeta{Name: "fleet"}}
 	class.Spec.EtcdClusters = []string{etcd.Name}
 	class.Spec.Exposure = v1alpha1.ExposureSpec{Type: v1alpha1.ExposureNodePort}
