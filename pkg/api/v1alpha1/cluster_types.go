@@ -29,7 +29,25 @@ type Cluster struct {
 }
 
 // ClusterSpec is what the tenant asks for.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.infrastructureRef) == has(oldSelf.infrastructureRef) && (!has(self.infrastructureRef) || self.infrastructureRef == oldSelf.infrastructureRef)",message="infrastructureRef can be neither changed nor added nor removed: create another cluster",fieldPath=".infrastructureRef"
+// +kubebuilder:validation:XValidation:rule="has(self.infrastructureRef) == has(self.credentialsRef)",message="infrastructureRef and credentialsRef belong together: give both, the Infrastructure and a Secret of this namespace with your clouds.yaml for it; or neither, for nodes that you bring yourself",fieldPath=".credentialsRef"
+// +kubebuilder:validation:XValidation:rule="has(self.infrastructureRef) || !has(self.network) || (!has(self.network.nodeCIDR) && !has(self.network.existing))",message="network.nodeCIDR and network.existing are of clusters whose nodes Marina makes: add infrastructureRef and credentialsRef, or remove them",fieldPath=".network"
+// +kubebuilder:validation:XValidation:rule="!has(self.infrastructureRef) || !has(self.network) || has(self.network.nodeCIDR) || has(self.network.existing) || !has(self.network.podCIDR) || !isCIDR(self.network.podCIDR) || !(cidr(self.network.podCIDR).containsIP(cidr('10.250.0.0/22').ip()) || cidr('10.250.0.0/22').containsIP(cidr(self.network.podCIDR).ip()))",message="podCIDR overlaps 10.250.0.0/22, which nodes get unless you say otherwise: choose another range, or set network.nodeCIDR",fieldPath=".network.podCIDR"
+// +kubebuilder:validation:XValidation:rule="!has(self.infrastructureRef) || !has(self.network) || has(self.network.nodeCIDR) || has(self.network.existing) || !has(self.network.serviceCIDR) || !isCIDR(self.network.serviceCIDR) || !(cidr(self.network.serviceCIDR).containsIP(cidr('10.250.0.0/22').ip()) || cidr('10.250.0.0/22').containsIP(cidr(self.network.serviceCIDR).ip()))",message="serviceCIDR overlaps 10.250.0.0/22, which nodes get unless you say otherwise: choose another range, or set network.nodeCIDR",fieldPath=".network.serviceCIDR"
 type ClusterSpec struct {
+	// InfrastructureRef names the Infrastructure in which Marina makes the nodes. Without
+	// one, nodes are brought by whoever has them. It cannot be changed.
+	// +optional
+	InfrastructureRef *LocalReference `json:"infrastructureRef,omitempty"`
+
+	// CredentialsRef names a Secret in this namespace. Under clouds.yaml it has a cloud
+	// called openstack, with a password or an application credential for the project in
+	// which the nodes are made, and whose quota they count in. The Secret may be replaced,
+	// and another one named, at any time.
+	// +optional
+	CredentialsRef *LocalReference `json:"credentialsRef,omitempty"`
+
 	// HostingClassRef names the HostingClass that tells how the platform hosts
 	// the control plane. It cannot be changed.
 	// +kubebuilder:default={name: default}
@@ -47,10 +65,10 @@ type ClusterSpec struct {
 	// +kubebuilder:default={type: Hosted}
 	ControlPlane ControlPlaneSpec `json:"controlPlane,omitempty"`
 
-	// Network holds the cluster's own address ranges. It cannot be changed.
+	// Network holds the cluster's address ranges. It cannot be changed.
 	// +kubebuilder:default={}
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="network cannot be changed after creation: create another cluster with the ranges that you want"
-	Network NetworkSpec `json:"network,omitempty"`
+	Network TenantNetworkSpec `json:"network,omitempty"`
 
 	// Access tells how the API server is reached.
 	// +optional

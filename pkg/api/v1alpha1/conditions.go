@@ -30,6 +30,18 @@ const (
 	// ConditionUpToDate tells whether every replica runs the version and the
 	// configuration asked for, and if not, what it waits for.
 	ConditionUpToDate = "UpToDate"
+	// ConditionCredentialsValid tells whether an OpenStack lets the credentials in.
+	ConditionCredentialsValid = "CredentialsValid"
+	// ConditionReachable tells whether an OpenStack answers. While it does not, what was
+	// found there before is taken to be so still.
+	ConditionReachable = "Reachable"
+	// ConditionNetworkReady tells whether nodes can have ports in their network. Only
+	// Clusters with an Infrastructure have it.
+	ConditionNetworkReady = "NetworkReady"
+	// ConditionNodePoolsReady tells whether all NodePools of a Cluster have their nodes.
+	ConditionNodePoolsReady = "NodePoolsReady"
+	// ConditionServerReady tells whether the server of a Machine runs.
+	ConditionServerReady = "ServerReady"
 	// ConditionDeleting tells what a deletion waits for.
 	ConditionDeleting = "Deleting"
 )

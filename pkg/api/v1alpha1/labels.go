@@ -20,12 +20,31 @@ const (
 	// HostedControlPlaneFinalizer keeps a HostedControlPlane until its processes
 	// and its EtcdTenant are gone.
 	HostedControlPlaneFinalizer = "marina.dev/hosted-control-plane"
+	// NodeBootstrapFinalizer keeps a NodeBootstrap until its token is revoked.
+	NodeBootstrapFinalizer = "marina.dev/node-bootstrap"
+	// LabelNodeBootstrap is the UID of a NodeBootstrap, on its token in the tenant.
+	LabelNodeBootstrap = "marina.dev/node-bootstrap-uid"
 	// EtcdTenantFinalizer keeps an EtcdTenant until its keys, user and role are
 	// gone from etcd.
 	EtcdTenantFinalizer = "marina.dev/etcd-tenant"
 	// EtcdClusterFinalizer keeps an EtcdCluster until it has no tenants and its
 	// members are stopped.
 	EtcdClusterFinalizer = "marina.dev/etcd-cluster"
+	// ClusterNetworkFinalizer keeps a ClusterNetwork until nothing of it is left in the
+	// cloud.
+	ClusterNetworkFinalizer = "marina.dev/cluster-network"
+	// NodePoolFinalizer keeps a NodePool until it has no Machines and nothing of it is left
+	// in the cloud.
+	NodePoolFinalizer = "marina.dev/node-pool"
+	// MachineFinalizer keeps a Machine until nothing of it is left in the cloud, and
+	// NodeFinalizer until after that its node is gone from the tenant.
+	MachineFinalizer = "marina.dev/machine"
+	NodeFinalizer    = "marina.dev/node"
+
+	// LabelPoolUID links a Machine to its NodePool across namespaces.
+	LabelPoolUID = "marina.dev/pool-uid"
+	// LabelPool is the name of the NodePool, on Machines and on the nodes in the tenant.
+	LabelPool = "marina.dev/pool"
 
 	// AnnotationAllowDeletion, with the value "true", lets an object be deleted that the
 	// policy guarded-deletions.marina.dev guards.

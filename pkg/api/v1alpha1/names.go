@@ -3,10 +3,12 @@ package v1alpha1
 // Fixed names in a management namespace. One Secret holds one key pair, so that
 // each component mounts no more than it needs.
 const (
-	// NameHostedControlPlane is the name of the one HostedControlPlane, and
-	// NameEtcdTenant that of the one EtcdTenant of a management namespace.
+	// NameHostedControlPlane is the name of the one HostedControlPlane of a management
+	// namespace, NameEtcdTenant that of the one EtcdTenant, and NameClusterNetwork that of
+	// the one ClusterNetwork.
 	NameHostedControlPlane = "control-plane"
 	NameEtcdTenant         = "tenant"
+	NameClusterNetwork     = "network"
 
 	// SecretCA signs what clients, nodes and the API server present to each other.
 	SecretCA = "ca"
@@ -30,6 +32,9 @@ const (
 	SecretKonnectivityServer = "konnectivity-server"
 	// SecretEtcdClient is what the API server presents to etcd.
 	SecretEtcdClient = "etcd-client"
+	// SecretOpenStack may hold a clouds.yaml, under CloudsKey. An administrator makes it, for
+	// a Cluster whose own credentials are gone with its namespace.
+	SecretOpenStack = "openstack"
 	// SecretEncryption holds the EncryptionConfiguration for data at rest, under
 	// KeyEncryption.
 	SecretEncryption = "encryption"
@@ -56,8 +61,11 @@ const (
 	KeyProbes = "probes.jsonl"
 	// KeyEgressSelector is a file in ConfigMapKonnectivity.
 	KeyEgressSelector = "egress-selector.yaml"
-	// KeyKubeconfig is the file in ConfigMapKubeconfig and in ConfigMapKonnectivity.
+	// KeyKubeconfig is the file in ConfigMapKubeconfig and in ConfigMapKonnectivity, and a
+	// bootstrap kubeconfig in the Secret of a NodeBootstrap.
 	KeyKubeconfig = "kubeconfig"
+	// KeyKubeletConfiguration is a KubeletConfiguration in the Secret of a NodeBootstrap.
+	KeyKubeletConfiguration = "kubelet.yaml"
 
 	// GroupClusterAdmins is bound to cluster-admin in every tenant. Unlike
 	// system:masters its rights can be taken away.

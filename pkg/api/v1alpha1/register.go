@@ -18,6 +18,11 @@ var schemeBuilder = runtime.NewSchemeBuilder(func(s *runtime.Scheme) error {
 		&EtcdTenant{}, &EtcdTenantList{},
 		&Operation{}, &OperationList{},
 		&HostedControlPlane{}, &HostedControlPlaneList{},
+		&NodeBootstrap{}, &NodeBootstrapList{},
+		&Infrastructure{}, &InfrastructureList{},
+		&ClusterNetwork{}, &ClusterNetworkList{},
+		&NodePool{}, &NodePoolList{},
+		&Machine{}, &MachineList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
