@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -17,8 +18,9 @@ import (
 )
 
 // Kubeconfig issues a kubeconfig for a cluster. It holds all it needs, and
-// kubeconfig.NotAfter tells when it ends. A cluster that has once been ready gets one
-// even while it is degraded, which is when somebody wants to look.
+// kubeconfig.NotAfter tells when it ends. A cluster gets one from the time that an
+// API server has answered and administrators have their rights in it, even if nodes cannot
+// join yet, and also while it is degraded, which is when somebody wants to look.
 //
 // Errors are of package reconcile: KindWait while the cluster is not so far, KindUser
 // for a request that is refused. reader must be able to read the Secrets of the
@@ -32,7 +34,8 @@ func Kubeconfig(ctx context.Context, reader client.Reader, cluster *v1alpha1.Clu
 		return nil, reconcile.UserError("ClusterDeleting", "cluster %s is being deleted: there is nothing to connect to", cluster.Name)
 	}
 	status := cluster.Status
-	if status.ReadySince == nil || status.Namespace == "" || status.Endpoint == "" {
+	answers := status.ReadySince != nil || meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionAddonsReady)
+	if !answers || status.Namespace == "" || status.Endpoint == "" {
 		return nil, reconcile.Wait("ClusterNotReady", "cluster %s is not ready yet: %s", cluster.Name, waitFor(cluster))
 	}
 

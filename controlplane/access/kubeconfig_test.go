@@ -95,6 +95,22 @@ func TestKubeconfigTrustsAllOfTheCAs(t *testing.T) {
 	}
 }
 
+// TestKubeconfigBeforeNodesCanJoin: administrators have their rights some seconds before a
+// controller-manager leads, and a new cluster is theirs from then on.
+func TestKubeconfigBeforeNodesCanJoin(t *testing.T) {
+	ca := newCA(t, 0)
+	reader := fake.NewClientBuilder().WithObjects(caSecret(pki.SecretData(ca, ca.CertPEM))).Build()
+	cluster := readyCluster()
+	cluster.Status.Phase, cluster.Status.ReadySince = v1alpha1.ClusterCreating, nil
+	for _, status := range []metav1.ConditionStatus{metav1.ConditionFalse, metav1.ConditionUnknown, metav1.ConditionTrue} {
+		cluster.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionAddonsReady, Status: status}}
+		config, err := Kubeconfig(context.Background(), reader, cluster, Request{TTL: day}, day0)
+		if issued := config != nil; issued != (status == metav1.ConditionTrue) {
+			t.Errorf("AddonsReady %s: issued %v, %v", status, issued, err)
+		}
+	}
+}
+
 func TestKubeconfigWithoutCABundle(t *testing.T) {
 	ca := newCA(t, 0)
 	reader := fake.NewClientBuilder().WithObjects(caSecret(pki.SecretData(ca, nil))).Build()

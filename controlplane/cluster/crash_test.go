@@ -42,39 +42,49 @@ func TestAKilledMarinaLosesAndRepeatsNoAction(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			run := func(t testing.TB, crashAt int, lost, behind bool) (writes int) {
+			killAnywhere(t, func(t testing.TB) *world {
 				w := newWorld(t)
 				w.create()
 				if name != "create" {
 					w.settle()
 				}
-				w.writes, w.crashAt, w.lost, w.behind = 0, crashAt, lost, behind
-				tc.begin(w)
-				w.settle()
-				if diff := cmp.Diff(tc.want, w.history()); diff != "" {
-					t.Errorf("history (-want +got):\n%s", diff)
-				}
-				c := &v1alpha1.Cluster{}
-				switch err := w.api.Get(context.Background(), shop, c); {
-				case tc.gone && !apierrors.IsNotFound(err):
-					t.Errorf("the cluster is still there: %v", err)
-				case !tc.gone && (err != nil || c.Status.Phase != v1alpha1.ClusterActive || c.Status.Operation != ""):
-					t.Errorf("the cluster is %q, operation %q (%v)", c.Status.Phase, c.Status.Operation, err)
-				}
-				return w.writes
-			}
-			writes := run(t, 0, false, false)
-			if writes < 3 {
-				t.Fatalf("%d writes: the test looks at nothing", writes)
-			}
-			for crashAt := 1; crashAt <= writes; crashAt++ {
-				for _, lost := range []bool{false, true} {
-					t.Run(fmt.Sprintf("write %d of %d, done %t", crashAt, writes, lost), func(t *testing.T) {
-						run(t, crashAt, lost, false)
-						run(t, crashAt, lost, true)
-					})
-				}
-			}
+				return w
+			}, tc.begin, tc.want, tc.gone)
 		})
+	}
+}
+
+// killAnywhere kills Marina before and after each write from the beginning of an action
+// until nothing is written any more.
+func killAnywhere(t *testing.T, newWorld func(testing.TB) *world, begin func(*world), want []string, gone bool) {
+	t.Helper()
+	run := func(t testing.TB, crashAt int, lost, behind bool) (writes int) {
+		w := newWorld(t)
+		w.writes, w.crashAt, w.lost, w.behind = 0, crashAt, lost, behind
+		begin(w)
+		w.settle()
+		if diff := cmp.Diff(want, w.history()); diff != "" {
+			t.Errorf("history (-want +got):\n%s", diff)
+		}
+		c := &v1alpha1.Cluster{}
+		switch err := w.api.Get(context.Background(), shop, c); {
+		case gone && !apierrors.IsNotFound(err):
+			t.Errorf("the cluster is still there: %v", err)
+		case !gone && (err != nil || c.Status.Phase != v1alpha1.ClusterActive || c.Status.Operation != ""):
+			t.Errorf("the cluster is %q, operation %q (%v)", c.Status.Phase, c.Status.Operation, err)
+		}
+		return w.writes
+	}
+	writes := run(t, 0, false, false)
+	if writes < 3 {
+		t.Fatalf("%d writes: the test looks at nothing", writes)
+	}
+	for crashAt := 1; crashAt <= writes; crashAt++ {
+		for _, lost := range []bool{false, true} {
+			t.Run(fmt.Sprintf("write %d of %d, done %t", crashAt, writes, lost), func(t *testing.T) {
+				run(t, crashAt, lost, false)
+				run(t, crashAt, lost, true)
+			})
+		}
 	}
 }

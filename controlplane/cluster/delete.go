@@ -18,9 +18,13 @@ import (
 
 // delete takes a Cluster down, from whatever phase it is in:
 //
-//  1. deleteControlPlane: and wait until nothing of it runs or is stored
-//  2. deleteNamespace: and with it certificates and configuration
-//  3. the finalizer
+//  1. giveCredentials: those that the Cluster names now, by which all else is deleted
+//  2. deletePools: and wait until their nodes are emptied and gone. The control plane still
+//     runs, so that what is in the way can be deleted by what made it
+//  3. deleteNetwork: and wait until nothing of it is left in the cloud
+//  4. deleteControlPlane: and wait until nothing of it runs or is stored
+//  5. deleteNamespace: and with it certificates and configuration
+//  6. the finalizer
 func (r *Reconciler) delete(ctx context.Context, s *scope, before *v1alpha1.Cluster) (ctrl.Result, error) {
 	if !controllerutil.ContainsFinalizer(s.cluster, v1alpha1.ClusterFinalizer) {
 		return ctrl.Result{}, nil
@@ -31,6 +35,9 @@ func (r *Reconciler) delete(ctx context.Context, s *scope, before *v1alpha1.Clus
 	// What cannot be recorded must not keep anybody from deleting.
 	recordErr := forgivable(r.operate(ctx, s))
 	err := reconcile.Run(ctx, s, []reconcile.Step[*scope]{
+		{Name: "give credentials", Run: r.giveCredentials},
+		{Name: "delete node pools", Run: r.deletePools},
+		{Name: "delete network", Run: r.deleteNetwork},
 		{Name: "delete control plane", Run: r.deleteControlPlane},
 		{Name: "delete namespace", Run: r.deleteNamespace},
 	})

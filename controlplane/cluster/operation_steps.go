@@ -29,12 +29,12 @@ type step struct {
 func stepsOf(op *v1alpha1.Operation, s situation) []step {
 	switch op.Spec.Type {
 	case v1alpha1.OperationCreate:
-		return []step{
+		return append([]step{
 			s.condition("Place in etcd", v1alpha1.ConditionEtcdReady),
 			s.condition("Certificates", v1alpha1.ConditionCertificatesValid),
 			s.condition("Control plane", v1alpha1.ConditionControlPlaneReady),
 			s.condition("Inside the cluster", v1alpha1.ConditionAddonsReady),
-		}
+		}, s.networkMade()...)
 	case v1alpha1.OperationUpdate:
 		return []step{
 			{name: "Spec taken up", done: s.takenUp(op), message: "the spec has not been taken up"},
@@ -55,10 +55,10 @@ func stepsOf(op *v1alpha1.Operation, s situation) []step {
 	case v1alpha1.OperationRenewCertificates:
 		return nil
 	default: // Delete
-		return []step{
+		return append(append(s.poolsGone(), s.networkGone()...), []step{
 			{name: "Control plane", done: s.hcp == nil, message: "the control plane is still there"},
 			{name: "Namespace", message: "the management namespace is still there"},
-		}
+		}...)
 	}
 }
 
@@ -139,7 +139,7 @@ func (s situation) done(op *v1alpha1.Operation) bool {
 func (s situation) takenUp(op *v1alpha1.Operation) bool {
 	accepted := s.cluster.Status.Accepted
 	return accepted != nil && accepted.Generation >= op.Status.Generation && s.hcp != nil &&
-		slices.Equal(s.hcp.Spec.CertSANs, s.cluster.Spec.Access.CertSANs)
+		slices.Equal(s.hcp.Spec.CertSANs, s.cluster.Spec.Access.CertSANs) && networkAsAsked(s.cluster, s.network)
 }
 
 // rotated reports whether all certificates are younger than the Operation.

@@ -17,6 +17,10 @@ type situation struct {
 	cluster *v1alpha1.Cluster
 	// hcp is the control plane, nil without one.
 	hcp *v1alpha1.HostedControlPlane
+	// network is that of the nodes, nil without one.
+	network *v1alpha1.ClusterNetwork
+	// pools are the NodePools.
+	pools []v1alpha1.NodePool
 	// refused is why a person has to change the spec, or what it names; nil if nothing
 	// is wrong with it.
 	refused error
@@ -117,6 +121,8 @@ func (s situation) wanted() *wish {
 	switch {
 	case c.DeletionTimestamp != nil:
 		return &wish{kind: v1alpha1.OperationDelete, generation: c.Generation}
+	case s.awaitsPool() != nil:
+		return nil
 	case !s.beenReady():
 		return &wish{kind: v1alpha1.OperationCreate, generation: c.Generation}
 	case s.changesVersion() && !s.stopped():
@@ -129,7 +135,7 @@ func (s situation) wanted() *wish {
 }
 
 func (s situation) beenReady() bool {
-	return s.cluster.Status.ReadySince != nil || s.hcp != nil && controlPlaneError(s.hcp) == nil
+	return s.cluster.Status.ReadySince != nil || s.hcp != nil && controlPlaneError(s.hcp) == nil && networkError(s.cluster, s.network) == nil
 }
 
 // changesVersion reports whether the control plane runs, or is about to run, another

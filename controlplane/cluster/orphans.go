@@ -30,6 +30,8 @@ func (r *Reconciler) collectOrphans(ctx context.Context, key types.NamespacedNam
 		s := &scope{cluster: &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{
 			Namespace: key.Namespace, Name: key.Name, UID: types.UID(namespace.Labels[v1alpha1.LabelClusterUID]),
 		}}}
+		// Nobody knows any more whether it had one.
+		s.cluster.Spec.InfrastructureRef = &v1alpha1.LocalReference{}
 		if s.cluster.UID == keep || NamespaceName(s.cluster) != namespace.Name {
 			continue
 		}
@@ -37,6 +39,7 @@ func (r *Reconciler) collectOrphans(ctx context.Context, key types.NamespacedNam
 			return err
 		}
 		err := reconcile.Run(ctx, s, []reconcile.Step[*scope]{
+			{Name: "delete network", Run: r.deleteNetwork},
 			{Name: "delete control plane", Run: r.deleteControlPlane},
 			{Name: "delete namespace", Run: r.deleteNamespace},
 		})

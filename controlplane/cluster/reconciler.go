@@ -40,6 +40,10 @@ type scope struct {
 
 	// hcp is the control plane as it was found at the start, nil without one.
 	hcp *v1alpha1.HostedControlPlane
+	// network is that of the nodes, nil without one.
+	network *v1alpha1.ClusterNetwork
+	// pools are the NodePools, by name.
+	pools []v1alpha1.NodePool
 	// operations are those of the Cluster as they were found, the oldest first.
 	operations []*v1alpha1.Operation
 	// history is that with those of earlier Clusters of the name.
@@ -53,7 +57,7 @@ type scope struct {
 
 // situation is what Operations are decided by.
 func (s *scope) situation(now time.Time) situation {
-	return situation{cluster: s.cluster, hcp: s.hcp, refused: s.refused, operations: s.operations, now: now}
+	return situation{cluster: s.cluster, hcp: s.hcp, network: s.network, pools: s.pools, refused: s.refused, operations: s.operations, now: now}
 }
 
 // Reconcile brings one Cluster closer to its spec:
@@ -62,9 +66,11 @@ func (s *scope) situation(now time.Time) situation {
 //  2. accept: the release and the class that it names exist
 //  3. operate: which Operation runs, and how far it is
 //  4. namespace: its management namespace
-//  5. controlPlane: the HostedControlPlane in it, as the spec and the Operation say
+//  5. network: the ClusterNetwork in it, of a Cluster with an Infrastructure
+//  6. controlPlane: the HostedControlPlane in it, as the spec and the Operation say
 //
-// Status follows from what was observed. A deleted one goes the other way.
+// Of one with an Infrastructure nothing of 4 to 6 is made before it has a NodePool. Status
+// follows from what was observed. A deleted one goes the other way.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	cluster := &v1alpha1.Cluster{}
 	if err := r.Client.Get(ctx, req.NamespacedName, cluster); apierrors.IsNotFound(err) {
@@ -100,6 +106,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		{Name: "accept", Run: r.accept},
 		{Name: "operate", Run: r.operate},
 		{Name: "namespace", Run: r.ensureNamespace},
+		{Name: "network", Run: r.ensureNetwork},
 		{Name: "control plane", Run: r.ensureControlPlane},
 	})
 	if errors.Is(err, errHistoryBehind) {
@@ -126,10 +133,13 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("cluster").
 		For(&v1alpha1.Cluster{}).
 		Watches(&v1alpha1.HostedControlPlane{}, handler.EnqueueRequestsFromMapFunc(byLabels)).
+		Watches(&v1alpha1.ClusterNetwork{}, handler.EnqueueRequestsFromMapFunc(byLabels)).
+		Watches(&v1alpha1.NodePool{}, handler.EnqueueRequestsFromMapFunc(toCluster)).
 		Watches(&v1alpha1.Operation{}, handler.EnqueueRequestsFromMapFunc(toTarget), builder.WithPredicates(unfinished)).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(byLabels)).
 		Watches(&v1alpha1.KubernetesRelease{}, handler.EnqueueRequestsFromMapFunc(r.waiting)).
 		Watches(&v1alpha1.HostingClass{}, handler.EnqueueRequestsFromMapFunc(r.waiting)).
+		Watches(&v1alpha1.Infrastructure{}, handler.EnqueueRequestsFromMapFunc(r.inInfrastructure), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 8}).
 		Complete(r)
 }
@@ -162,6 +172,18 @@ var unfinished = predicate.NewPredicateFuncs(func(object client.Object) bool {
 // waiting are the Clusters that may have waited for a release or a class. Both
 // change a few times a year, so that listing all Clusters costs nothing.
 func (r *Reconciler) waiting(ctx context.Context, _ client.Object) []ctrlreconcile.Request {
+	return r.those(ctx, func(*v1alpha1.Cluster) bool { return true })
+}
+
+// inInfrastructure are the Clusters whose nodes are in an Infrastructure, which changes as
+// seldom.
+func (r *Reconciler) inInfrastructure(ctx context.Context, object client.Object) []ctrlreconcile.Request {
+	return r.those(ctx, func(c *v1alpha1.Cluster) bool {
+		return c.Spec.InfrastructureRef != nil && c.Spec.InfrastructureRef.Name == object.GetName()
+	})
+}
+
+func (r *Reconciler) those(ctx context.Context, concerned func(*v1alpha1.Cluster) bool) []ctrlreconcile.Request {
 	list := &v1alpha1.ClusterList{}
 	if err := r.Client.List(ctx, list); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "listing clusters")
@@ -169,7 +191,9 @@ func (r *Reconciler) waiting(ctx context.Context, _ client.Object) []ctrlreconci
 	}
 	var requests []ctrlreconcile.Request
 	for i := range list.Items {
-		requests = append(requests, ctrlreconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+		if concerned(&list.Items[i]) {
+			requests = append(requests, ctrlreconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+		}
 	}
 	return requests
 }

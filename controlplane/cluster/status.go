@@ -17,7 +17,7 @@ import (
 type facts struct {
 	// Deleting: the Cluster has been deleted.
 	Deleting bool
-	// Refused: a person has to change the spec or what it names.
+	// Refused: a person has to change the spec, what it names, or what a network lacks.
 	Refused bool
 	// HasControlPlane: there is a HostedControlPlane.
 	HasControlPlane bool
@@ -69,7 +69,7 @@ func (r *Reconciler) writeStatus(s *scope, before *v1alpha1.Cluster, err error) 
 	generation := cluster.Generation
 	status.ObservedGeneration = generation
 
-	ready := cmp.Or(s.refused, err)
+	ready := cmp.Or(s.refused, err, s.situation(time.Time{}).awaitsPool())
 	if ready == nil {
 		ready = reconcile.Wait("Creating", "the control plane is being created")
 	}
@@ -88,6 +88,8 @@ func (r *Reconciler) writeStatus(s *scope, before *v1alpha1.Cluster, err error) 
 		ready = controlPlaneError(hcp)
 		status.Endpoint, status.Version = hcp.Status.Endpoint, hcp.Status.Version
 	}
+	ready = s.withNetwork(ready)
+	s.showPools()
 	deleting := cluster.DeletionTimestamp != nil
 	if !deleting {
 		meta.SetStatusCondition(&status.Conditions, s.specAccepted(err))
@@ -135,7 +137,7 @@ func (s *scope) facts(ready bool) facts {
 	at, running := s.situation(time.Time{}), s.running
 	return facts{
 		Deleting:        s.cluster.DeletionTimestamp != nil,
-		Refused:         s.refused != nil,
+		Refused:         s.refused != nil || networkFailed(s.network),
 		HasControlPlane: s.hcp != nil,
 		BeenReady:       s.cluster.Status.ReadySince != nil,
 		Ready:           ready,

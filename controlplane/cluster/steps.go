@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -22,8 +23,8 @@ func NamespaceName(cluster *v1alpha1.Cluster) string {
 	return fmt.Sprintf("marina-%s-%.8s", cluster.Name, cluster.UID)
 }
 
-// observe finds the control plane and the history, which status is about whatever the
-// steps come to.
+// observe finds the control plane, the network, the pools and the history, which status is about
+// whatever the steps come to.
 func (r *Reconciler) observe(ctx context.Context, from client.Reader, s *scope) error {
 	operations, err := r.operationsOf(ctx, client.ObjectKeyFromObject(s.cluster))
 	if err != nil {
@@ -40,7 +41,13 @@ func (r *Reconciler) observe(ctx context.Context, from client.Reader, s *scope) 
 	if err == nil {
 		s.hcp = hcp
 	}
-	return client.IgnoreNotFound(err)
+	if client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	if err := r.observePools(ctx, from, s); err != nil {
+		return err
+	}
+	return s.observeNetwork(ctx, from)
 }
 
 // accept finds out whether the spec can be taken up. What a person has to change stops
@@ -110,7 +117,7 @@ func (r *Reconciler) checkSpec(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.class = class
-	return nil
+	return r.checkInfrastructure(ctx, s.cluster)
 }
 
 // operate decides which Operation runs and writes down how far it is, before anything
@@ -149,8 +156,11 @@ func (s *scope) held() bool {
 	}
 }
 
-// nothingToKeep reports whether the spec is refused before anything was made.
-func (s *scope) nothingToKeep() bool { return s.hcp == nil && s.refused != nil }
+// nothingToKeep reports whether nothing was made yet, and nothing is to be made: the spec is
+// refused, or the Cluster has no NodePool.
+func (s *scope) nothingToKeep() bool {
+	return s.hcp == nil && (s.refused != nil || s.situation(time.Time{}).awaitsPool() != nil)
+}
 
 // ensureNamespace makes the management namespace, in which users have no rights.
 func (r *Reconciler) ensureNamespace(ctx context.Context, s *scope) error {
@@ -208,7 +218,7 @@ func desiredControlPlane(cluster *v1alpha1.Cluster, class *v1alpha1.HostingClass
 		Spec: v1alpha1.HostedControlPlaneSpec{
 			ClusterRef: v1alpha1.ClusterReference{Namespace: cluster.Namespace, Name: cluster.Name, UID: cluster.UID},
 			Version:    cluster.Spec.Version,
-			Network:    cluster.Spec.Network,
+			Network:    cluster.Spec.Network.NetworkSpec,
 			CertSANs:   cluster.Spec.Access.CertSANs,
 		},
 	}

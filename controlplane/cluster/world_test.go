@@ -35,6 +35,10 @@ type world struct {
 	now             time.Time
 	// due is when certificates fell due and were renewed.
 	due *metav1.Time
+	// cloud is what a cloud has to say to the network of a Cluster.
+	cloud metav1.Condition
+	// pool is what a NodePool has to say of itself; Active if it is empty.
+	pool v1alpha1.NodePoolStatus
 
 	// behind makes reads as late as those of a cache: the first one after a write finds
 	// what the one before it did.
@@ -81,7 +85,7 @@ func newWorld(t testing.TB) *world {
 	}
 	w := &world{TB: t, now: noon}
 	w.api = fake.NewClientBuilder().WithScheme(scheme).
-		WithStatusSubresource(&v1alpha1.Cluster{}, &v1alpha1.Operation{}, &v1alpha1.HostedControlPlane{}).
+		WithStatusSubresource(&v1alpha1.Cluster{}, &v1alpha1.Operation{}, &v1alpha1.HostedControlPlane{}, &v1alpha1.ClusterNetwork{}, &v1alpha1.Infrastructure{}, &v1alpha1.NodePool{}).
 		WithIndex(&v1alpha1.Operation{}, indexTarget, targetOf).
 		WithObjects(
 			&v1alpha1.KubernetesRelease{ObjectMeta: metav1.ObjectMeta{Name: oldVersion}},
@@ -162,7 +166,7 @@ func (w *world) settle() {
 		} else if err != nil && (!w.behind || !apierrors.IsConflict(err)) {
 			w.Fatal(err)
 		}
-		if quiet++; w.writes != before || w.controlPlane() {
+		if quiet++; w.writes != before || w.controlPlane() || w.nodeNetwork() || w.nodePools() {
 			quiet = 0
 		}
 		if w.writes > 500 {
@@ -257,7 +261,7 @@ func (w *world) history() (found []string) {
 			w.Errorf("operation %s has the times %v and %v", o.Name, o.Status.StartedAt, o.Status.FinishedAt)
 		}
 	}
-	for _, what := range []string{"Create Succeeded 4/4", "Update Succeeded 2/2", "Upgrade Succeeded 3/3", "Restart Succeeded 3/3", "Resync Succeeded 1/1", "RotateCertificates Succeeded 2/2", "RenewCertificates Succeeded ", "Delete Succeeded 2/2"} {
+	for _, what := range []string{"Create Succeeded 4/4", "Create Succeeded 5/5", "Update Succeeded 2/2", "Upgrade Succeeded 3/3", "Restart Succeeded 3/3", "Resync Succeeded 1/1", "RotateCertificates Succeeded 2/2", "RenewCertificates Succeeded ", "Delete Succeeded 2/2", "Delete Succeeded 4/4"} {
 		if all[what] > 0 {
 			found = append(found, fmt.Sprintf("%d %s", all[what], what))
 			delete(all, what)

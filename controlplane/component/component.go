@@ -98,6 +98,10 @@ type Component struct {
 	// words: what a host knows may be old when a machine has died. For the others the
 	// host's word counts. It is an observation too, for hosts that look through others.
 	Serves map[int]bool `json:"-"`
+	// Refusing are ordinals that run but turn away whoever comes anew, until they are
+	// started anew themselves: they may be what another one that was replaced waits for.
+	// It is an observation, for the same hosts.
+	Refusing []int `json:"-"`
 	// Expendable are ordinals that do not run, and whose data all others have: where their
 	// volume will not come back, they may begin with nothing. It is an observation.
 	Expendable []int `json:"-"`

@@ -67,6 +67,8 @@ type EtcdInputs struct {
 	Leaders []int
 	// Serves tells by ordinal who is healthy, as far as asked.
 	Serves map[int]bool
+	// Refusing are the ordinals of members that turn us away for a certificate.
+	Refusing []int
 	// Expendable are the ordinals of members that may be given up.
 	Expendable []int
 	// Addresses of the members.
@@ -96,7 +98,7 @@ func Etcd(in EtcdInputs) Component {
 		Replicas:  EtcdReplicas,
 		Start:     StartParallel,
 		RollLast:  in.Leaders,
-		Serves:    in.Serves, Expendable: in.Expendable,
+		Serves:    in.Serves, Refusing: in.Refusing, Expendable: in.Expendable,
 		Begun:    in.Formed,
 		Data:     true,
 		DataSize: etcdStorage(in.Spec), StorageClass: in.Spec.StorageClass,

@@ -115,13 +115,13 @@ func (r *ClusterReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 		steps = r.external()
 	}
 	specErr := reconcile.Run(ctx, s, steps.spec)
-	if overtaken(specErr) {
-		return again(), nil
+	if reconcile.Overtaken(specErr) {
+		return reconcile.Again(), nil
 	}
 	serveErr := reconcile.Run(ctx, s, steps.serve)
 	careErr := reconcile.Run(ctx, s, steps.care)
-	if overtaken(careErr) {
-		return again(), nil
+	if reconcile.Overtaken(careErr) {
+		return reconcile.Again(), nil
 	}
 	if s.members.Ready <= s.members.Replicas/2 && s.members.Unknown > 0 && reconcile.IsTrue(cluster.Status.Conditions, v1alpha1.ConditionReady) {
 		// Just after a start: the members that run have not been asked yet. The host
@@ -202,7 +202,5 @@ func renewing(result ctrl.Result, renewAt, now time.Time) ctrl.Result {
 
 // ensureFinalizer comes first: nothing is made for an object that could vanish.
 func (r *ClusterReconciler) ensureFinalizer(ctx context.Context, s *clusterScope) error {
-	return setFinalizer(ctx, r.Client, s.cluster, s.before, func(obj client.Object) bool {
-		return controllerutil.AddFinalizer(obj, v1alpha1.EtcdClusterFinalizer)
-	})
+	return reconcile.SetFinalizer(ctx, r.Client, s.cluster, s.before, controllerutil.AddFinalizer, v1alpha1.EtcdClusterFinalizer)
 }

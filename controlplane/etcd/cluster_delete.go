@@ -37,11 +37,9 @@ func (r *ClusterReconciler) delete(ctx context.Context, s *clusterScope) (ctrl.R
 		{Name: "secrets", Run: r.deleteSecrets},
 	})
 	if err == nil {
-		err := setFinalizer(ctx, r.Client, s.cluster, s.before, func(obj client.Object) bool {
-			return controllerutil.RemoveFinalizer(obj, v1alpha1.EtcdClusterFinalizer)
-		})
-		if overtaken(err) {
-			return again(), nil
+		err := reconcile.SetFinalizer(ctx, r.Client, s.cluster, s.before, controllerutil.RemoveFinalizer, v1alpha1.EtcdClusterFinalizer)
+		if reconcile.Overtaken(err) {
+			return reconcile.Again(), nil
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}

@@ -37,6 +37,7 @@ func (r *ClusterReconciler) apply(ctx context.Context, s *clusterScope) error {
 		Absent:     s.absent(),
 		Leaders:    s.leaders(),
 		Serves:     s.serves(),
+		Refusing:   s.refusing(),
 		Expendable: s.expendable(),
 		Addresses:  s.addresses,
 		CAHash:     s.caHash[component.EtcdSecretCA],

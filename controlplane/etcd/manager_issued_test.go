@@ -15,7 +15,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -30,25 +29,7 @@ import (
 func TestManagerWithCertManager(t *testing.T) {
 	api, mgr := startAPI(t)
 	ctx := context.Background()
-	for _, name := range []string{"marina-system", "marina-one"} {
-		if err := api.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	members, err := newRunner(api)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(members.stop)
-	startControllers(t, mgr, members)
-	step := func(what string, so func() error) {
-		t.Helper()
-		started := time.Now()
-		if err := eventually(so); err != nil {
-			t.Fatalf("%s: %v\n%s", what, err, members.logs())
-		}
-		t.Logf("%s: after %s", what, time.Since(started).Round(10*time.Millisecond))
-	}
+	members, step := runMembers(t, api, mgr, "marina-one")
 
 	etcd, one := newCluster(), newTenant("one")
 	byPlatform(etcd)

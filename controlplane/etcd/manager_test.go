@@ -3,7 +3,6 @@ package etcd
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -23,10 +22,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/apitest"
 )
 
 func conditionsOf(obj client.Object) *[]metav1.Condition {
@@ -36,26 +35,13 @@ func conditionsOf(obj client.Object) *[]metav1.Condition {
 	return &obj.(*v1alpha1.EtcdTenant).Status.Conditions
 }
 
-// apiServerBinary is the API server of the test below.
-const apiServerBinary = "../../bin/kubernetes/v1.37.1/kube-apiserver"
-
 // TestManager runs both reconcilers as the product does, against a real API
 // server: with the CRDs, with caches limited to our label, and woken by nothing but
 // events. No step of it may need a second push.
 func TestManager(t *testing.T) {
 	api, mgr := startAPI(t)
 	ctx := context.Background()
-	for _, name := range []string{"marina-system", "marina-one", "marina-two"} {
-		if err := api.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	members, err := newRunner(api)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(members.stop)
-	startControllers(t, mgr, members)
+	_, step := runMembers(t, api, mgr, "marina-one", "marina-two")
 
 	one, two := newTenant("one"), newTenant("two")
 	etcd := newCluster()
@@ -66,14 +52,6 @@ func TestManager(t *testing.T) {
 		}
 	}
 	at := client.ObjectKeyFromObject
-	step := func(what string, so func() error) {
-		t.Helper()
-		started := time.Now()
-		if err := eventually(so); err != nil {
-			t.Fatalf("%s: %v\n%s", what, err, members.logs())
-		}
-		t.Logf("%s: after %s", what, time.Since(started).Round(10*time.Millisecond))
-	}
 
 	step("a tenant that came before its EtcdCluster is ready", func() error {
 		if err := api.Get(ctx, at(one), one); err != nil {
@@ -159,19 +137,12 @@ func TestManager(t *testing.T) {
 // startAPI starts an API server with our CRDs, and makes a manager for it.
 func startAPI(t testing.TB) (client.Client, ctrl.Manager) {
 	t.Helper()
-	if _, err := os.Stat(apiServerBinary); err != nil {
-		t.Fatalf("this test needs kube-apiserver: run 'make kubernetes-1.37' (hack/build.sh kubernetes 1.37): %v", err)
-	}
 	ctrl.SetLogger(logr.Discard())
-	env := &envtest.Environment{
-		CRDDirectoryPaths:        []string{filepath.Join("..", "..", "manifests", "crds")},
-		ErrorIfCRDPathMissing:    true,
-		UseExistingCluster:       new(bool), // whatever the environment says
-		ControlPlaneStartTimeout: 2 * time.Minute,
-		ControlPlaneStopTimeout:  time.Minute,
+	env, err := apitest.Environment(apitest.Newest)
+	if err != nil {
+		t.Fatal(err)
 	}
-	env.ControlPlane.GetAPIServer().Path = apiServerBinary
-	env.ControlPlane.Etcd = &envtest.Etcd{Path: etcdBinary}
+	env.CRDDirectoryPaths, env.ErrorIfCRDPathMissing = []string{filepath.Join("..", "..", "manifests", "crds")}, true
 	management, err := env.Start()
 	t.Cleanup(func() { _ = env.Stop() })
 	if err != nil {
@@ -200,6 +171,31 @@ func startAPI(t testing.TB) (client.Client, ctrl.Manager) {
 		t.Fatal(err)
 	}
 	return api, mgr
+}
+
+// runMembers starts both reconcilers, with members on this machine, in a management
+// cluster that has the namespaces. What it returns as step waits for something with a name.
+func runMembers(t testing.TB, api client.Client, mgr ctrl.Manager, namespaces ...string) (members *runner, step func(what string, so func() error)) {
+	t.Helper()
+	for _, name := range append([]string{"marina-system"}, namespaces...) {
+		if err := api.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	members, err := newRunner(api)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(members.stop)
+	startControllers(t, mgr, members)
+	return members, func(what string, so func() error) {
+		t.Helper()
+		started := time.Now()
+		if err := eventually(so); err != nil {
+			t.Fatalf("%s: %v\n%s", what, err, members.logs())
+		}
+		t.Logf("%s: after %s", what, time.Since(started).Round(10*time.Millisecond))
+	}
 }
 
 // startControllers starts both reconcilers, until the test ends.

@@ -82,15 +82,34 @@ func (s *clusterScope) votes(ordinal int) bool {
 
 // serves tells the host who may be counted on when another one is replaced. Nobody may
 // where the members do not agree on who they are, or were not asked.
+//
+// Of one that turns us away for a certificate the host knows more: it runs, and whether it
+// has a leader it tells those who need no certificate. It may have read a CA that has
+// expired since, and then only replacing it helps.
 func (s *clusterScope) serves() map[int]bool {
 	serves := map[int]bool{}
 	for i := range component.EtcdReplicas {
 		asked := s.survey == nil || s.everybody || slices.Contains(s.members.ReadyOrdinals, i)
-		if asked {
+		if asked && !s.refuses(i) {
 			serves[i] = s.votes(i) && s.survey.known != nil
 		}
 	}
 	return serves
+}
+
+// refuses reports whether a member runs but turns us away.
+func (s *clusterScope) refuses(ordinal int) bool {
+	return s.survey != nil && ordinal < len(s.survey.asked) && s.survey.asked[ordinal].Refusal != nil
+}
+
+// refusing are the ordinals of members that do.
+func (s *clusterScope) refusing() (ordinals []int) {
+	for i := range component.EtcdReplicas {
+		if s.refuses(i) {
+			ordinals = append(ordinals, i)
+		}
+	}
+	return ordinals
 }
 
 // leaders are the ordinals of those that lead, as far as known.

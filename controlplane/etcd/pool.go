@@ -88,8 +88,8 @@ func (p *Pool) Close() {
 	p.admins = nil
 }
 
-// dial makes a client that connects when it is used.
-func dial(c Connection, options ...grpc.DialOption) (*clientv3.Client, error) {
+// tls is what to present and whom to trust.
+func (c Connection) tls() (*tls.Config, error) {
 	pair, err := tls.X509KeyPair(c.Pair.CertPEM, c.Pair.KeyPEM)
 	if err != nil {
 		// The error of crypto/tls tells what is wrong with the pair and shows none of it.
@@ -99,9 +99,18 @@ func dial(c Connection, options ...grpc.DialOption) (*clientv3.Client, error) {
 	if !roots.AppendCertsFromPEM(c.CA) {
 		return nil, errors.New("the CA is no certificate")
 	}
+	return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair}, RootCAs: roots}, nil
+}
+
+// dial makes a client that connects when it is used.
+func dial(c Connection, options ...grpc.DialOption) (*clientv3.Client, error) {
+	config, err := c.tls()
+	if err != nil {
+		return nil, err
+	}
 	return clientv3.New(clientv3.Config{
 		Endpoints: c.Endpoints,
-		TLS:       &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair}, RootCAs: roots},
+		TLS:       config,
 		// A member whose machine is gone says nothing: without this, calls would go
 		// to it until TCP gives up after a quarter of an hour.
 		DialKeepAliveTime:    10 * time.Second,

@@ -101,7 +101,7 @@ func (s *clusterScope) expendable() []int {
 		switch {
 		case s.member(i).Replacing != "":
 			return nil
-		case !s.healthy(i) && (down >= 0 || s.survey.asked[i].answers()):
+		case !s.healthy(i) && (down >= 0 || s.survey.asked[i].answers() || s.refuses(i)):
 			return nil
 		case !s.healthy(i):
 			down = i

@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -19,6 +20,7 @@ func TestExpendable(t *testing.T) {
 		"AllOthersAreWell":    {change: func(*clusterScope) {}, want: true},
 		"NobodyIsDown":        {change: func(s *clusterScope) { s.members.ReadyOrdinals = []int{0, 1, 2}; s.survey.asked[1] = s.survey.asked[2] }},
 		"ItStillAnswers":      {change: func(s *clusterScope) { s.survey.asked[1] = Member{Version: "3.7.3", ID: 11} }},
+		"ItTurnsUsAway":       {change: func(s *clusterScope) { s.survey.asked[1].Refusal = errExpired }},
 		"ItWasNotAsked":       {change: func(s *clusterScope) { s.everybody = false }},
 		"NoQuorum":            {change: func(s *clusterScope) { s.survey.known = nil }},
 		"NotFormed":           {change: func(s *clusterScope) { s.cluster.Status.ClusterID = "" }},
@@ -49,6 +51,9 @@ func TestExpendable(t *testing.T) {
 	}
 }
 
+// errExpired is what a member says that has read a CA which has expired since.
+var errExpired = errors.New("remote error: tls: expired certificate")
+
 func TestWhoServes(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change func(*clusterScope)
@@ -61,6 +66,7 @@ func TestWhoServes(t *testing.T) {
 		"OneIsALearner":         {func(s *clusterScope) { s.survey.asked[1].Learner = true }, map[int]bool{0: true, 1: false, 2: true}},
 		"OneHasNoLeader":        {func(s *clusterScope) { s.survey.asked[1].Leader = 0 }, map[int]bool{0: true, 1: false, 2: true}},
 		"OneWasNotAsked":        {func(s *clusterScope) { s.members.ReadyOrdinals = []int{0, 2}; s.survey.asked[1] = Member{} }, map[int]bool{0: true, 2: true}},
+		"OneTurnsUsAway":        {func(s *clusterScope) { s.survey.asked[1] = Member{Refusal: errExpired} }, map[int]bool{0: true, 2: true}},
 		"OneServesAndIsNotSeen": {func(s *clusterScope) { s.members.ReadyOrdinals, s.everybody = []int{0, 2}, true }, map[int]bool{0: true, 1: true, 2: true}},
 	} {
 		s := healthyScope()

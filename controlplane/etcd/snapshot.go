@@ -22,24 +22,30 @@ import (
 const (
 	// whileSnapshotting is how soon it is looked again what has become of a snapshot.
 	whileSnapshotting = 5 * time.Second
+	// snapshotAge is how old a snapshot may be when the members go. One is asked for as
+	// soon as it is complete; it gets older when nobody can, or no manager runs.
+	snapshotAge = 10 * time.Minute
 	// longestAnswer is how much of an answer about a snapshot is read.
 	longestAnswer = 4 << 10
 )
 
-// snapshotOf names the snapshot that is taken before a change: another change of the
-// spec is another snapshot, even if it leads to the same version.
+// snapshotOf names the snapshot that is taken before a change.
 func snapshotOf(s *clusterScope, have, want string) string {
-	return fmt.Sprintf("%s-to-%s-%d", have, want, s.cluster.Generation)
+	return fmt.Sprintf("%s-to-%s-%s", have, want, s.cluster.Status.SnapshotBegan.UTC().Format("20060102-150405"))
 }
 
 // ensureSnapshot sees to it that there is a good snapshot before the members go to
 // another minor version, and returns what it waits for. After the change only that leads
-// back.
+// back, so that it has to be of now: what is written later would be lost by going back.
 func (r *ClusterReconciler) ensureSnapshot(ctx context.Context, s *clusterScope, have, want string) error {
-	name := snapshotOf(s, have, want)
-	if taken := s.cluster.Status.Snapshot; taken != nil && taken.Name == name {
-		return nil
+	if s.cluster.Status.SnapshotBegan == nil {
+		s.cluster.Status.SnapshotBegan = &metav1.Time{Time: r.now()}
+		// Another pass is to go on with it, and not to begin another one.
+		if err := r.writeDown(ctx, s); err != nil {
+			return err
+		}
 	}
+	name := snapshotOf(s, have, want)
 	addresses, err := r.Host.Reserve(ctx, host.Reservation{
 		Namespace: v1alpha1.SystemNamespace,
 		Name:      component.EtcdSnapshotName(s.cluster.Name),
@@ -73,6 +79,10 @@ func (r *ClusterReconciler) ensureSnapshot(ctx context.Context, s *clusterScope,
 			err = errors.New("what takes it is being started")
 		}
 		return noSnapshot(s, have, want, err.Error())
+	}
+	if age := r.now().Sub(info.Taken); age > snapshotAge {
+		s.cluster.Status.SnapshotBegan = nil
+		return noSnapshot(s, have, want, fmt.Sprintf("there is one of %s ago: another one is taken", age.Round(time.Minute)))
 	}
 	s.cluster.Status.Snapshot = &v1alpha1.EtcdSnapshot{
 		Name: info.Name, Version: have, Revision: info.Revision, Size: info.Size, SHA256: info.SHA256, Taken: &metav1.Time{Time: info.Taken},

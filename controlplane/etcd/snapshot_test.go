@@ -6,12 +6,15 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/pflag"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -51,8 +54,9 @@ func (h *hostsSnapshots) Apply(ctx context.Context, c component.Component) error
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	replaced := !slices.Equal(h.applied.Main.Args, c.Main.Args)
 	h.applied = c
-	if h.end != nil && c.Replicas == 0 {
+	if h.end != nil && (c.Replicas == 0 || replaced) {
 		h.end()
 		h.end = nil
 	}
@@ -168,12 +172,16 @@ func TestAMinorVersionWaitsForASnapshot(t *testing.T) {
 		}
 		return nil
 	})
-	path := filepath.Join(h.dir, "3.7.3-to-3.8.0-4.db")
+	files, err := filepath.Glob(filepath.Join(h.dir, "3.7.3-to-3.8.0-*.db"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%v, %v: want the snapshot", files, err)
+	}
+	path := files[0]
 	info, err := snapshot.Check(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := w.cluster().Status.Snapshot; got == nil || got.Name != "3.7.3-to-3.8.0-4" || got.Version != "3.7.3" ||
+	if got := w.cluster().Status.Snapshot; got == nil || got.Name+".db" != filepath.Base(path) || got.Version != "3.7.3" ||
 		got.SHA256 != info.SHA256 || got.Revision != info.Revision || got.Revision < 2 || got.Size != info.Size {
 		t.Errorf("status tells of %+v, and the file is %+v", got, info)
 	}
@@ -224,5 +232,45 @@ func (w *world) restore(t testing.TB, path string) {
 		if err := w.runner.Start(i); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestASnapshotIsOfNow: what lies there from another time is not what a change of version
+// can be taken back with, nor one that was taken when the change could not begin yet.
+func TestASnapshotIsOfNow(t *testing.T) {
+	w := ownWorld(t)
+	w.until(t, whole)
+	h := w.withSnapshots(t)
+	config, err := w.anew(t).connection.tls()
+	if err != nil {
+		t.Fatal(err)
+	}
+	members := clientv3.Config{Endpoints: w.cluster().Status.Endpoints, TLS: config}
+	old, err := (&snapshot.Taking{Dir: h.dir, Name: "3.7.3-to-3.8.0-2", Keep: 9}).Take(t.Context(), members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := w.root(t)
+	if _, err := root.Put(soon(t), "/later/key", "x"); err != nil {
+		t.Fatal(err)
+	}
+
+	w.reconciler.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
+	w.setVersion(t, "3.8.0", 2)
+	w.until(t, func(c *v1alpha1.EtcdCluster) error {
+		return want(c.Status.Conditions, "UpToDate", "False", "SnapshotMissing", "h0m0s ago: another one is taken")
+	})
+	if c := w.cluster(); c.Status.Version != "3.7.3" || c.Status.Snapshot != nil {
+		t.Errorf("told to run %s, snapshot %v: want it held", c.Status.Version, c.Status.Snapshot)
+	}
+	w.reconciler.Now = nil
+	w.until(t, func(c *v1alpha1.EtcdCluster) error {
+		if c.Status.Version != "3.8.0" {
+			return fmt.Errorf("told to run %s", c.Status.Version)
+		}
+		return nil
+	})
+	if got := w.cluster().Status.Snapshot; got == nil || got.Revision <= old.Revision {
+		t.Errorf("%+v is taken for good, want one after revision %d", got, old.Revision)
 	}
 }

@@ -22,6 +22,9 @@ type Member struct {
 	Size, InUse, Quota int64
 	// Problems are the cluster's alarms, and more.
 	Problems []string
+	// Refusal is why one that runs and does not answer is not spoken with: it does not
+	// take our certificate, or we not its.
+	Refusal error
 }
 
 // answers reports whether the member runs.
@@ -35,15 +38,15 @@ func (m Member) alarmed(kind etcdserverpb.AlarmType) bool {
 	return slices.ContainsFunc(m.Problems, func(p string) bool { return strings.HasSuffix(p, "alarm:"+kind.String()) })
 }
 
-// Members asks every member, all at once, for at most a second. One answers as
-// long as it runs, whether or not there is a quorum.
+// Members asks every member, all at once, for at most a second, and for another one why it
+// is silent. One answers as long as it runs, whether or not there is a quorum.
 func (a *Admin) Members(ctx context.Context) []Member {
 	return a.ask(ctx, func(int) bool { return true })
 }
 
 // ask is Members of those that are chosen; the others are as if they did not answer.
 func (a *Admin) ask(ctx context.Context, chosen func(ordinal int) bool) []Member {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	within, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	members := make([]Member, len(a.connection.Endpoints))
 	var group sync.WaitGroup
@@ -53,7 +56,7 @@ func (a *Admin) ask(ctx context.Context, chosen func(ordinal int) bool) []Member
 			continue
 		}
 		group.Go(func() {
-			status, err := a.client.Status(ctx, endpoint)
+			status, err := a.client.Status(within, endpoint)
 			if err != nil {
 				return
 			}
@@ -66,6 +69,7 @@ func (a *Admin) ask(ctx context.Context, chosen func(ordinal int) bool) []Member
 		})
 	}
 	group.Wait()
+	a.explainSilence(ctx, members, chosen)
 	return members
 }
 

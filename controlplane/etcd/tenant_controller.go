@@ -76,8 +76,8 @@ func (r *TenantReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 		{Name: "access", Run: r.ensureAccess},
 		{Name: "certificate", Run: r.ensureCertificate},
 	})
-	if overtaken(err) {
-		return again(), nil
+	if reconcile.Overtaken(err) {
+		return reconcile.Again(), nil
 	}
 	if err == nil {
 		tenant.Status.Endpoints = s.cluster.Status.Endpoints

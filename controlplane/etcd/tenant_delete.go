@@ -42,11 +42,9 @@ func (r *TenantReconciler) delete(ctx context.Context, s *tenantScope) (ctrl.Res
 		})
 	}
 	if err == nil {
-		err := setFinalizer(ctx, r.Client, s.tenant, s.before, func(obj client.Object) bool {
-			return controllerutil.RemoveFinalizer(obj, v1alpha1.EtcdTenantFinalizer)
-		})
-		if overtaken(err) {
-			return again(), nil
+		err := reconcile.SetFinalizer(ctx, r.Client, s.tenant, s.before, controllerutil.RemoveFinalizer, v1alpha1.EtcdTenantFinalizer)
+		if reconcile.Overtaken(err) {
+			return reconcile.Again(), nil
 		}
 		if client.IgnoreNotFound(err) == nil {
 			r.placements.forget(s.tenant.UID)

@@ -22,9 +22,7 @@ import (
 // ensureFinalizer comes first: nothing is made in etcd for an object that could
 // vanish.
 func (r *TenantReconciler) ensureFinalizer(ctx context.Context, s *tenantScope) error {
-	return setFinalizer(ctx, r.Client, s.tenant, s.before, func(obj client.Object) bool {
-		return controllerutil.AddFinalizer(obj, v1alpha1.EtcdTenantFinalizer)
-	})
+	return reconcile.SetFinalizer(ctx, r.Client, s.tenant, s.before, controllerutil.AddFinalizer, v1alpha1.EtcdTenantFinalizer)
 }
 
 // place chooses an EtcdCluster once and writes it down at once: were something

@@ -44,6 +44,12 @@ func outage(cluster, what string, members []Member, err error) error {
 	case down > 0:
 		state = fmt.Sprintf("does not answer in time (%d of %d members do not answer)", down, all)
 	}
+	for _, m := range members {
+		if m.Refusal != nil {
+			state += fmt.Sprintf(", and %s refuses a certificate (%v)", m.Endpoint, m.Refusal)
+			break
+		}
+	}
 	return reconcile.WaitFor(lookAgain, "EtcdUnavailable",
 		"etcd cluster %q %s: %s waits and goes on by itself when it is back", cluster, state, what)
 }

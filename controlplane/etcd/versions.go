@@ -22,6 +22,7 @@ func (r *ClusterReconciler) chooseVersion(ctx context.Context, s *clusterScope) 
 		status.Version = s.versionBefore()
 	}
 	if status.Version == want {
+		status.SnapshotBegan = nil
 		return nil
 	}
 	if s.refused = mayRun(s, status.Version, want); s.refused == nil && s.needsSnapshot(status.Version, want) {
@@ -157,6 +158,10 @@ func changing(s *clusterScope) error {
 		return s.refused
 	}
 	if s.members.Updated < component.EtcdReplicas {
+		if refusing := s.refusing(); len(refusing) > 0 {
+			return reconcile.WaitFor(lookAgain, "MembersChanging", "%d of %d members run what was applied last; %s let nobody in who comes anew, until they are replaced one by one: %v",
+				s.members.Updated, component.EtcdReplicas, s.named(refusing), s.survey.asked[refusing[0]].Refusal)
+		}
 		var silent []int
 		for i, serves := range s.serves() {
 			if !serves && slices.Contains(s.members.ReadyOrdinals, i) {

@@ -10,19 +10,22 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/guard"
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
 
 // delete takes a control plane down:
 //
-//  1. stopComponents: all processes and files, so that nobody writes to etcd
-//  2. deleteEtcdTenant: keys, user and role
-//  3. the finalizer; the namespace takes Secrets and ConfigMaps with it
+//  1. guard: not while its Cluster lives
+//  2. stopComponents: all processes and files, so that nobody writes to etcd
+//  3. deleteEtcdTenant: keys, user and role
+//  4. the finalizer; the namespace takes Secrets and ConfigMaps with it
 func (r *Reconciler) delete(ctx context.Context, s *scope, before *v1alpha1.HostedControlPlane) (ctrl.Result, error) {
 	if !controllerutil.ContainsFinalizer(s.hcp, v1alpha1.HostedControlPlaneFinalizer) {
 		return ctrl.Result{}, nil
 	}
 	err := reconcile.Run(ctx, s, []reconcile.Step[*scope]{
+		{Name: "guard", Run: r.guard},
 		{Name: "stop components", Run: r.stopComponents},
 		{Name: "delete etcd tenant", Run: r.deleteEtcdTenant},
 	})
@@ -37,6 +40,12 @@ func (r *Reconciler) delete(ctx context.Context, s *scope, before *v1alpha1.Host
 	}
 	controllerutil.RemoveFinalizer(s.hcp, v1alpha1.HostedControlPlaneFinalizer)
 	return ctrl.Result{}, client.IgnoreNotFound(r.Client.Patch(ctx, s.hcp, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), client.FieldOwner(v1alpha1.FieldOwner)))
+}
+
+// guard keeps a control plane running whose Cluster nobody has deleted, as the keys of its
+// EtcdTenant are kept.
+func (r *Reconciler) guard(ctx context.Context, s *scope) error {
+	return guard.ClusterDeleted(ctx, r.Live, s.hcp.Spec.ClusterRef, "the control plane goes on as it is")
 }
 
 // stopComponents stops them all at once; the host tells when one is gone.

@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,6 +18,7 @@ import (
 
 	"github.com/marina-dev/marina/controlplane/addon"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/apitest"
 	"github.com/marina-dev/marina/pkg/pki"
 )
 
@@ -54,21 +53,14 @@ func TestMain(m *testing.M) {
 }
 
 func startShared() error {
-	shared.env = &envtest.Environment{UseExistingCluster: new(bool), ControlPlaneStartTimeout: 2 * time.Minute, ControlPlaneStopTimeout: time.Minute}
-	apiServer, err := newest("kubernetes/v1.37.*/kube-apiserver")
+	env, err := apitest.Environment(apitest.Newest)
 	if err != nil {
 		return err
 	}
-	etcd, err := newest("etcd/v*/etcd")
-	if err != nil {
-		return err
-	}
-	server := shared.env.ControlPlane.GetAPIServer()
-	server.Path = apiServer
+	shared.env = env
 	// As tenants have it: Marina writes these endpoints.
-	server.Configure().Set("service-cluster-ip-range", testNetwork.ServiceCIDR).Set("endpoint-reconciler-type", "none")
-	shared.env.ControlPlane.Etcd = &envtest.Etcd{Path: etcd}
-	config, err := shared.env.Start()
+	env.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", testNetwork.ServiceCIDR).Set("endpoint-reconciler-type", "none")
+	config, err := env.Start()
 	if err != nil {
 		return err
 	}
@@ -106,18 +98,6 @@ func newInTenant(t testing.TB) *inTenant {
 	}
 	in.apply(set, false)
 	return in
-}
-
-// newest is the binary in bin/ whose path matches and sorts last.
-func newest(pattern string) (string, error) {
-	found, err := filepath.Glob(filepath.Join("..", "..", "bin", filepath.FromSlash(pattern)))
-	if err != nil {
-		return "", err
-	}
-	if len(found) == 0 {
-		return "", fmt.Errorf("there is no bin/%s: run 'make kubernetes-1.37 etcd'", pattern)
-	}
-	return filepath.Abs(slices.Max(found))
 }
 
 var (

@@ -7,13 +7,13 @@ import "net/http"
 // memory of the one who serves all.
 const maxAnswer = 8 << 20
 
-// limited fails to read what is longer than maxAnswer.
+// limited fails to read what is longer than maxAnswer. A watch is not one answer.
 type limited struct{ next http.RoundTripper }
 
 func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := l.next.RoundTrip(r)
-	if err != nil {
-		return nil, err
+	if err != nil || r.URL.Query().Get("watch") != "" {
+		return response, err
 	}
 	response.Body = http.MaxBytesReader(nil, response.Body, maxAnswer)
 	return response, nil

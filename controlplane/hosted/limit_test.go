@@ -11,18 +11,20 @@ import (
 
 func TestAnAnswerThatIsTooLongIsNotRead(t *testing.T) {
 	for name, tc := range map[string]struct {
+		query  string
 		length int
 		whole  bool
 	}{
-		"as long as may be": {maxAnswer, true},
-		"longer":            {maxAnswer + 1, false},
+		"as long as may be": {"", maxAnswer, true},
+		"longer":            {"", maxAnswer + 1, false},
+		"a watch":           {"?watch=true", maxAnswer + 1, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				_, _ = io.WriteString(w, strings.Repeat("x", tc.length))
 			}))
 			defer server.Close()
-			response, err := (&http.Client{Transport: limited{http.DefaultTransport}}).Get(server.URL)
+			response, err := (&http.Client{Transport: limited{http.DefaultTransport}}).Get(server.URL + tc.query)
 			if err != nil {
 				t.Fatal(err)
 			}

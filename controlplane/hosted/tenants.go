@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/controlplane/join"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 	"github.com/marina-dev/marina/pkg/pki"
 )
 
@@ -95,8 +96,8 @@ func (t *tenants) ensure(key client.ObjectKey, server string, ca pki.KeyPair, re
 		Timeout:         10 * time.Second,
 		QPS:             50, Burst: 100,
 	}
-	watching := rest.CopyConfig(config)
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return limited{next} })
+	watching := rest.CopyConfig(config)
 	fresh := &tenant{madeFor: madeFor, madeAt: now, renewAt: now.Add(tenantCertValidity / 2)}
 	if fresh.client, err = client.New(config, client.Options{Scheme: scheme.Scheme, Mapper: tenantKinds()}); err != nil {
 		return nil, err
@@ -115,6 +116,18 @@ func (t *tenants) ensure(key client.ObjectKey, server string, ca pki.KeyPair, re
 	go fresh.keeper.run(ctx)
 	t.byKey[key] = fresh
 	return fresh, nil
+}
+
+// Tenant is the client of the tenant whose control plane is in a management namespace, or
+// false while there is no connection to it.
+func (r *Reconciler) Tenant(namespace string) (kubernetes.Interface, bool) {
+	r.tenants.mu.Lock()
+	defer r.tenants.mu.Unlock()
+	known := r.tenants.byKey[client.ObjectKey{Namespace: namespace, Name: v1alpha1.NameHostedControlPlane}]
+	if known == nil {
+		return nil, false
+	}
+	return known.kube, true
 }
 
 // remove ends the connection to a tenant.

@@ -43,7 +43,9 @@ func inTenant(t *testing.T, objects []runtime.Object, change func(*fake.Clientse
 	})
 }
 
-// pass lets virtual time go by.
+// pass lets virtual time go by, which is over at once. The Approver asks for the time in
+// too many places to be given a clock: for tokens, claims, what is looked at again, and
+// watches that fail.
 func (tenant) pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()

@@ -60,8 +60,8 @@ func (t Token) String() string { return "bootstrap token " + t.ID }
 // GoString is String: %#v would print the secret.
 func (t Token) GoString() string { return t.String() }
 
-// validate returns a reconcile.UserError when no token can be made for r.
-func (r TokenRequest) validate() error {
+// Validate returns a reconcile.UserError when no token can be made for r.
+func (r TokenRequest) Validate() error {
 	if r.TTL < minTokenTTL || r.TTL > MaxTokenTTL {
 		return reconcile.UserError("InvalidTTL", "a token can be valid for 1s up to 24h, not for %s: 30m is usual, and a new one is made in a moment", r.TTL)
 	}
@@ -82,18 +82,18 @@ func (r TokenRequest) validate() error {
 // with it. random is crypto/rand.Reader outside of tests. A request that cannot be
 // met is a reconcile.UserError.
 func CreateToken(ctx context.Context, tenant kubernetes.Interface, req TokenRequest, now time.Time, random io.Reader) (Token, error) {
-	if err := req.validate(); err != nil {
+	if err := req.Validate(); err != nil {
 		return Token{}, err
 	}
 	// Two of 36^6 identifiers are rarely the same; that it happens again and again means
 	// that random is not.
 	for range 3 {
-		token, err := newToken(random)
+		token, err := DrawToken(random)
 		if err != nil {
 			return Token{}, err
 		}
 		token.Expires = now.Add(req.TTL).UTC().Truncate(time.Second)
-		_, err = tenant.CoreV1().Secrets(metav1.NamespaceSystem).Create(ctx, tokenSecret(token, req), metav1.CreateOptions{FieldManager: v1alpha1.FieldOwner})
+		_, err = tenant.CoreV1().Secrets(metav1.NamespaceSystem).Create(ctx, TokenSecret(token, req), metav1.CreateOptions{FieldManager: v1alpha1.FieldOwner})
 		if apierrors.IsAlreadyExists(err) {
 			continue
 		}
@@ -105,7 +105,9 @@ func CreateToken(ctx context.Context, tenant kubernetes.Interface, req TokenRequ
 	return Token{}, reconcile.Retry(nil, "TokenExists", "three random tokens had identifiers that exist already")
 }
 
-func tokenSecret(token Token, req TokenRequest) *corev1.Secret {
+// TokenSecret is a token as a tenant stores it, in kube-system. Of the request, which is
+// not checked here, it takes the node and the description; the token has its own end.
+func TokenSecret(token Token, req TokenRequest) *corev1.Secret {
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: metav1.NamespaceSystem,
@@ -134,7 +136,8 @@ func tokenSecret(token Token, req TokenRequest) *corev1.Secret {
 
 const tokenAlphabet = "0123456789abcdefghijklmnopqrstuvwxyz"
 
-func newToken(random io.Reader) (Token, error) {
+// DrawToken draws a token, which has no end yet and is not written anywhere.
+func DrawToken(random io.Reader) (Token, error) {
 	text, err := randomText(random, bootstrapapi.BootstrapTokenIDBytes+bootstrapapi.BootstrapTokenSecretBytes)
 	if err != nil {
 		return Token{}, fmt.Errorf("drawing a token: %w", err)

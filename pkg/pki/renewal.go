@@ -69,10 +69,8 @@ func Evaluate(chain []Policy, in Input) (reason, message string, violated bool) 
 	return "", "", false
 }
 
-// LeafPolicies is the chain for certificates that a CA of ours issues. It goes from "there is nothing"
-// by "it is another one" to "its time has come" and "somebody wants it", so that the reason given is the
-// root of the matter.
-func LeafPolicies() []Policy {
+// usePolicies say what makes a certificate useless whenever it was issued.
+func usePolicies() []Policy {
 	return []Policy{
 		Missing,
 		NotDecodable,
@@ -82,26 +80,20 @@ func LeafPolicies() []Policy {
 		SANsMissing,
 		OtherUsages,
 		NotYetValid,
-		ExpiresSoon,
-		RenewalRequested,
 	}
+}
+
+// LeafPolicies is the chain for certificates that a CA of ours issues. It goes from "there is nothing"
+// by "it is another one" to "its time has come" and "somebody wants it", so that the reason given is the
+// root of the matter.
+func LeafPolicies() []Policy {
+	return append(usePolicies(), ExpiresSoon, RenewalRequested)
 }
 
 // AdoptionPolicies is the chain for certificates that somebody else issues in the name of a CA of ours.
 // When to renew them is theirs to say, so that only what makes one useless is a reason against it.
 func AdoptionPolicies() []Policy {
-	return []Policy{
-		Missing,
-		NotDecodable,
-		KeyMismatch,
-		OtherCA,
-		OtherSubject,
-		SANsMissing,
-		OtherUsages,
-		NotYetValid,
-		HasExpired,
-		NotVerified,
-	}
+	return append(usePolicies(), HasExpired, NotVerified)
 }
 
 // RenewAt is when a certificate falls due: when a third of its life is left. Looking again at that

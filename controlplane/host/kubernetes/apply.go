@@ -61,7 +61,11 @@ func (h *Host) Apply(ctx context.Context, c component.Component) error {
 }
 
 func (h *Host) applyDeployment(ctx context.Context, c component.Component, services []*corev1.Service) error {
-	want, err := deployment(c)
+	replicas, err := h.replicasFor(ctx, c)
+	if err != nil {
+		return err
+	}
+	want, err := deployment(c, replicas)
 	if err != nil {
 		return err
 	}

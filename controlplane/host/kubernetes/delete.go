@@ -30,8 +30,10 @@ func (h *Host) Delete(ctx context.Context, namespace, name string) (gone bool, e
 			return false, err
 		}
 	}
+	key := types.NamespacedName{Namespace: namespace, Name: name}
+	h.growth.done(key)
 	h.mu.Lock()
-	delete(h.applied, types.NamespacedName{Namespace: namespace, Name: name})
+	delete(h.applied, key)
 	h.mu.Unlock()
 	return true, nil
 }

@@ -97,22 +97,36 @@ func (h *Host) nodeChanged(o client.Object) {
 	}
 }
 
-// nodeLost reports whether no node has an address any more that one had.
-func (h *Host) nodeLost(ctx context.Context, address string) (bool, error) {
+// countNodes counts the nodes; none as long as they are not known.
+func (h *Host) countNodes() int {
+	nodes, _, _ := h.nodes(context.Background())
+	return len(nodes)
+}
+
+// nodes are those of the management cluster, with their addresses only, if they are known.
+func (h *Host) nodes(ctx context.Context) (nodes []corev1.Node, known bool, err error) {
 	h.mu.Lock()
 	foreign := h.foreign
 	h.mu.Unlock()
 	if foreign == nil {
-		return false, nil
+		return nil, false, nil
 	}
-	nodes := &corev1.NodeList{}
-	if err := foreign.List(ctx, nodes); notStarted(err) {
-		return false, nil
-	} else if err != nil {
+	list := &corev1.NodeList{}
+	err = foreign.List(ctx, list, client.UnsafeDisableDeepCopy)
+	if notStarted(err) {
+		return nil, false, nil
+	}
+	return list.Items, err == nil, err
+}
+
+// nodeLost reports whether no node has an address any more that one had.
+func (h *Host) nodeLost(ctx context.Context, address string) (bool, error) {
+	nodes, known, err := h.nodes(ctx)
+	if !known {
 		return false, err
 	}
-	for i := range nodes.Items {
-		if hasAddress(&nodes.Items[i], address) {
+	for i := range nodes {
+		if hasAddress(&nodes[i], address) {
 			return false, nil
 		}
 	}

@@ -41,6 +41,8 @@ type Host struct {
 	// applied is what was applied since this Host began, which the caches may not have
 	// seen yet.
 	applied map[types.NamespacedName]goal
+	// growth says who may start more than its first replica.
+	growth *growth
 	// foreign holds what somebody else makes: the Secrets for images in marina-system,
 	// and nodes. It is nil before SetupWithManager.
 	foreign client.Reader
@@ -57,7 +59,9 @@ type goal struct {
 
 // New returns a Host.
 func New(o Options) *Host {
-	return &Host{client: o.Client, live: o.Live, log: o.Log, now: time.Now, applied: map[types.NamespacedName]goal{}}
+	h := &Host{client: o.Client, live: o.Live, log: o.Log, now: time.Now, applied: map[types.NamespacedName]goal{}}
+	h.growth = newGrowth(h.countNodes, func(key types.NamespacedName) { h.notify(key.Namespace, key.Name) })
+	return h
 }
 
 // Kinds are what a Host reads from caches. Objects that it makes have the labels of
@@ -104,9 +108,14 @@ func handle(changed func(client.Object)) toolscache.ResourceEventHandlerFuncs {
 
 // changed tells the subscribers about the Component of an object.
 func (h *Host) changed(o client.Object) {
-	if name := o.GetLabels()[LabelComponent]; name != "" {
-		h.notify(o.GetNamespace(), name)
+	name := o.GetLabels()[LabelComponent]
+	if name == "" {
+		return
 	}
+	if d, ok := o.(*appsv1.Deployment); ok && stageOf(d) == stageAll && int(d.Status.ReadyReplicas) >= replicasOf(d.Spec.Replicas) {
+		h.growth.done(client.ObjectKeyFromObject(d))
+	}
+	h.notify(o.GetNamespace(), name)
 }
 
 // Subscribe implements host.Host.

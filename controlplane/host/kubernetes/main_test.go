@@ -6,15 +6,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/marina-dev/marina/pkg/apitest"
 )
 
 // config leads to a management cluster: a real API server and the controllers that make
@@ -39,21 +38,10 @@ func TestMain(m *testing.M) {
 
 func startCluster() (stop func() error, err error) {
 	stop = func() error { return nil }
-	etcd, err := newest("etcd/v*/etcd", "etcd")
+	env, err := apitest.Environment(apitest.Newest)
 	if err != nil {
 		return stop, err
 	}
-	apiserver, err := newest("kubernetes/v1.37.*/kube-apiserver", "kubernetes-1.37")
-	if err != nil {
-		return stop, err
-	}
-	env := &envtest.Environment{
-		UseExistingCluster:       new(bool), // whatever the environment says
-		ControlPlaneStartTimeout: 2 * time.Minute,
-		ControlPlaneStopTimeout:  time.Minute,
-	}
-	env.ControlPlane.GetAPIServer().Path = apiserver
-	env.ControlPlane.Etcd = &envtest.Etcd{Path: etcd}
 	stop = env.Stop
 	if config, err = env.Start(); err != nil {
 		return stop, err
@@ -64,7 +52,7 @@ func startCluster() (stop func() error, err error) {
 	if err := os.WriteFile(kubeconfig, env.KubeConfig, 0o600); err != nil {
 		return stop, err
 	}
-	controllers := exec.Command(filepath.Join(filepath.Dir(apiserver), "kube-controller-manager"),
+	controllers := exec.Command(filepath.Join(apitest.Folder(env), "kube-controller-manager"),
 		"--kubeconfig="+kubeconfig, "--leader-elect=false", "--secure-port=0",
 		"--controllers=deployment-controller,replicaset-controller,statefulset-controller,garbage-collector-controller,persistentvolumeclaim-protection-controller")
 	controllers.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -76,16 +64,4 @@ func startCluster() (stop func() error, err error) {
 		_ = controllers.Wait()
 		return errors.Join(killed, os.Remove(kubeconfig), env.Stop())
 	}, nil
-}
-
-// newest is the binary in bin/ whose path matches and sorts last.
-func newest(pattern, target string) (string, error) {
-	found, err := filepath.Glob(filepath.Join("..", "..", "..", "bin", filepath.FromSlash(pattern)))
-	if err != nil {
-		return "", err
-	}
-	if len(found) == 0 {
-		return "", fmt.Errorf("there is no bin/%s: run 'make %s'", pattern, target)
-	}
-	return filepath.Abs(slices.Max(found))
 }

@@ -12,9 +12,9 @@ import (
 const longest = 300
 
 // explain tells why a pod is not ready; empty where that is not known, or is no more
-// than a normal start.
-func explain(p *corev1.Pod, claims []corev1.PersistentVolumeClaim) string {
-	if m := explainVolume(p, claims); m != "" {
+// than a normal start. alone is whether there is no other replica.
+func explain(p *corev1.Pod, claims []corev1.PersistentVolumeClaim, alone bool) string {
+	if m := explainVolume(p, claims, alone); m != "" {
 		return p.Name + ": " + m
 	}
 	for _, c := range p.Status.Conditions {
@@ -36,7 +36,7 @@ func explain(p *corev1.Pod, claims []corev1.PersistentVolumeClaim) string {
 }
 
 // explainVolume tells of a claim without a volume, if the pod waits for it.
-func explainVolume(p *corev1.Pod, claims []corev1.PersistentVolumeClaim) string {
+func explainVolume(p *corev1.Pod, claims []corev1.PersistentVolumeClaim, alone bool) string {
 	if p.Spec.NodeName != "" {
 		return ""
 	}
@@ -47,6 +47,9 @@ func explainVolume(p *corev1.Pod, claims []corev1.PersistentVolumeClaim) string 
 		switch {
 		case c.DeletionTimestamp != nil:
 			return fmt.Sprintf("its PersistentVolumeClaim %s is being deleted", c.Name)
+		case c.Status.Phase == corev1.ClaimLost && alone:
+			// Nobody has a copy, so that nobody but a person gives it up.
+			return fmt.Sprintf("the volume of its PersistentVolumeClaim %s is lost: bring it back, or delete the claim and the pod: it begins with nothing then", c.Name)
 		case c.Status.Phase == corev1.ClaimLost:
 			return fmt.Sprintf("the volume of its PersistentVolumeClaim %s is lost: bring it back; if all others are well it begins with nothing, ten minutes after it has ceased to be ready", c.Name)
 		case c.Status.Phase != corev1.ClaimBound && c.Annotations[annotationSelectedNode] != "":

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"time"
@@ -26,6 +27,9 @@ const (
 	// moreGrace is what a pod gets besides: sidecars are stopped after the main process,
 	// within the same time.
 	moreGrace = 10 * time.Second
+	// restartDelay is more than a Service takes to forget a pod whose process has died:
+	// up to a second each until the kubelet and kube-proxy look, and what lies between.
+	restartDelay = 5 * time.Second
 )
 
 // podTemplate is the pod of a Component.
@@ -187,8 +191,17 @@ func serve(c component.Component, main *corev1.Container) error {
 	for _, p := range c.Ports {
 		main.Ports = append(main.Ports, corev1.ContainerPort{Name: p.Name, ContainerPort: p.Number, Protocol: corev1.ProtocolTCP})
 	}
+	if delayed(c) {
+		main.Env = append(main.Env,
+			corev1.EnvVar{Name: "MARINA_RESTART_DELAY", Value: restartDelay.String()},
+			corev1.EnvVar{Name: "MARINA_RESTART_MARK", Value: path.Join(dirRun, main.Name+".started")})
+	}
 	return addProbes(c, main)
 }
+
+// delayed reports whether the main process has clients that reach it through a Service:
+// started again in its pod it waits, if its image knows how to (hack/images/launcher).
+func delayed(c component.Component) bool { return !c.Data && len(c.Balanced) > 0 }
 
 func resources(milliCPU, memory int64) corev1.ResourceList {
 	list := corev1.ResourceList{}

@@ -69,7 +69,7 @@ func rendered(t testing.TB, c component.Component) []client.Object {
 		add(statefulSet(c, storageOf(c)))
 		add(headlessService(c), nil)
 	} else {
-		add(deployment(c))
+		add(deployment(c, c.Replicas))
 	}
 	for i, b := range c.Balanced {
 		port, err := portOf(c.Ports, b.Port)
@@ -95,7 +95,7 @@ func TestGolden(t *testing.T) {
 		"kube-scheduler":              component.Scheduler(in),
 		"etcd":                        etcd(),
 		"etcd-snapshot": component.EtcdSnapshot(component.EtcdSnapshotInputs{
-			Cluster: "default", Snapshot: "3.6.13-to-3.7.3-4", Version: "v0.1.0",
+			Cluster: "default", Snapshot: "3.6.13-to-3.7.3-20260501-120000", Version: "v0.1.0",
 			Spec:      v1alpha1.EtcdClusterSpec{StorageQuota: resource.MustParse("8Gi")},
 			Endpoints: []string{"https://etcd-default-0.etcd-default.marina-system.svc:2379"},
 			Labels:    map[string]string{v1alpha1.LabelShard: v1alpha1.DefaultShard},

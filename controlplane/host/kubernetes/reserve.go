@@ -76,28 +76,34 @@ func noAddress(s *corev1.Service, e v1alpha1.ExposureSpec) error {
 // syncServices makes the Services of the balanced ports, in their order, and returns
 // them with what they were given.
 func (h *Host) syncServices(ctx context.Context, r host.Reservation) ([]*corev1.Service, error) {
+	before, err := h.givenBefore(ctx, r)
+	if err != nil {
+		return nil, err
+	}
 	var services []*corev1.Service
+	node := ""
 	for i, b := range r.Balanced {
 		port, err := portOf(r.Ports, b.Port)
 		if err != nil {
 			return nil, err
 		}
-		s, err := h.syncService(ctx, r, i, port)
+		given := before[serviceName(r, i)]
+		given.Node = cmp.Or(given.Node, node)
+		s, err := h.syncService(ctx, r, i, port, given)
 		if err != nil {
 			return nil, err
 		}
-		services = append(services, s)
+		services, node = append(services, s), reservedOf(s).Node
 	}
 	return services, nil
 }
 
-func (h *Host) syncService(ctx context.Context, r host.Reservation, index int, port component.Port) (*corev1.Service, error) {
-	key := client.ObjectKey{Namespace: r.Namespace, Name: serviceOf(r.Name, index, r.Balanced[index].Name())}
-	given, err := h.given(ctx, r, key)
-	if err != nil {
-		return nil, err
-	}
-	node := given.Node
+func serviceName(r host.Reservation, index int) string {
+	return serviceOf(r.Name, index, r.Balanced[index].Name())
+}
+
+func (h *Host) syncService(ctx context.Context, r host.Reservation, index int, port component.Port, given reserved) (*corev1.Service, error) {
+	node, err := given.Node, error(nil)
 	exposure := exposureOf(r, index)
 	if exposure.Type == v1alpha1.ExposureNodePort && exposure.Address == "" && node == "" {
 		if node, err = h.nodeAddress(ctx); err != nil {
@@ -112,65 +118,85 @@ func (h *Host) syncService(ctx context.Context, r host.Reservation, index int, p
 		return nil, err
 	}
 	live := &corev1.Service{}
-	written, err := h.writeService(ctx, want, live, given)
-	if err != nil || !written {
-		return live, err
-	}
-	// What it was given.
-	return live, h.live.Get(ctx, key, live)
+	return live, h.syncLost(ctx, want, live, given)
 }
 
-// writeService makes a Service. One that was lost gets the addresses of before, unless
+// syncLost is sync of a Service. One that was lost gets the addresses of before, unless
 // somebody else has them by now.
-func (h *Host) writeService(ctx context.Context, want, live *corev1.Service, given reserved) (bool, error) {
+func (h *Host) syncLost(ctx context.Context, want, live *corev1.Service, given reserved) error {
 	again := given
 	if want.Spec.Type != corev1.ServiceTypeNodePort {
 		again.NodePort = 0
 	}
 	again.Node = ""
 	if again == (reserved{}) {
-		return h.write(ctx, want, live)
+		return h.sync(ctx, want, live)
 	}
 	err := h.client.Get(ctx, client.ObjectKeyFromObject(want), live)
 	if !apierrors.IsNotFound(err) {
 		if err != nil {
-			return false, err
+			return err
 		}
-		return h.write(ctx, want, live)
+		return h.sync(ctx, want, live)
 	}
 	lost := want.DeepCopy()
 	lost.Spec.ClusterIP = again.ClusterIP
 	lost.Spec.Ports[0].NodePort = again.NodePort
 	h.log.Info("Making a Service again that was lost", "namespace", want.Namespace, "service", want.Name, "clusterIP", again.ClusterIP, "nodePort", again.NodePort)
 	if err := reconcile.Apply(ctx, h.client, lost); err != nil && !apierrors.IsInvalid(err) {
-		return true, err
+		return err
 	}
-	return h.write(ctx, want, live)
+	return h.sync(ctx, want, live)
 }
 
-// given is what a Service was given: by itself, or by what was noted when it was there.
-func (h *Host) given(ctx context.Context, r host.Reservation, key client.ObjectKey) (reserved, error) {
-	s := &corev1.Service{}
-	err := h.client.Get(ctx, key, s)
-	if apierrors.IsNotFound(err) {
-		// The cache may be late, and what is decided here stays.
-		err = h.live.Get(ctx, key, s)
+// givenBefore is what the Services of the balanced ports were given, by name: by
+// themselves, or by what was noted when they were there.
+func (h *Host) givenBefore(ctx context.Context, r host.Reservation) (map[string]reserved, error) {
+	before := map[string]reserved{}
+	look := func(reader client.Reader) (all bool, err error) {
+		list := &corev1.ServiceList{}
+		if err := reader.List(ctx, list, client.InNamespace(r.Namespace)); err != nil {
+			return false, err
+		}
+		for i := range list.Items {
+			before[list.Items[i].Name] = reservedOf(&list.Items[i])
+		}
+		for i := range r.Balanced {
+			if _, ok := before[serviceName(r, i)]; !ok {
+				return false, nil
+			}
+		}
+		return true, nil
 	}
-	if !apierrors.IsNotFound(err) {
-		return reservedOf(s), err
+	if all, err := look(h.client); all || err != nil {
+		return before, err
 	}
-	d := &appsv1.Deployment{}
-	err = h.client.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: r.Name}, d)
-	if err != nil {
-		return reserved{}, client.IgnoreNotFound(err)
+	// The cache may be late, and what is decided here stays.
+	if all, err := look(h.live); all || err != nil {
+		return before, err
 	}
-	notes := map[string]reserved{}
-	if text := d.Annotations[AnnotationReserved]; text != "" {
-		if err := json.Unmarshal([]byte(text), &notes); err != nil {
-			h.log.Error(err, "An annotation cannot be read and is written anew", "annotation", AnnotationReserved, "namespace", r.Namespace, "deployment", r.Name)
+	notes, err := h.notes(ctx, r)
+	for name, noted := range notes {
+		if _, ok := before[name]; !ok {
+			before[name] = noted
 		}
 	}
-	return notes[key.Name], nil
+	return before, err
+}
+
+// notes are what the Deployment says that the Services were given.
+func (h *Host) notes(ctx context.Context, r host.Reservation) (map[string]reserved, error) {
+	d := &appsv1.Deployment{}
+	err := h.client.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: r.Name}, d)
+	text := d.Annotations[AnnotationReserved]
+	if err != nil || text == "" {
+		return nil, client.IgnoreNotFound(err)
+	}
+	notes := map[string]reserved{}
+	if err := json.Unmarshal([]byte(text), &notes); err != nil {
+		h.log.Error(err, "An annotation cannot be read and is written anew", "annotation", AnnotationReserved, "namespace", r.Namespace, "deployment", r.Name)
+	}
+	return notes, nil
 }
 
 // nodeAddress is the internal address of a node that is ready; empty if there is none.

@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -12,6 +13,11 @@ import (
 
 	"github.com/marina-dev/marina/controlplane/component"
 )
+
+// patienceKeptOut is how long one that was replaced may take to begin before those that
+// turn others away are held to be the cause. It is much longer than that takes with a large
+// store: what they still serve, by connections from before, is interrupted.
+const patienceKeptOut = 10 * time.Minute
 
 // patience is how long a pod that runs may be not ready while another one is not either.
 // An election takes the members of etcd out of service for a moment: who replaced one
@@ -66,6 +72,9 @@ func (h *Host) replacePod(ctx context.Context, c component.Component, template s
 // kubelet does not find ready first, then from the last to the first, but those that are
 // to be last only when no other is left.
 //
+// One that serves goes while another one does not only if it is in the way of that, for
+// which it would wait for ever.
+//
 // The kubelet's word is not enough where the Component says who serves: it is 40 s old
 // when a machine has died, and turns into No for a pod that serves on a machine which
 // only Kubernetes has lost.
@@ -94,7 +103,11 @@ func nextPod(pods []corev1.Pod, c component.Component, template string, now time
 		}
 	}
 	nextOrdinal := 0
+	keptOut := time.Duration(0) // how long all who do not serve are to be kept out yet
 	for ordinal, p := range byOrdinal {
+		if !serves(ordinal) {
+			keptOut = max(keptOut, untilKeptOut(p, c, ordinal, template, now))
+		}
 		if p == nil || p.DeletionTimestamp != nil || p.Annotations[AnnotationTemplate] == template {
 			continue
 		}
@@ -113,10 +126,32 @@ func nextPod(pods []corev1.Pod, c component.Component, template string, now time
 			after = max(after, due)
 		}
 	}
-	if serving < c.Replicas {
+	switch {
+	case serving == c.Replicas:
+		return next, 0
+	case next == nil || !slices.Contains(c.Refusing, nextOrdinal) || keptOut == never:
 		return nil, after
+	case keptOut > 0:
+		return nil, max(after, keptOut)
 	}
 	return next, 0
+}
+
+// never is a time that does not come.
+const never = time.Duration(math.MaxInt64)
+
+// untilKeptOut is when a pod that does not serve has been kept out by others for so long
+// that they are to be replaced too: it runs what is applied, and has never been ready.
+func untilKeptOut(p *corev1.Pod, c component.Component, ordinal int, template string, now time.Time) time.Duration {
+	if says, ok := c.Serves[ordinal]; !ok || says || p == nil || p.DeletionTimestamp != nil || p.Annotations[AnnotationTemplate] != template {
+		return never
+	}
+	for _, s := range p.Status.ContainerStatuses {
+		if s.Name == c.Main.Name && s.State.Running != nil && !ptrTrue(s.Started) {
+			return max(0, s.State.Running.StartedAt.Add(patienceKeptOut).Sub(now))
+		}
+	}
+	return never
 }
 
 // before reports whether one replica is to be replaced before another.

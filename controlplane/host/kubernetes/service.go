@@ -36,7 +36,7 @@ func balancedService(r host.Reservation, index int, port component.Port, node st
 	e := exposureOf(r, index)
 	s := &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: r.Namespace, Name: serviceOf(r.Name, index, r.Balanced[index].Name()),
+			Namespace: r.Namespace, Name: serviceName(r, index),
 			Labels: labelsOf(r.Name, r.Labels), Annotations: maps.Clone(e.Annotations),
 		},
 		Spec: corev1.ServiceSpec{

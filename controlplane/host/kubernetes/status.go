@@ -15,8 +15,8 @@ import (
 // Status implements host.Host, from what the caches hold. What was applied and is not
 // seen there yet counts as not done.
 func (h *Host) Status(ctx context.Context, namespace, name string) (component.Status, error) {
-	o := observation{name: name}
 	key := client.ObjectKey{Namespace: namespace, Name: name}
+	o := observation{name: name, waits: h.growth.waits(key)}
 	d, s := &appsv1.Deployment{}, &appsv1.StatefulSet{}
 	if err := h.client.Get(ctx, key, d); err == nil {
 		o.seen = goal{replicas: replicasOf(d.Spec.Replicas), template: d.Spec.Template.Annotations[AnnotationTemplate]}
@@ -71,6 +71,8 @@ type observation struct {
 	pods       []corev1.Pod
 	claims     []corev1.PersistentVolumeClaim
 	conditions []appsv1.DeploymentCondition
+	// waits is true while it may not grow yet.
+	waits bool
 }
 
 func (o observation) status() component.Status {
@@ -93,7 +95,7 @@ func (o observation) status() component.Status {
 			outdated++
 		}
 		if !ready(p) {
-			messages = append(messages, explain(p, o.claims))
+			messages = append(messages, explain(p, o.claims, o.seen.replicas == 1))
 			continue
 		}
 		s.Ready++
@@ -113,6 +115,9 @@ func (o observation) status() component.Status {
 		if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
 			messages = append(messages, "pods cannot be made: "+c.Message)
 		}
+	}
+	if o.waits {
+		messages = append(messages, o.name+": has one replica, and starts the others when others have started theirs")
 	}
 	s.Message = join(messages)
 	return s

@@ -115,6 +115,8 @@ func TestExplain(t *testing.T) {
 	}
 	lost := corev1.PersistentVolumeClaim{Status: corev1.PersistentVolumeClaimStatus{Phase: corev1.ClaimLost}}
 	lost.Name = "data-etcd-1"
+	lostAlone := *lost.DeepCopy()
+	lostAlone.Name = "data-snapshot-x-0"
 	pending := corev1.PersistentVolumeClaim{Status: corev1.PersistentVolumeClaimStatus{Phase: corev1.ClaimPending}}
 	pending.Name, pending.Annotations = "data-etcd-1", map[string]string{annotationSelectedNode: "node-a"}
 	unschedulable := pod(func(p *corev1.Pod) {
@@ -122,18 +124,22 @@ func TestExplain(t *testing.T) {
 			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/3 nodes are available: 3 Insufficient memory.",
 		})
 	})
+	alone := unschedulable.DeepCopy()
+	alone.Name = "snapshot-x-0"
 	cases := map[string]struct {
 		pod    *corev1.Pod
 		claims []corev1.PersistentVolumeClaim
+		alone  bool
 		want   string
 	}{
 		"NothingIsWrong": {pod: main(func(s *corev1.ContainerStatus) {
 			s.State.Waiting = &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}
 		})},
-		"Starting":      {pod: main(func(s *corev1.ContainerStatus) { s.State.Running = &corev1.ContainerStateRunning{} })},
-		"Unschedulable": {pod: unschedulable, want: "etcd-1: cannot be scheduled: 0/3 nodes are available: 3 Insufficient memory."},
-		"VolumeLost":    {pod: unschedulable, claims: []corev1.PersistentVolumeClaim{lost}, want: "etcd-1: the volume of its PersistentVolumeClaim data-etcd-1 is lost: bring it back; if all others are well it begins with nothing, ten minutes after it has ceased to be ready"},
-		"VolumePending": {pod: pod(func(*corev1.Pod) {}), claims: []corev1.PersistentVolumeClaim{pending}, want: "etcd-1: waits for a volume for its PersistentVolumeClaim data-etcd-1"},
+		"Starting":               {pod: main(func(s *corev1.ContainerStatus) { s.State.Running = &corev1.ContainerStateRunning{} })},
+		"Unschedulable":          {pod: unschedulable, want: "etcd-1: cannot be scheduled: 0/3 nodes are available: 3 Insufficient memory."},
+		"VolumeLost":             {pod: unschedulable, claims: []corev1.PersistentVolumeClaim{lost}, want: "etcd-1: the volume of its PersistentVolumeClaim data-etcd-1 is lost: bring it back; if all others are well it begins with nothing, ten minutes after it has ceased to be ready"},
+		"VolumeLostOfTheOnlyOne": {pod: alone, alone: true, claims: []corev1.PersistentVolumeClaim{lostAlone}, want: "snapshot-x-0: the volume of its PersistentVolumeClaim data-snapshot-x-0 is lost: bring it back, or delete the claim and the pod: it begins with nothing then"},
+		"VolumePending":          {pod: pod(func(*corev1.Pod) {}), claims: []corev1.PersistentVolumeClaim{pending}, want: "etcd-1: waits for a volume for its PersistentVolumeClaim data-etcd-1"},
 		"NoImage": {
 			pod: main(func(s *corev1.ContainerStatus) {
 				s.State.Waiting = &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "Back-off pulling image"}
@@ -180,7 +186,7 @@ func TestExplain(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := explain(tc.pod, tc.claims); got != tc.want {
+			if got := explain(tc.pod, tc.claims, tc.alone); got != tc.want {
 				t.Errorf("%q, want %q", got, tc.want)
 			}
 		})

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -15,14 +18,8 @@ import (
 )
 
 // sync makes an object what is wanted, and writes nothing if it is. It reads the object
-// into live, which is that of before if it was written.
+// into live, as it is then.
 func (h *Host) sync(ctx context.Context, want, live client.Object) error {
-	_, err := h.write(ctx, want, live)
-	return err
-}
-
-// write is sync, and reports whether it has written.
-func (h *Host) write(ctx context.Context, want, live client.Object) (bool, error) {
 	annotations := want.GetAnnotations()
 	if annotations == nil {
 		annotations = map[string]string{}
@@ -32,38 +29,51 @@ func (h *Host) write(ctx context.Context, want, live client.Object) (bool, error
 
 	err := h.client.Get(ctx, client.ObjectKeyFromObject(want), live)
 	if apierrors.IsNotFound(err) {
-		return true, refused(reconcile.Apply(ctx, h.client, want))
+		return refused(h.apply(ctx, want, live))
 	}
 	if err != nil {
-		return false, err
+		return err
 	}
 	if live.GetDeletionTimestamp() != nil {
-		return false, reconcile.Wait("Deleting", "%s %s is still being deleted", h.kind(want), client.ObjectKeyFromObject(want))
+		return reconcile.Wait("Deleting", "%s %s is still being deleted", h.kind(want), client.ObjectKeyFromObject(want))
 	}
 	same, surplus, err := difference(want, live)
 	if err != nil || same {
-		return false, err
+		return err
 	}
-	err = reconcile.Apply(ctx, h.client, want)
+	err = h.apply(ctx, want, live)
 	if apierrors.IsInvalid(err) && len(surplus) > 0 {
 		// What somebody has added may not go together with what is wanted: a port of
 		// another number has the name that ours has.
-		if patchErr := h.patch(ctx, live, replacements(surplus)); patchErr != nil {
-			return true, errors.Join(refused(err), patchErr)
+		patchErr := h.patch(ctx, live, replacements(surplus))
+		if e := reconcile.As(patchErr); e != nil && e.Kind == reconcile.KindWait {
+			// It may be another object by now than the one that was refused.
+			return patchErr
 		}
-		err = reconcile.Apply(ctx, h.client, want)
+		if patchErr != nil {
+			return errors.Join(refused(err), patchErr)
+		}
+		err = h.apply(ctx, want, live)
 	}
 	if err != nil || len(surplus) == 0 {
-		return true, refused(err)
+		return refused(err)
 	}
-	return true, h.prune(ctx, want, live)
+	return h.prune(ctx, want, live)
+}
+
+// apply writes an object, and reads the answer into live.
+func (h *Host) apply(ctx context.Context, want, live client.Object) error {
+	answer, err := reconcile.Applied(ctx, h.client, want)
+	if err != nil {
+		return err
+	}
+	// What the answer does not have is not there: nothing of before may stay.
+	reflect.ValueOf(live).Elem().SetZero()
+	return runtime.DefaultUnstructuredConverter.FromUnstructured(answer.Object, live)
 }
 
 // prune removes what an apply has left in lists of ours.
 func (h *Host) prune(ctx context.Context, want, live client.Object) error {
-	if err := h.live.Get(ctx, client.ObjectKeyFromObject(want), live); err != nil {
-		return err
-	}
 	_, surplus, err := difference(want, live)
 	if err != nil || len(surplus) == 0 {
 		return err
@@ -71,14 +81,19 @@ func (h *Host) prune(ctx context.Context, want, live client.Object) error {
 	return h.patch(ctx, live, removals(surplus))
 }
 
-// patch changes an object as it was looked at.
+// patch changes an object as it was looked at. Where somebody has written in between, it is
+// looked at once more.
 func (h *Host) patch(ctx context.Context, live client.Object, operations []operation) error {
-	guard := operation{Op: "test", Path: "/metadata/resourceVersion", Value: live.GetResourceVersion()}
+	// A test of it that fails would be an invalid request, and this is a conflict.
+	guard := operation{Op: "replace", Path: "/metadata/resourceVersion", Value: live.GetResourceVersion()}
 	patch, err := json.Marshal(append([]operation{guard}, operations...))
 	if err != nil {
 		return err
 	}
 	err = h.client.Patch(ctx, live, client.RawPatch(types.JSONPatchType, patch), client.FieldOwner(v1alpha1.FieldOwner))
+	if apierrors.IsConflict(err) {
+		return reconcile.WaitFor(100*time.Millisecond, "CacheBehind", "%s %s is not yet seen as it is", h.kind(live), client.ObjectKeyFromObject(live))
+	}
 	if err != nil {
 		return fmt.Errorf("removing what was added to %s %s: %w", h.kind(live), client.ObjectKeyFromObject(live), err)
 	}

@@ -50,8 +50,8 @@ func volumesOf(c component.Component) ([]corev1.Volume, []corev1.VolumeMount, er
 	if c.Data {
 		mounts = append(mounts, corev1.VolumeMount{Name: volumeData, MountPath: dirData})
 	}
-	if uses(c, component.VarRun) {
-		// In memory: it holds nothing but sockets.
+	if uses(c, component.VarRun) || delayed(c) {
+		// In memory: it holds nothing but sockets and a mark.
 		volumes = append(volumes, corev1.Volume{Name: volumeRun, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{
 			Medium: corev1.StorageMediumMemory, SizeLimit: resource.NewQuantity(1<<20, resource.BinarySI),
 		}}})

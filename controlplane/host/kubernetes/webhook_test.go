@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -100,13 +99,7 @@ func TestAStatefulSetIsReplacedThoughAdmissionRewritesIt(t *testing.T) {
 	record := w.record()
 	c.Main.Args = append(c.Main.Args, "--more")
 	done("all run with the change")
-	w.await("all were replaced one by one", func() error {
-		gone, fewest := record.seen()
-		if diff := cmp.Diff([]string{"etcd-default-2", "etcd-default-1", "etcd-default-0"}, gone); diff != "" || fewest != 2 {
-			return fmt.Errorf("at least %d were ready; replaced (-want +got):\n%s", fewest, diff)
-		}
-		return nil
-	})
+	w.awaitReplaced(record, 2, 1, 0)
 	w.get(set, c.Name)
 	before := set.Generation
 	for range 3 {
@@ -129,13 +122,7 @@ func TestPodsOfTheBeginningAreReplacedOnce(t *testing.T) {
 	record := w.record()
 	c.Begun, c.Main.BeginArgs = true, []string{"--state=existing"}
 	r.settle(c)
-	w.await("all were replaced one by one", func() error {
-		gone, fewest := record.seen()
-		if len(gone) != component.EtcdReplicas || fewest != 2 {
-			return fmt.Errorf("%q are gone, at least %d were ready", gone, fewest)
-		}
-		return nil
-	})
+	w.awaitReplaced(record, 2, 1, 0)
 	for i := range component.EtcdReplicas {
 		w.awaitArg(replicaOf(c.Name, i), "--state=existing")
 	}

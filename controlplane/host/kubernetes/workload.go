@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"fmt"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -18,8 +19,8 @@ import (
 // them: the Component before is applied again.
 const history = 2
 
-// deployment is a Component without Data.
-func deployment(c component.Component) (*appsv1.Deployment, error) {
+// deployment is a Component without Data, of which so many replicas are to run now.
+func deployment(c component.Component, replicas int) (*appsv1.Deployment, error) {
 	template, err := podTemplate(c)
 	if err != nil {
 		return nil, fmt.Errorf("component %s/%s: %w", c.Namespace, c.Name, err)
@@ -27,9 +28,11 @@ func deployment(c component.Component) (*appsv1.Deployment, error) {
 	return &appsv1.Deployment{
 		ObjectMeta: metaOf(c, c.Name),
 		Spec: appsv1.DeploymentSpec{
-			Replicas:             ptr.To(int32(c.Replicas)),
+			Replicas:             ptr.To(int32(replicas)),
 			RevisionHistoryLimit: ptr.To[int32](history),
-			Selector:             &metav1.LabelSelector{MatchLabels: selectorOf(c.Name)},
+			// When the Deployment says that it makes no progress: see hadItsTime.
+			ProgressDeadlineSeconds: ptr.To(int32(holdBack / time.Second)),
+			Selector:                &metav1.LabelSelector{MatchLabels: selectorOf(c.Name)},
 			Strategy: appsv1.DeploymentStrategy{
 				Type: appsv1.RollingUpdateDeploymentStrategyType,
 				RollingUpdate: &appsv1.RollingUpdateDeployment{

@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -26,9 +27,14 @@ type world struct {
 	namespace string
 
 	mu sync.Mutex
-	// sick are pods by name that do not become ready.
+	// sick are pods by name that do not become ready, or everybody.
 	sick map[string]bool
+	// lonely is true while pods become ready only as the first of their Component.
+	lonely bool
 }
+
+// everybody is sick instead of a pod.
+const everybody = "*"
 
 var worlds atomic.Int32
 
@@ -77,7 +83,7 @@ func (w *world) playKubelet(ctx context.Context) {
 	for i := range pods.Items {
 		p := &pods.Items[i]
 		w.mu.Lock()
-		sick := w.sick[p.Name]
+		sick := w.sick[p.Name] || w.sick[everybody] || w.lonely && !first(pods.Items, p)
 		w.mu.Unlock()
 		if p.DeletionTimestamp != nil || ready(p) || sick && len(p.Status.ContainerStatuses) > 0 {
 			continue
@@ -96,6 +102,19 @@ func (w *world) playKubelet(ctx context.Context) {
 		// Whoever deletes it meanwhile is right.
 		_ = w.api.Status().Patch(ctx, p, client.MergeFrom(before))
 	}
+}
+
+// first reports whether no other pod of its Component is ready.
+func first(pods []corev1.Pod, p *corev1.Pod) bool {
+	return !slices.ContainsFunc(pods, func(o corev1.Pod) bool {
+		return o.Name != p.Name && o.Labels[LabelComponent] == p.Labels[LabelComponent] && ready(&o)
+	})
+}
+
+func (w *world) onlyFirst(lonely bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lonely = lonely
 }
 
 func (w *world) setSick(name string, sick bool) {

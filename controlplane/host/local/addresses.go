@@ -92,7 +92,9 @@ func (b *addressBook) reserve(k key, r host.Reservation) (component.Addresses, e
 		return port, err
 	}
 	err := got.extend(r, pick)
-	if err == nil && len(picked) > 0 {
+	// Also one without ports is written down: where there are Components, and no book, it
+	// was lost.
+	if err == nil && (len(picked) > 0 || !had) {
 		b.held[k.String()] = got
 		if err = b.save(); err != nil && had {
 			b.held[k.String()] = held

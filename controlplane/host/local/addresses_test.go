@@ -84,6 +84,16 @@ func TestReserveGivesTheSameAgain(t *testing.T) {
 	}
 }
 
+// Where Components are, and no book, it was lost: so there is one also if none of them has
+// a port.
+func TestAComponentWithoutPortsIsInTheBook(t *testing.T) {
+	f := newFixture(t)
+	mustReserve(t, f.book(t), host.Reservation{Namespace: testNamespace, Name: "quiet", Replicas: 1})
+	if diff := cmp.Diff([]string{testNamespace + "/quiet"}, f.book(t).keys()); diff != "" {
+		t.Error("(-want +got)", diff)
+	}
+}
+
 func TestReserveKeepsWhatIsNotAskedForAnyMore(t *testing.T) {
 	b := newFixture(t).book(t)
 	three := mustReserve(t, b, reservationOf("a", 3, "https"))

@@ -47,6 +47,7 @@ type found struct {
 type procStat struct {
 	state   byte
 	session int
+	threads int
 	start   uint64
 }
 
@@ -57,7 +58,7 @@ func parseStat(text []byte) (procStat, error) {
 	fields := strings.Fields(string(rest))
 	// Numbered as in proc(5), where the field after the name is the third.
 	const third = 3
-	const state, session, start = 0, 6 - third, 22 - third
+	const state, session, threads, start = 0, 6 - third, 20 - third, 22 - third
 	if !ok || len(fields) <= start {
 		return procStat{}, fmt.Errorf("unexpected text %q", text)
 	}
@@ -65,11 +66,15 @@ func parseStat(text []byte) (procStat, error) {
 	if err != nil {
 		return procStat{}, err
 	}
+	tasks, err := strconv.Atoi(fields[threads])
+	if err != nil {
+		return procStat{}, err
+	}
 	ticks, err := strconv.ParseUint(fields[start], 10, 64)
 	if err != nil {
 		return procStat{}, err
 	}
-	return procStat{state: fields[state][0], session: sid, start: ticks}, nil
+	return procStat{state: fields[state][0], session: sid, threads: tasks, start: ticks}, nil
 }
 
 func cutLast(b []byte, sep byte) (before, after []byte, ok bool) {
@@ -91,10 +96,16 @@ func readStat(pid int) (stat procStat, ok bool) {
 }
 
 // alive reports whether the process still runs: there is one of that number, it
-// started then, and it is no zombie.
+// started then, and it has not ended.
 func (i identity) alive() bool {
 	stat, ok := readStat(i.pid)
-	return ok && stat.start == i.start && stat.state != 'Z' && stat.state != 'X'
+	return ok && stat.start == i.start && !stat.ended()
+}
+
+// ended reports whether all of the process has ended. The state is its first thread's,
+// which may be a zombie while others still run, and hold its files and ports.
+func (s procStat) ended() bool {
+	return s.state == 'X' || s.state == 'Z' && s.threads <= 1
 }
 
 // Running returns the processes of a Host's folder, by what MARINA_PROCESS says, with

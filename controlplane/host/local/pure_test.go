@@ -45,7 +45,7 @@ func TestParseStat(t *testing.T) {
 	for name, text := range cases {
 		t.Run(name, func(t *testing.T) {
 			got, err := parseStat([]byte(text))
-			want := procStat{state: 'S', session: 4321, start: 987654321}
+			want := procStat{state: 'S', session: 4321, threads: 9, start: 987654321}
 			if err != nil || got != want {
 				t.Errorf("parseStat(%q) = %+v, %v: want %+v", text, got, err, want)
 			}
@@ -55,6 +55,26 @@ func TestParseStat(t *testing.T) {
 		if got, err := parseStat([]byte(text)); err == nil {
 			t.Errorf("parseStat(%q) = %+v, want an error", text, got)
 		}
+	}
+}
+
+func TestEnded(t *testing.T) {
+	cases := map[string]struct {
+		stat procStat
+		want bool
+	}{
+		"Running":                     {procStat{state: 'R', threads: 9}, false},
+		"Waiting":                     {procStat{state: 'D', threads: 1}, false},
+		"OnlyItsFirstThreadHasEnded":  {procStat{state: 'Z', threads: 2}, false},
+		"EndedAndNobodyHasAskedForIt": {procStat{state: 'Z', threads: 1}, true},
+		"BeingForgotten":              {procStat{state: 'X'}, true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := tc.stat.ended(); got != tc.want {
+				t.Errorf("ended of %+v = %v, want %v", tc.stat, got, tc.want)
+			}
+		})
 	}
 }
 

@@ -1,4 +1,4 @@
-package etcd
+package reconcile
 
 import (
 	"context"
@@ -11,13 +11,13 @@ import (
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
-// setFinalizer writes the finalizers of obj if change changes them, and makes them
-// known to before, so that the status patch does not contain them. The write fails
+// SetFinalizer writes the finalizers of obj if change, of controllerutil, changes them, and
+// makes them known to before, so that the status patch does not contain them. The write fails
 // when obj is not the newest: what was decided on an old one may be wrong.
-func setFinalizer(ctx context.Context, c client.Client, obj, before client.Object, change func(client.Object) bool) error {
+func SetFinalizer(ctx context.Context, c client.Client, obj, before client.Object, change func(client.Object, string) bool, finalizer string) error {
 	// A copy, because the answer would overwrite the status that this pass computes.
 	changed := before.DeepCopyObject().(client.Object)
-	if !change(changed) {
+	if !change(changed, finalizer) {
 		return nil
 	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
@@ -31,10 +31,10 @@ func setFinalizer(ctx context.Context, c client.Client, obj, before client.Objec
 	return nil
 }
 
-// overtaken reports whether a write was refused because the pass had an old copy of
+// Overtaken reports whether a write was refused because the pass had an old copy of
 // its object. That says nothing about the object and is no matter for its status:
 // the newest copy is on its way to the cache.
-func overtaken(err error) bool { return apierrors.IsConflict(err) }
+func Overtaken(err error) bool { return apierrors.IsConflict(err) }
 
-// again is what a pass returns that was overtaken.
-func again() ctrl.Result { return ctrl.Result{RequeueAfter: time.Second} }
+// Again is what a pass returns that was overtaken.
+func Again() ctrl.Result { return ctrl.Result{RequeueAfter: time.Second} }

@@ -1,0 +1,31 @@
+// Package node is about the nodes of Machines, in tenants: it tells what becomes of them in
+// status.node of the Machine, keeps the labels and taints of its spec on them, and empties
+// and removes them when the Machine is deleted. It knows tenants, and neither clouds nor
+// pools: whoever makes servers waits for status.node.drained before it deletes one.
+//
+// # Asking tenants
+//
+// A pass is over all Machines of a management namespace, for which it asks the tenant for its
+// Nodes once. There is no informer in a tenant: with many tenants that would cost more than to
+// ask, every 30 s, and every 2 s while something is expected to happen. What a tenant answers
+// is its administrator's, so that what is taken from it into status has a limit; and a tenant
+// that does not answer changes nothing that is known of its nodes.
+//
+// # Labels and taints
+//
+// Which of those on a Node come from the Machine is remembered in the Machine, before the
+// Node is written, and not in an annotation of the Node: with a node's own credentials that
+// could be changed, and taints and labels be taken off by it that a node may not change itself.
+//
+// # Draining
+//
+// A drain has a begin, which is written down before the first pod is evicted. From then on
+// PodDisruptionBudgets are respected for spec.drainTimeoutSeconds; then the pods are deleted,
+// and are waited for no longer than 30 s. Nobody waits where waiting saves nothing: a node
+// that never was, one whose pods have no other node to go to, one of a cluster that is itself
+// deleted. A tenant that cannot be asked holds up a deletion for no longer than a drain may take.
+//
+// Every decision is made by what is observed in the pass, so that one that is cut short
+// anywhere is done again by the next one. Drained is the only one that stays, since the server
+// may have been deleted because of it.
+package node

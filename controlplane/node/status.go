@@ -1,0 +1,66 @@
+package node
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
+
+// longest is how much of what a tenant says is taken into status.
+const longest = 512
+
+// observe writes down what the node of a Machine is, or nil where there is none.
+func observe(m *v1alpha1.Machine, node *corev1.Node, now time.Time) {
+	if node == nil {
+		forget(m.Status.Node, now)
+		return
+	}
+	if m.Status.Node == nil {
+		m.Status.Node = &v1alpha1.MachineNode{}
+	}
+	known := m.Status.Node
+	known.UID, known.Ready, known.Since, known.Message = node.UID, false, nil, "the node does not tell whether it is ready"
+	if c := readiness(node); c != nil {
+		known.Ready, known.Message = c.Status == corev1.ConditionTrue, shortened(c.Message)
+		if !c.LastTransitionTime.IsZero() {
+			known.Since = c.LastTransitionTime.DeepCopy()
+		}
+	}
+	if known.Ready {
+		known.Message = ""
+	}
+}
+
+// forget notes that a node is gone that there was.
+func forget(known *v1alpha1.MachineNode, now time.Time) {
+	if known == nil || known.UID == "" {
+		return
+	}
+	if known.Ready {
+		known.Since = &metav1.Time{Time: now.Truncate(time.Second)}
+	}
+	known.UID, known.Ready, known.Message = "", false, "the node is no longer in the cluster: it comes back when its server is rebooted, or remove it from the pool"
+	known.AppliedLabels, known.AppliedTaints = nil, nil
+}
+
+// readiness is the condition Ready of a node, or nil.
+func readiness(node *corev1.Node) *corev1.NodeCondition {
+	for i := range node.Status.Conditions {
+		if node.Status.Conditions[i].Type == corev1.NodeReady {
+			return &node.Status.Conditions[i]
+		}
+	}
+	return nil
+}
+
+// shortened is what a tenant says, with a limit.
+func shortened(text string) string {
+	runes := []rune(text)
+	if len(runes) <= longest {
+		return text
+	}
+	return string(runes[:longest-1]) + "…"
+}

@@ -1,0 +1,88 @@
+package machine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/limits"
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
+
+	"github.com/marina-dev/marina/dataplane/openstack"
+)
+
+// compute is Nova in one project. Its errors are of the type *openstack.Error.
+type compute struct{ *gophercloud.ServiceClient }
+
+func of[T any](value T, err error) (T, error) {
+	return value, openstack.Classify(openstack.Compute, err)
+}
+
+// list lists all servers of the project, those among them for which no host is found yet.
+func (c compute) list(ctx context.Context) ([]servers.Server, error) {
+	pages, err := servers.List(c.ServiceClient, servers.ListOpts{Limit: 1000}).AllPages(ctx)
+	if err != nil {
+		return of[[]servers.Server](nil, err)
+	}
+	return of(servers.ExtractServers(pages))
+}
+
+// create asks for a server and returns its id.
+func (c compute) create(ctx context.Context, options servers.CreateOpts, hints servers.SchedulerHintOptsBuilder) (string, error) {
+	made, err := of(servers.Create(ctx, c.ServiceClient, options, hints).Extract())
+	if err != nil {
+		return "", err
+	}
+	return made.ID, nil
+}
+
+// get reads a server, nil if it is not there any more. A list says less: it leaves those out
+// whose part of the cloud cannot be asked, and those that the cloud deletes later.
+func (c compute) get(ctx context.Context, id string) (*servers.Server, error) {
+	server, err := of(servers.Get(ctx, c.ServiceClient, id).Extract())
+	if openstack.IsKind(err, openstack.NotFound) {
+		return nil, nil
+	}
+	return server, err
+}
+
+// delete deletes a server, with the ports and the volume that Nova has made for it. One that
+// is gone is no error.
+func (c compute) delete(ctx context.Context, id string) error {
+	err := openstack.Classify(openstack.Compute, servers.Delete(ctx, c.ServiceClient, id).ExtractErr())
+	if openstack.IsKind(err, openstack.NotFound) {
+		return nil
+	}
+	return err
+}
+
+// mark writes metadata, and leaves what else there is.
+func (c compute) mark(ctx context.Context, id string, metadata map[string]string) error {
+	_, err := of(servers.UpdateMetadata(ctx, c.ServiceClient, id, servers.MetadataOpts(metadata)).Extract())
+	return err
+}
+
+// exhausted names the quotas of Nova that leave no room for a server of a size, with their
+// numbers; empty if none does.
+func (c compute) exhausted(ctx context.Context, cores, memory int) ([]string, error) {
+	all, err := of(limits.Get(ctx, c.ServiceClient, nil).Extract())
+	if err != nil {
+		return nil, err
+	}
+	l := all.Absolute
+	var words []string
+	for _, q := range []struct {
+		name              string
+		used, limit, need int
+		unit              string
+	}{
+		{"instances", l.TotalInstancesUsed, l.MaxTotalInstances, 1, ""},
+		{"cores", l.TotalCoresUsed, l.MaxTotalCores, cores, ""},
+		{"memory", l.TotalRAMUsed, l.MaxTotalRAMSize, memory, " MiB"},
+	} {
+		if q.limit >= 0 && q.used+q.need > q.limit {
+			words = append(words, fmt.Sprintf("%s: %d of %d%s used, this node takes %d", q.name, q.used, q.limit, q.unit, q.need))
+		}
+	}
+	return words, nil
+}

@@ -1,0 +1,114 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/marina-dev/marina/dataplane/openstack"
+	"github.com/marina-dev/marina/dataplane/project"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/reconcile"
+)
+
+const (
+	// firstBackOff is how long after a server that did not become a node the next one is
+	// made; it doubles up to lastBackOff.
+	firstBackOff, lastBackOff = 30 * time.Second, 10 * time.Minute
+	// capacityInterval is how often it is tried again in a cloud that has no room.
+	capacityInterval = 2 * time.Minute
+)
+
+// failure is why a server does not become a node, or is none any more.
+type failure struct {
+	kind            openstack.Kind
+	reason, message string
+}
+
+func (f *failure) Error() string { return f.message }
+
+// Why the server of a node is none any more.
+const (
+	reasonGone  = "ServerGone"
+	reasonError = "ServerError"
+)
+
+// lasting is what it is of a Machine that has been a node. Its pool makes another one if the
+// server is gone. One in ERROR may still run, and somebody may want what is on its disk.
+func (f *failure) lasting(id string) error {
+	e := &reconcile.Error{Kind: reconcile.KindUser, Reason: reasonGone, Message: f.message, After: calmInterval}
+	if f.reason != reasonGone {
+		e.Reason = reasonError
+		e.Message += fmt.Sprintf(": 'openstack server delete %s' has it replaced", id)
+	}
+	return e
+}
+
+// fail deletes a server that does not become a node, with what it was to join with, and says
+// when the next one is made. A cloud without room, or a quota without, is no failure of the
+// server.
+func (r *Reconciler) fail(ctx context.Context, s *scope, f *failure, all []*servers.Server) error {
+	if err := r.current(ctx, s); err != nil {
+		return err
+	}
+	if err := r.remove(ctx, s, all); err != nil {
+		return err
+	}
+	if err := r.removeBootstrap(ctx, s); err != nil {
+		return err
+	}
+	status := &s.machine.Status
+	wait := project.ProblemInterval
+	switch f.kind {
+	case openstack.Quota:
+	case openstack.NoCapacity:
+		wait = capacityInterval
+	default:
+		status.Failures++
+		wait = backOff(status.Failures)
+	}
+	at := r.Now().Add(wait)
+	status.ServerID, status.RequestedAt, status.Addresses, status.RetryAt = "", nil, nil, &metav1.Time{Time: at}
+	return &reconcile.Error{Kind: reconcile.KindUser, Reason: f.reason, After: wait,
+		Message: fmt.Sprintf("%s: it is deleted, and another one is made at %s", f.message, at.UTC().Format(time.TimeOnly))}
+}
+
+func backOff(failures int32) time.Duration {
+	return min(firstBackOff<<min(failures-1, 10), lastBackOff)
+}
+
+// backOff waits until the next server may be made. What is wrong stays in the status.
+func (r *Reconciler) backOff(s *scope) error {
+	status := s.machine.Status
+	if status.RetryAt == nil || !r.Now().Before(status.RetryAt.Time) {
+		return nil
+	}
+	e := &reconcile.Error{Kind: reconcile.KindUser, Reason: "BackOff", Message: "the next server is made later", After: status.RetryAt.Sub(r.Now())}
+	if c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionServerReady); c != nil {
+		e.Reason, e.Message = c.Reason, c.Message
+	}
+	return e
+}
+
+func quotaError(project string, words []string, err error) error {
+	return &reconcile.Error{Kind: reconcile.KindUser, Reason: string(openstack.Quota), After: quotaInterval, Err: err,
+		Message: fmt.Sprintf("the quota of the project %s is exhausted: %s: have it raised, or delete what is not needed any more", project, strings.Join(words, "; "))}
+}
+
+// quotaInterval is how often it is tried again with a quota that was exhausted.
+const quotaInterval = time.Minute
+
+// unreachable is why a cloud cannot be asked, nil if it is something else that is wrong.
+func unreachable(err error) *reconcile.Error {
+	var e *reconcile.Error
+	if !errors.As(err, &e) || e.Kind == reconcile.KindRetry && e.Reason != project.ReasonUnreachable {
+		return nil
+	}
+	return e
+}

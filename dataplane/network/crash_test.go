@@ -1,0 +1,134 @@
+package network
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/marina-dev/marina/e2e/openstacksim/front"
+)
+
+// A stop is what happens to the controller at a call of the cloud.
+type stop struct {
+	name string
+	// before and after are what becomes of the call.
+	before, after front.Verdict
+	// dies is whether the controller ends with it; else it goes on with an error.
+	dies bool
+}
+
+var stops = []stop{
+	{name: "before", before: front.Cut, dies: true},
+	{name: "after", dies: true},
+	{name: "answer lost", after: front.Cut},
+	{name: "answer lost and stopped", after: front.Cut, dies: true},
+}
+
+// interrupt has the controller stopped at the call with a number, once.
+func (w *world) interrupt(number int, s stop) {
+	w.BeforeCalls(func(c front.Call) front.Verdict {
+		if w.dead.Load() {
+			return front.Cut
+		}
+		if c.N == number && s.before == front.Cut {
+			w.harmed.Store(true)
+			w.dead.Store(s.dies)
+			return front.Cut
+		}
+		return front.Proceed
+	})
+	w.AfterCalls(func(c front.Call) front.Verdict {
+		if c.N != number || s.before == front.Cut {
+			return front.Proceed
+		}
+		w.harmed.Store(true)
+		if s.dies {
+			w.dead.Store(true)
+		}
+		return s.after
+	})
+}
+
+// settle makes passes, of a new controller where one has been stopped, until done says so.
+func (w *world) settle(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	for range 6 {
+		_, _ = w.later(t, 10*time.Minute)
+		if w.dead.Load() {
+			w.restart()
+			continue
+		}
+		if done() {
+			return
+		}
+	}
+	t.Fatalf("%s does not come to its end: %+v", what, w.network.Status)
+}
+
+// live is a whole life of a network, in which it may be stopped at one point, and the calls
+// of it.
+func live(t *testing.T, prepare func(*world)) (w *world, calls []front.Call) {
+	w = newWorld(t).create(t)
+	c := w.neutron(t)
+	w.ResetCalls()
+	prepare(w)
+	w.settle(t, "the creation", func() bool {
+		return w.network.Status.ObservedGeneration == w.network.Generation && w.network.Status.NodeSecurityGroupID != ""
+	})
+	w.is(t, "Ready", "True", "AsExpected", "")
+	w.holds(t, whole)
+	made := len(w.Calls(front.Match{}))
+	if group := groupOf(t, w, c); len(group.Rules) != 7 {
+		t.Errorf("%d rules, want 7", len(group.Rules))
+	}
+	w.dismiss(t)
+	w.settle(t, "the deletion", func() bool { return w.gone(t) })
+	w.holds(t, map[string]int{})
+	calls = w.Calls(front.Match{})
+	return w, slices.Delete(calls, made, made+1) // that of this test
+}
+
+// Whatever happens at any call of the cloud, there is one of each in the end, and nothing
+// after the deletion. The points come from a recorded life, so that new calls are covered by
+// themselves.
+func TestStoppedAtAnyCall(t *testing.T) {
+	_, calls := live(t, func(*world) {})
+	kinds := map[string]int{}
+	for _, c := range calls {
+		kinds[c.Method]++
+	}
+	if diff := cmp.Diff(map[string]bool{"POST": true, "PUT": true, "DELETE": true, "GET": true}, map[string]bool{
+		"POST": kinds["POST"] >= 6, "PUT": kinds["PUT"] == 2, "DELETE": kinds["DELETE"] == 4, "GET": kinds["GET"] > 10,
+	}); diff != "" {
+		t.Fatalf("the recorded life is not one (%v):\n%s", kinds, diff)
+	}
+	for _, c := range calls {
+		for _, s := range stops {
+			t.Run(fmt.Sprintf("%d %s, %s", c.N, c, s.name), func(t *testing.T) {
+				t.Parallel()
+				if w, _ := live(t, func(w *world) { w.interrupt(c.N, s) }); !w.harmed.Load() {
+					t.Error("no harm was done")
+				}
+			})
+		}
+	}
+}
+
+// The same for what it writes into the management cluster.
+func TestStoppedAtAnyWrite(t *testing.T) {
+	whole, _ := live(t, func(*world) {})
+	writes := whole.writes.Load()
+	if writes != 3 {
+		t.Fatalf("%d writes in a life, want 3: the project, the status, the finalizer", writes)
+	}
+	for n := range writes {
+		for _, after := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d, after it: %v", n+1, after), func(t *testing.T) {
+				live(t, func(w *world) { w.killAt, w.killAfter = n+1, after })
+			})
+		}
+	}
+}

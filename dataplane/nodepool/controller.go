@@ -1,0 +1,115 @@
+package nodepool
+
+import (
+	"context"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/marina-dev/marina/dataplane/project"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/reconcile"
+)
+
+// Reconciler reconciles NodePools.
+type Reconciler struct {
+	Client client.Client
+	// Live reads past the cache, for what must not be missed: a Machine that is taken for
+	// missing because the cache is behind would be made twice.
+	Live client.Reader
+	// Projects opens those in which server groups are made.
+	Projects *project.Opener
+	Now      func() time.Time
+	// Suffix is the random part of the name of a Machine.
+	Suffix func() string
+
+	events events.EventRecorder
+}
+
+// scope is one pass over one NodePool. Each field is set by the step that its comment names.
+type scope struct {
+	pool, before *v1alpha1.NodePool
+
+	// cluster is that of the pool, nil without one; network is that of its nodes and infra
+	// where they are.
+	cluster *v1alpha1.Cluster        // locate
+	network *v1alpha1.ClusterNetwork // locate
+	infra   *v1alpha1.Infrastructure // locate
+	// blocked is why no node can be made now, although nothing is wrong with the spec.
+	blocked error // locate
+	// machines are all of the pool, also those that are going away.
+	machines []v1alpha1.Machine // observe
+	// refused is why a person has to change the spec, or what it names.
+	refused error // accept
+}
+
+// Reconcile brings one NodePool closer to its spec:
+//
+//  1. finalizer: before anything is made for it
+//  2. locate: its Cluster, with the network and the Infrastructure of that
+//  3. observe: the Machines that there are
+//  4. accept: the spec can be carried out there
+//  5. adjust: what changes in Machines as they are
+//  6. group: the server group of nodes that are kept apart
+//  7. scale: Machines are made and deleted
+//
+// What is refused, or has to wait, keeps nobody from having fewer nodes. Status follows from
+// what was observed. A deleted one goes the other way.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	pool := &v1alpha1.NodePool{}
+	if err := r.Client.Get(ctx, req.NamespacedName, pool); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	s := &scope{pool: pool, before: pool.DeepCopy()}
+	if pool.DeletionTimestamp != nil {
+		return r.delete(ctx, s)
+	}
+	err := reconcile.SetFinalizer(ctx, r.Client, pool, s.before, controllerutil.AddFinalizer, v1alpha1.NodePoolFinalizer)
+	if apierrors.IsNotFound(err) {
+		return ctrl.Result{}, nil
+	}
+	if err == nil {
+		err = reconcile.Run(ctx, s, []reconcile.Step[*scope]{
+			{Name: "locate", Run: r.locate},
+			{Name: "observe", Run: r.observe},
+			{Name: "accept", Run: r.accept},
+			{Name: "adjust", Run: r.adjust},
+			{Name: "group", Run: r.ensureGroup},
+			{Name: "scale", Run: r.scale},
+		})
+	}
+	if reconcile.Overtaken(err) {
+		return reconcile.Again(), nil
+	}
+	return r.finish(ctx, s, err)
+}
+
+// finish writes down what a pass has come to.
+func (r *Reconciler) finish(ctx context.Context, s *scope, err error) (ctrl.Result, error) {
+	if e := reconcile.As(err); e != nil && e.Kind == reconcile.KindRetry {
+		return ctrl.Result{}, err // the API server's: nothing is known
+	}
+	r.writeStatus(s, err)
+	if err := reconcile.PatchStatus(ctx, r.Client, s.before, s.pool); err != nil {
+		return ctrl.Result{}, err
+	}
+	result, err := reconcile.Result(err)
+	if e := reconcile.As(s.blocked); e != nil {
+		result.RequeueAfter = reconcile.Earliest(result.RequeueAfter, e.After)
+	}
+	return result, err
+}
+
+// wish is what the pool is to become. It is known as soon as it is known what new nodes run.
+func (s *scope) wish() wish {
+	return wish{spec: s.pool.Spec, template: s.template(), held: s.held()}
+}
+
+func (s *scope) isRefused() bool { return s.refused != nil }
+
+// held reports whether no node can be made now.
+func (s *scope) held() bool { return s.isRefused() || s.blocked != nil }

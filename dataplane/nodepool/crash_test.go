@@ -1,0 +1,71 @@
+package nodepool
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
+
+// The controller is killed before and after each write of each change, in turn, with a cache
+// that is up to date and with one that is behind: there are as many Machines as asked for in
+// the end, of the kind that was asked for, and never more than there may be.
+func TestKilledAtAnyWrite(t *testing.T) {
+	cases := map[string]struct {
+		begin func(*world)
+		// want is how many Machines there are in the end, and most how many at any time.
+		want, most int
+	}{
+		"Create":  {func(w *world) { w.create(w.pool) }, 2, 2},
+		"Up":      {func(w *world) { w.change(func(s *v1alpha1.NodePoolSpec) { s.Replicas = new(int32(4)) }) }, 4, 4},
+		"Down":    {func(w *world) { w.change(func(s *v1alpha1.NodePoolSpec) { s.Replicas = new(int32(0)) }) }, 0, 2},
+		"Replace": {func(w *world) { w.change(func(s *v1alpha1.NodePoolSpec) { s.Flavor = "b3-16" }) }, 2, 3},
+		"Labels":  {func(w *world) { w.change(func(s *v1alpha1.NodePoolSpec) { s.Labels = map[string]string{"a": "b"} }) }, 2, 2},
+		"Delete":  {func(w *world) { w.must(management.Client.Delete(w.Context(), w.pool)) }, 0, 2},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			run := func(t *testing.T, killAt int, after, behind bool) int {
+				w := newWorld(t)
+				w.pool.Spec.Replicas = new(int32(2))
+				if name != "Create" {
+					w.active()
+				}
+				w.writes, w.killAt, w.killAfter, w.behind = 0, killAt, after, behind
+				tc.begin(w)
+				w.settleBelow(tc.most)
+				names := w.names()
+				if len(names) != tc.want || len(w.machines()) != tc.want {
+					t.Errorf("%v are there, want %d", names, tc.want)
+				}
+				if name == "Delete" {
+					if !w.gone() {
+						t.Error("the pool is still there")
+					}
+					return w.writes
+				}
+				w.is(v1alpha1.PoolActive, fmt.Sprintf("%d of %d", tc.want, tc.want))
+				for _, m := range w.machines() {
+					if m.Spec.Template.Flavor != w.pool.Spec.Flavor || m.Spec.Labels["a"] != w.pool.Spec.Labels["a"] {
+						t.Errorf("%s is of another kind: %+v", m.Name, m.Spec)
+					}
+				}
+				return w.writes
+			}
+			writes := run(t, 0, false, false)
+			if writes < 3 {
+				t.Fatalf("%d writes: the test looks at nothing", writes)
+			}
+			for at := 1; at <= writes; at++ {
+				for _, after := range []bool{false, true} {
+					for _, behind := range []bool{false, true} {
+						t.Run(fmt.Sprintf("write %d of %d, done %t, cache behind %t", at, writes, after, behind), func(t *testing.T) {
+							t.Parallel()
+							run(t, at, after, behind)
+						})
+					}
+				}
+			}
+		})
+	}
+}

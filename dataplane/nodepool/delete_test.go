@@ -1,0 +1,60 @@
+package nodepool
+
+import (
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
+
+func TestDelete(t *testing.T) {
+	t.Run("WithItsMachines", func(t *testing.T) {
+		w := newWorld(t).active()
+		w.must(management.Client.Delete(t.Context(), w.pool))
+		w.mustPass()
+		w.is(v1alpha1.PoolDeleting, "waiting for 3 nodes to be emptied and deleted")
+		w.says("Deleting", "Unknown", "DeletingMachines", "waiting for 3 nodes")
+		w.has()
+		before := w.writes
+		w.mustPass()
+		if w.writes != before {
+			t.Error("a pass that waits writes")
+		}
+		w.report(w.machines()[0], func(s *v1alpha1.MachineStatus) {
+			s.Message = "2 pods are being evicted"
+			s.Conditions = []metav1.Condition{{Type: "Deleting", Status: "Unknown", Reason: "Draining", LastTransitionTime: metav1.Now()}}
+		})
+		w.mustPass()
+		w.is(v1alpha1.PoolDeleting, "node shop-web-00001: 2 pods are being evicted")
+		w.vanish()
+		w.mustPass()
+		if !w.gone() {
+			t.Error("it is still there")
+		}
+	})
+	t.Run("BeforeAnything", func(t *testing.T) {
+		w := newWorld(t)
+		w.pool.Spec.Flavor = "none"
+		w.create(w.pool)
+		w.mustPass()
+		w.must(management.Client.Delete(t.Context(), w.pool))
+		w.mustPass()
+		if !w.gone() {
+			t.Error("it is still there")
+		}
+	})
+	t.Run("AfterItsCluster", func(t *testing.T) {
+		w := newWorld(t).active()
+		w.must(management.Client.Delete(t.Context(), w.cluster))
+		w.must(management.Client.Delete(t.Context(), w.pool))
+		w.mustPass()
+		w.has()
+		w.is(v1alpha1.PoolDeleting, "waiting for 3 nodes")
+		w.vanish()
+		w.mustPass()
+		if !w.gone() {
+			t.Error("it is still there")
+		}
+	})
+}

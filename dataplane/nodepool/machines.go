@@ -1,0 +1,160 @@
+package nodepool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/reconcile"
+)
+
+// adjust writes labels, taints and the time for a drain into the Machines that there are. A
+// spec that is refused changes nothing.
+func (r *Reconciler) adjust(ctx context.Context, s *scope) error {
+	if s.isRefused() {
+		return nil
+	}
+	for i := range s.machines {
+		m := &s.machines[i]
+		before := m.DeepCopy()
+		s.shape(&m.Spec)
+		if m.DeletionTimestamp != nil || equality.Semantic.DeepEqual(before.Spec, m.Spec) {
+			m.Spec = before.Spec
+			continue
+		}
+		err := r.Client.Patch(ctx, m, client.MergeFrom(before), client.FieldOwner(v1alpha1.FieldOwner))
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("adjusting Machine %s: %w", m.Name, err)
+		}
+	}
+	return nil
+}
+
+// scale makes and deletes Machines, all of one pass at once. What the cache says is missing
+// or too many is looked at once more past it: an earlier pass may have seen to it, whose
+// writes are not in the cache yet.
+func (r *Reconciler) scale(ctx context.Context, s *scope) error {
+	if s.cluster == nil || s.cluster.Status.Namespace == "" || s.cluster.DeletionTimestamp != nil || plan(s.wish(), s.machines).none() {
+		return nil
+	}
+	live, err := s.list(ctx, r.Live)
+	if err != nil {
+		return err
+	}
+	s.machines = live
+	todo := plan(s.wish(), live)
+	for range todo.create {
+		if err := r.create(ctx, s); err != nil {
+			return err
+		}
+	}
+	for i := range todo.delete {
+		if err := r.deleteMachine(ctx, s, &todo.delete[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// create makes one Machine, of a name that no other has.
+func (r *Reconciler) create(ctx context.Context, s *scope) error {
+	const attempts = 10
+	for range attempts {
+		m := s.machine(r.Suffix())
+		created, err := reconcile.CreateIfAbsent(ctx, r.Client, m)
+		if err != nil {
+			return fmt.Errorf("creating Machine %s: %w", m.Name, err)
+		}
+		if created {
+			s.machines = append(s.machines, *m)
+			return nil
+		}
+	}
+	return errors.New("no name is left for another Machine")
+}
+
+// deleteMachine deletes one. It empties its node and takes its server down by itself.
+func (r *Reconciler) deleteMachine(ctx context.Context, s *scope, m *v1alpha1.Machine) error {
+	if err := reconcile.Delete(ctx, r.Client, m); err != nil {
+		return fmt.Errorf("deleting Machine %s: %w", m.Name, err)
+	}
+	now := metav1.NewTime(r.Now())
+	for i := range s.machines {
+		if s.machines[i].UID == m.UID && s.machines[i].DeletionTimestamp == nil {
+			s.machines[i].DeletionTimestamp = &now
+		}
+	}
+	return nil
+}
+
+// machine is a new one of the pool. It carries its finalizers from the start, so that nothing
+// can be made for one that is already gone.
+func (s *scope) machine(suffix string) *v1alpha1.Machine {
+	pool, cluster := s.pool, s.cluster
+	m := &v1alpha1.Machine{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: cluster.Status.Namespace,
+			Name:      fmt.Sprintf("%s-%s-%s", cluster.Name, pool.Name, suffix),
+			Labels: map[string]string{
+				v1alpha1.LabelShard:            v1alpha1.DefaultShard,
+				v1alpha1.LabelClusterUID:       string(cluster.UID),
+				v1alpha1.LabelClusterName:      cluster.Name,
+				v1alpha1.LabelClusterNamespace: cluster.Namespace,
+				v1alpha1.LabelPoolUID:          string(pool.UID),
+				v1alpha1.LabelPool:             pool.Name,
+			},
+			Finalizers: []string{v1alpha1.MachineFinalizer, v1alpha1.NodeFinalizer},
+		},
+		Spec: v1alpha1.MachineSpec{
+			ClusterRef: v1alpha1.ClusterReference{Namespace: cluster.Namespace, Name: cluster.Name, UID: cluster.UID},
+			PoolRef:    v1alpha1.PoolReference{Name: pool.Name, UID: pool.UID},
+			Template:   s.template(),
+		},
+	}
+	s.shape(&m.Spec)
+	return m
+}
+
+// shape puts into a Machine what can be changed in it.
+func (s *scope) shape(m *v1alpha1.MachineSpec) {
+	spec := s.pool.Spec
+	m.Labels = maps.Clone(spec.Labels)
+	if m.Labels == nil {
+		m.Labels = map[string]string{}
+	}
+	m.Labels[v1alpha1.LabelPool] = s.pool.Name
+	m.Taints = spec.Taints
+	// Like the API server does for who leaves it out.
+	m.DrainTimeoutSeconds = new(int32(600))
+	if spec.Upgrade.DrainTimeoutSeconds != nil {
+		m.DrainTimeoutSeconds = spec.Upgrade.DrainTimeoutSeconds
+	}
+}
+
+// template is what servers of the pool are made by. Security groups and networks are sets:
+// their order is of no matter, so that there is but one.
+func (s *scope) template() v1alpha1.MachineTemplate {
+	spec := s.pool.Spec
+	t := v1alpha1.MachineTemplate{
+		Flavor:           spec.Flavor,
+		AvailabilityZone: spec.AvailabilityZone,
+		ServerGroupID:    s.pool.Status.ServerGroupID,
+		SecurityGroups:   slices.Sorted(slices.Values(spec.SecurityGroups)),
+		Networks:         slices.Sorted(slices.Values(spec.Networks)),
+		FloatingIP:       spec.FloatingIPs,
+	}
+	if spec.DiskGiB != nil {
+		t.DiskGiB = *spec.DiskGiB
+	}
+	if s.cluster != nil {
+		t.Release = s.cluster.Status.Version
+	}
+	return t
+}

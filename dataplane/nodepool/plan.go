@@ -1,0 +1,209 @@
+package nodepool
+
+import (
+	"cmp"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
+
+// What the condition ServerReady of a Machine says when somebody else has deleted its server,
+// when the cloud has no room, and when the quota has none.
+const (
+	reasonServerGone = "ServerGone"
+	reasonNoCapacity = "NoCapacity"
+	reasonQuota      = "QuotaExceeded"
+)
+
+// wish is what a pool is to become.
+type wish struct {
+	spec     v1alpha1.NodePoolSpec
+	template v1alpha1.MachineTemplate
+	// held is whether no node can be made now, so that none is given up that is not too many.
+	held bool
+}
+
+// steps are what one pass does to a pool.
+type steps struct {
+	// create is how many Machines are missing.
+	create int
+	// delete are those that go.
+	delete []v1alpha1.Machine
+}
+
+func (s steps) none() bool { return s.create == 0 && len(s.delete) == 0 }
+
+// plan compares the Machines that there are with what is asked for:
+//
+//  1. those go whose server is gone
+//  2. of the right kind, so many are made as are missing, or those go that are too many
+//  3. of another kind, never ready ones go at once, and the others when the pool has enough
+//     without them
+//
+// Machines that are going away count for nothing, except that their servers take up room:
+// those of another kind in what maxSurge allows, and all of them on the hosts of a pool with
+// hard anti-affinity.
+func plan(w wish, machines []v1alpha1.Machine) steps {
+	var result steps
+	var current, old []v1alpha1.Machine
+	wanted, occupied, hosts := replicas(w.spec), 0, 0
+	for _, m := range machines {
+		switch going := m.DeletionTimestamp != nil; {
+		case going && !controllerutil.ContainsFinalizer(&m, v1alpha1.MachineFinalizer):
+			continue // nothing of it is in the cloud any more
+		case serverGone(m):
+			if !going {
+				result.delete = append(result.delete, m)
+			}
+			continue
+		case !w.isCurrent(m):
+			occupied++
+			if !going {
+				old = append(old, m)
+			}
+		case !going:
+			occupied++
+			current = append(current, m)
+		}
+		hosts++
+	}
+
+	inOrder(current, w.spec.NodesToRemove)
+	if over := len(current) - wanted; over > 0 {
+		result.delete = append(result.delete, current[:over]...)
+		current = current[over:]
+	}
+	surge, unavailable := rolling(w.spec)
+	if w.held {
+		unavailable = 0
+	} else {
+		result.create = min(wanted-len(current), wanted+surge-occupied)
+		if w.spec.AntiAffinity == v1alpha1.AntiAffinityHard {
+			result.create = min(result.create, v1alpha1.MaxHardAntiAffinity-hosts)
+		}
+		result.create = max(result.create, 0)
+	}
+	if len(old) > 0 {
+		result.delete = append(result.delete, replaced(w, current, old, max(wanted-unavailable, 0))...)
+	}
+	return result
+}
+
+// replaced are those that go of another kind, so that at least least nodes are ready. One
+// that is not ready frees room for one that may become so, unless that is on its way.
+func replaced(w wish, current, old []v1alpha1.Machine, least int) (leave []v1alpha1.Machine) {
+	var there []v1alpha1.Machine
+	for _, m := range old {
+		if m.Status.ReadySince == nil && !w.held {
+			leave = append(leave, m)
+		} else {
+			there = append(there, m)
+		}
+	}
+	ready := 0
+	for _, m := range slices.Concat(current, there) {
+		if isReady(m) {
+			ready++
+		}
+	}
+	spare, spareReady := len(current)+len(there)-least, ready-least
+	for _, m := range current {
+		if !isReady(m) {
+			spare--
+		}
+		// One that is to be removed need not be replaced first.
+		if slices.Contains(w.spec.NodesToRemove, m.Name) {
+			there = append(there, m)
+		}
+	}
+	inOrder(there, w.spec.NodesToRemove)
+	for _, m := range there {
+		if spare <= 0 {
+			break
+		}
+		if isReady(m) {
+			if spareReady <= 0 {
+				continue
+			}
+			spareReady--
+		}
+		spare--
+		leave = append(leave, m)
+	}
+	return leave
+}
+
+// inOrder sorts by who goes first: those that are to be removed by name, then those that have
+// never been ready, then those that are not ready, then the last created.
+func inOrder(machines []v1alpha1.Machine, first []string) {
+	rank := func(m v1alpha1.Machine) int {
+		switch {
+		case slices.Contains(first, m.Name):
+			return 0
+		case m.Status.ReadySince == nil:
+			return 1
+		case !isReady(m):
+			return 2
+		default:
+			return 3
+		}
+	}
+	slices.SortFunc(machines, func(a, b v1alpha1.Machine) int {
+		return cmp.Or(
+			cmp.Compare(rank(a), rank(b)),
+			b.CreationTimestamp.Compare(a.CreationTimestamp.Time),
+			cmp.Compare(a.Name, b.Name))
+	})
+}
+
+// rolling is how many nodes there may be more, and fewer, than asked for, while they are
+// replaced. Where each needs a host of its own, one more may not fit.
+func rolling(spec v1alpha1.NodePoolSpec) (surge, unavailable int) {
+	surge, unavailable = 1, 0
+	if spec.Upgrade.MaxSurge != nil {
+		surge = int(*spec.Upgrade.MaxSurge)
+	}
+	if spec.Upgrade.MaxUnavailable != nil {
+		unavailable = int(*spec.Upgrade.MaxUnavailable)
+	}
+	wanted := replicas(spec)
+	surge = min(surge, wanted)
+	if spec.AntiAffinity == v1alpha1.AntiAffinityHard {
+		surge = max(min(surge, v1alpha1.MaxHardAntiAffinity-wanted), 0)
+		if surge == 0 {
+			unavailable = max(unavailable, 1)
+		}
+	}
+	return surge, unavailable
+}
+
+// replicas is how many nodes a pool is to have; 1 is the default of the API.
+func replicas(spec v1alpha1.NodePoolSpec) int {
+	if spec.Replicas == nil {
+		return 1
+	}
+	return int(*spec.Replicas)
+}
+
+// isCurrent reports whether a Machine is of the kind that is asked for.
+func (w wish) isCurrent(m v1alpha1.Machine) bool {
+	return equality.Semantic.DeepEqual(m.Spec.Template, w.template)
+}
+
+func isReady(m v1alpha1.Machine) bool { return m.Status.Node != nil && m.Status.Node.Ready }
+
+// serverGone reports whether somebody else has deleted the server of a Machine.
+func serverGone(m v1alpha1.Machine) bool {
+	c := serverReady(m)
+	return c != nil && c.Status == metav1.ConditionFalse && c.Reason == reasonServerGone
+}
+
+func serverReady(m v1alpha1.Machine) *metav1.Condition {
+	return meta.FindStatusCondition(m.Status.Conditions, v1alpha1.ConditionServerReady)
+}

@@ -1,0 +1,147 @@
+package nodepool
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
+
+// machines are those that there are, by name.
+func (w *world) machines() []v1alpha1.Machine {
+	w.Helper()
+	list := &v1alpha1.MachineList{}
+	w.must(management.Client.List(w.Context(), list, client.InNamespace(w.network.Namespace)))
+	slices.SortFunc(list.Items, func(a, b v1alpha1.Machine) int { return strings.Compare(a.Name, b.Name) })
+	return list.Items
+}
+
+// names are those of the Machines that are not going away.
+func (w *world) names() (names []string) {
+	w.Helper()
+	for _, m := range w.machines() {
+		if m.DeletionTimestamp == nil {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// join makes every Machine a node that is ready.
+func (w *world) join() (busy bool) {
+	w.Helper()
+	for _, m := range w.machines() {
+		if m.DeletionTimestamp == nil && !isReady(m) {
+			w.report(m, func(s *v1alpha1.MachineStatus) {
+				s.Node, s.ReadySince, s.State, s.Message = &v1alpha1.MachineNode{Ready: true}, &metav1.Time{Time: w.now}, v1alpha1.MachineReady, ""
+				meta.SetStatusCondition(&s.Conditions, metav1.Condition{Type: "ServerReady", Status: "True", Reason: "AsExpected"})
+			})
+			busy = true
+		}
+	}
+	return busy
+}
+
+// report changes the status of a Machine as its controllers do.
+func (w *world) report(m v1alpha1.Machine, f func(*v1alpha1.MachineStatus)) {
+	w.Helper()
+	f(&m.Status)
+	w.writeStatus(&m)
+}
+
+// vanish lets the Machines go that are going away.
+func (w *world) vanish() (busy bool) {
+	w.Helper()
+	for _, m := range w.machines() {
+		if m.DeletionTimestamp != nil {
+			m.Finalizers = nil
+			w.must(management.Client.Update(w.Context(), &m))
+			busy = true
+		}
+	}
+	return busy
+}
+
+// settle makes passes, of a new controller where one has been killed, and plays the part of
+// the controllers of Machines, until nothing happens any more.
+func (w *world) settle() {
+	w.Helper()
+	w.settleBelow(1000)
+}
+
+// settleBelow is settle with no more Machines than most at any time.
+func (w *world) settleBelow(most int) {
+	w.Helper()
+	for quiet := 0; quiet < 3; {
+		before := w.writes
+		w.now = w.now.Add(time.Second)
+		if _, err := w.pass(); errors.Is(err, errKilled) {
+			w.restart()
+		} else if err != nil {
+			w.Fatal(err)
+		}
+		if n := len(w.machines()); n > most {
+			w.Fatalf("%d Machines are there, want at most %d", n, most)
+		}
+		joined, vanished := w.join(), w.vanish()
+		if quiet++; w.writes != before || joined || vanished {
+			quiet = 0
+		}
+		if w.writes > 500 {
+			w.Fatal("it never comes to rest")
+		}
+	}
+}
+
+// active makes the pool, with all its nodes.
+func (w *world) active() *world {
+	w.Helper()
+	w.create(w.pool)
+	w.settle()
+	w.is(v1alpha1.PoolActive, "")
+	return w
+}
+
+// is checks the phase and a part of the message.
+func (w *world) is(phase v1alpha1.PoolPhase, words string) {
+	w.Helper()
+	if s := w.pool.Status; s.Phase != phase || !strings.Contains(s.Message, words) {
+		w.Errorf("%s: %s; want %s: ...%s", s.Phase, s.Message, phase, words)
+	}
+}
+
+// says checks a condition.
+func (w *world) says(conditionType, status, reason, words string) {
+	w.Helper()
+	c := meta.FindStatusCondition(w.pool.Status.Conditions, conditionType)
+	if c == nil || string(c.Status) != status || c.Reason != reason || !strings.Contains(c.Message, words) {
+		w.Errorf("%s: %+v, want %s/%s: ...%s", conditionType, c, status, reason, words)
+	}
+}
+
+// has checks which Machines there are, by the ends of their names.
+func (w *world) has(suffixes ...string) {
+	w.Helper()
+	var want []string
+	for _, s := range suffixes {
+		want = append(want, "shop-web-"+s)
+	}
+	if diff := cmp.Diff(want, w.names()); diff != "" {
+		w.Errorf("Machines (-want +got):\n%s", diff)
+	}
+}
+
+func (w *world) gone() bool {
+	w.Helper()
+	err := management.Client.Get(w.Context(), client.ObjectKeyFromObject(w.pool), &v1alpha1.NodePool{})
+	w.must(client.IgnoreNotFound(err))
+	return apierrors.IsNotFound(err)
+}
