@@ -9,7 +9,7 @@ import (
 )
 
 const completionHelp = `Write a script that teaches a shell to complete marina's commands, flags and the
-names of clusters, operations and versions.
+names of clusters, pools, operations and versions.
 
   bash  source <(marina completion bash)               in ~/.bashrc; needs bash-completion
   zsh   source <(marina completion zsh)                in ~/.zshrc, after compinit

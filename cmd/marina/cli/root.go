@@ -12,11 +12,14 @@ import (
 	"github.com/marina-dev/marina/cmd/marina/cli/clusters"
 	"github.com/marina-dev/marina/cmd/marina/cli/etcd"
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
+	"github.com/marina-dev/marina/cmd/marina/cli/infrastructures"
 	"github.com/marina-dev/marina/cmd/marina/cli/kubeconfigs"
+	"github.com/marina-dev/marina/cmd/marina/cli/nodepools"
 	"github.com/marina-dev/marina/cmd/marina/cli/operations"
 	"github.com/marina-dev/marina/cmd/marina/cli/session"
 	"github.com/marina-dev/marina/cmd/marina/cli/tokens"
 	"github.com/marina-dev/marina/cmd/marina/manager"
+	"github.com/marina-dev/marina/cmd/marina/simulator"
 	"github.com/marina-dev/marina/cmd/marina/up"
 )
 
@@ -69,6 +72,10 @@ func newRoot() *cobra.Command {
 	cluster.AddCommand(clusters.Commands(flags.Open)...)
 	cluster.AddCommand(operations.ClusterCommands(flags.Open)...)
 
+	pool := group("nodepool", "Create, show, scale, wait for and delete pools of nodes")
+	pool.Aliases = []string{"nodepools", "np"}
+	pool.AddCommand(nodepools.Commands(flags.Open)...)
+
 	operation := group("operation", "Show, cancel and retry what is done to clusters")
 	operation.Aliases = []string{"operations", "op"}
 	operation.AddCommand(operations.Commands(flags.Open)...)
@@ -79,12 +86,16 @@ func newRoot() *cobra.Command {
 	token := group("token", "Let nodes join a cluster")
 	token.AddCommand(tokens.NewCreate(flags.Open))
 
+	infrastructure := group("infrastructure", "Show and check the clouds in which clusters may have nodes")
+	infrastructure.Aliases = []string{"infrastructures", "infra"}
+	infrastructure.AddCommand(infrastructures.Commands(flags.Open)...)
+
 	store := group("etcd", "Restore an etcd from a snapshot")
 	store.AddCommand(withoutGlobalFlags(etcd.NewSnapshot()), withoutGlobalFlags(etcd.NewRestore()))
 
-	root.AddCommand(cluster, operation, kubeconfig, token, store, newVersion(flags.Open),
+	root.AddCommand(cluster, pool, operation, kubeconfig, token, infrastructure, store, newVersion(flags.Open),
 		newCompletion(),
-		withoutGlobalFlags(up.NewCommand()), withoutGlobalFlags(manager.NewCommand()), withoutGlobalFlags(newBalancer()))
+		withoutGlobalFlags(up.NewCommand()), withoutGlobalFlags(manager.NewCommand()), withoutGlobalFlags(newBalancer()), withoutGlobalFlags(simulator.NewCommand()))
 	strict(root)
 	return root
 }

@@ -58,6 +58,10 @@ func TestMistakesOfUsage(t *testing.T) {
 			args: "cluster create a --dry-run=server --wait",
 			want: "Error: --wait and --dry-run=server exclude each other: nothing is done that could be waited for\nWhat to do: see 'marina cluster create --help'\n",
 		},
+		"ANumberOfNodesThatIsNone": {
+			args: "np scale a --replicas many",
+			want: "Error: invalid argument \"many\" for \"--replicas\" flag: strconv.ParseInt: parsing \"many\": invalid syntax\nWhat to do: see 'marina nodepool scale --help'\n",
+		},
 		"UnknownShell": {
 			args: "completion csh",
 			want: "Error: unknown command \"csh\" for 'marina completion'\nWhat to do: perhaps it is 'marina completion bash' or 'marina completion fish' or 'marina completion zsh'\n",
@@ -105,7 +109,7 @@ func TestMistakesOfUsage(t *testing.T) {
 }
 
 func TestNoManagementCluster(t *testing.T) {
-	for _, args := range []string{"cluster list", "cluster create a", "cluster restart a", "op list", "operation retry a", "kubeconfig get a", "token create a"} {
+	for _, args := range []string{"cluster list", "cluster create a", "cluster restart a", "nodepool list", "np scale a --replicas 1", "nodepools delete a", "op list", "operation retry a", "kubeconfig get a", "token create a", "infra list", "infrastructure check a"} {
 		code, _, errOut := marina(t, strings.Fields(args)...)
 		if code != 1 || !strings.Contains(errOut, "What to do: start a management cluster with 'marina up'") {
 			t.Errorf("marina %s: exit code %d, %q; want 1 and how to start", args, code, errOut)

@@ -4,14 +4,24 @@ package controllers
 
 import (
 	"context"
+	"crypto/rand"
 	"time"
 
+	utilrand "k8s.io/apimachinery/pkg/util/rand"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/marina-dev/marina/controlplane/bootstrap"
 	"github.com/marina-dev/marina/controlplane/cluster"
 	"github.com/marina-dev/marina/controlplane/etcd"
 	"github.com/marina-dev/marina/controlplane/host"
 	"github.com/marina-dev/marina/controlplane/hosted"
+	"github.com/marina-dev/marina/controlplane/node"
+	"github.com/marina-dev/marina/dataplane/infrastructure"
+	"github.com/marina-dev/marina/dataplane/machine"
+	"github.com/marina-dev/marina/dataplane/network"
+	"github.com/marina-dev/marina/dataplane/nodepool"
+	"github.com/marina-dev/marina/dataplane/openstack"
+	"github.com/marina-dev/marina/dataplane/project"
 )
 
 // Setup adds every controller to the manager. What they host runs on tenants; version is
@@ -24,15 +34,24 @@ func Setup(ctx context.Context, mgr ctrl.Manager, tenants host.Host, version str
 		return err
 	}
 	c, pool := mgr.GetClient(), &etcd.Pool{}
+	clouds := &openstack.Pool{Agent: "marina/" + version}
+	projects := &project.Opener{Client: c, Live: mgr.GetAPIReader(), Pool: clouds, Now: time.Now}
 	if err := mgr.Add(atEnd(pool.Close)); err != nil {
 		return err
 	}
+	planes := &hosted.Reconciler{Client: c, Live: mgr.GetAPIReader(), Host: tenants, Now: time.Now}
 	for _, controller := range []interface{ SetupWithManager(ctrl.Manager) error }{
 		&cluster.Reconciler{Client: c, Live: mgr.GetAPIReader(), Now: time.Now},
 		&cluster.ReleaseReconciler{Client: c},
-		&hosted.Reconciler{Client: c, Live: mgr.GetAPIReader(), Host: tenants, Now: time.Now},
+		planes,
+		&bootstrap.Reconciler{Client: c, Live: mgr.GetAPIReader(), Tenant: planes.Tenant, Now: time.Now, Random: rand.Reader},
+		&node.Reconciler{Client: c, Live: mgr.GetAPIReader(), Tenant: planes.Tenant, Now: time.Now},
 		&etcd.ClusterReconciler{Client: c, Live: mgr.GetAPIReader(), Host: tenants, Pool: pool, Version: version, Now: time.Now},
 		&etcd.TenantReconciler{Client: c, Pool: pool, Now: time.Now},
+		&infrastructure.Reconciler{Client: c, Pool: clouds},
+		&network.Reconciler{Client: c, Live: mgr.GetAPIReader(), Projects: projects, Now: time.Now},
+		&machine.Reconciler{Client: c, Live: mgr.GetAPIReader(), Projects: projects, Now: time.Now},
+		&nodepool.Reconciler{Client: c, Live: mgr.GetAPIReader(), Projects: projects, Now: time.Now, Suffix: func() string { return utilrand.String(5) }},
 	} {
 		if err := controller.SetupWithManager(mgr); err != nil {
 			return err

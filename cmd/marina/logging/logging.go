@@ -34,14 +34,18 @@ type Flags struct {
 	// Format is Text or JSON.
 	Format string
 	// Verbosity is that of klog: 0 for what a person wants to know, 4 for what a
-	// developer does.
+	// developer does, up to maxVerbosity.
 	Verbosity int
 }
+
+// maxVerbosity is the highest at which client-go does not log the bodies of requests and
+// responses, which hold Secrets (k8s.io/client-go/rest, logBody).
+const maxVerbosity = 7
 
 // AddTo defines the flags; what is set already is the default.
 func (f *Flags) AddTo(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.Format, "log-format", f.Format, "Format of the log on standard error: text or json.")
-	cmd.Flags().IntVarP(&f.Verbosity, "v", "v", f.Verbosity, "Verbosity of the log: 0 for people, 4 for developers.")
+	cmd.Flags().IntVarP(&f.Verbosity, "v", "v", f.Verbosity, "Verbosity of the log: 0 for people, 4 for developers, at most 7.")
 	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{Text, JSON}, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -49,6 +53,9 @@ func (f *Flags) AddTo(cmd *cobra.Command) {
 func (f *Flags) New(cmd *cobra.Command) (*slog.Logger, error) {
 	if f.Format != Text && f.Format != JSON {
 		return nil, failure.Usage(cmd.CommandPath(), "--log-format %q: it is text or json", f.Format)
+	}
+	if f.Verbosity < 0 || f.Verbosity > maxVerbosity {
+		return nil, failure.Usage(cmd.CommandPath(), "-v %d: it is 0 to %d; above that, Secrets would be in the log", f.Verbosity, maxVerbosity)
 	}
 	return New(cmd.ErrOrStderr(), f.Format, f.Verbosity), nil
 }

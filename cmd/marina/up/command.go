@@ -50,6 +50,8 @@ func NewCommand() *cobra.Command {
 	flags.IntVar(&options.Port, "port", options.Port, fmt.Sprintf("Port of the management API on %s. The %d ports after it are Marina's too.", address, managementPorts-1))
 	flags.Var(&options.Tenants, "port-range", "Ports of the clusters' control planes.")
 	flags.StringVar(&options.MetricsAddress, "metrics-address", options.MetricsAddress, `Where the controllers' metrics are served, for example 127.0.0.1:9090; "0" for nowhere.`)
+	flags.StringVar(&options.Cloud, "cloud", options.Cloud, "Cloud for nodes: simulator, an OpenStack on this machine whose servers are kubelets without containers; or none, besides those of your own.")
+	_ = cmd.RegisterFlagCompletionFunc("cloud", cobra.FixedCompletions([]string{CloudSimulator, CloudNone}, cobra.ShellCompDirectiveNoFileComp))
 	logs.AddTo(cmd)
 	_ = cmd.MarkFlagDirname("data-dir")
 	_ = cmd.MarkFlagDirname("bin-dir")
@@ -101,6 +103,14 @@ func failed(d dataDir, err error) error {
 	return &failure.Error{Message: err.Error(), Do: again, Err: err}
 }
 
+// cloudSummary tells where clusters may have nodes.
+func (r *Running) cloudSummary() string {
+	if r.cloud == nil || r.cloud.authURL == "" {
+		return ""
+	}
+	return fmt.Sprintf("  Cloud           %s  (simulated: infrastructure %s, credentials in Secret default/%s)\n", r.cloud.authURL, nameInfrastructure, CloudSimulator)
+}
+
 // summary tells a person what runs, and what to do next.
 func (r *Running) summary() string {
 	d := r.management.dir
@@ -120,7 +130,7 @@ func (r *Running) summary() string {
   Management API  %s  (Kubernetes %s)
   Data            %s
   Logs            %s
-
+%s
 In another terminal:
 
 %s  marina cluster create demo
@@ -130,5 +140,6 @@ Ctrl-C stops the clusters and Marina; both come back with the next 'marina up'.
 `,
 		r.management.inputs.server, r.management.inputs.kubernetes, d,
 		filepath.Join(string(d), "{logs,management,tenants}"),
+		r.cloudSummary(),
 		hint, d.kubeconfig())
 }

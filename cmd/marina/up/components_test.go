@@ -32,15 +32,24 @@ func testInputs() managementInputs {
 	}
 }
 
-// The golden files show a reviewer what the two processes become.
+// The golden files show a reviewer what the processes become, and what is told of the
+// simulated cloud.
 func TestGolden(t *testing.T) {
-	for _, c := range []component.Component{apiServer(testInputs()), controllerManager(testInputs())} {
-		t.Run(c.Name, func(t *testing.T) {
-			got, err := yaml.Marshal(c)
+	const authURL = "http://127.0.0.1:21000/identity/v3"
+	cloudOptions := Options{DataDir: "/data/$HOME", BinDir: "/bin"}
+	accounts := map[string]string{accountOperator: "o", accountTenant: "t"}
+	for name, object := range map[string]any{
+		programAPIServer:         apiServer(testInputs()),
+		programControllerManager: controllerManager(testInputs()),
+		nameCloud:                cloudComponent(cloudOptions, accounts, []string{"v1.36.4", "v1.37.1", "v1.37.1"}),
+		"infrastructure":         cloudInfrastructure(authURL, map[string]string{"1.37.1-1": "v1.37.1", "1.36.4-1": "v1.36.4", "1.37.1-2": "v1.37.1"}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := yaml.Marshal(object)
 			if err != nil {
 				t.Fatal(err)
 			}
-			path := filepath.Join("testdata", c.Name+".yaml")
+			path := filepath.Join("testdata", name+".yaml")
 			if *update {
 				write(t, path, string(got), 0o644)
 			}

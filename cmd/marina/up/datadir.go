@@ -28,6 +28,7 @@ func (d dataDir) etcd() string       { return filepath.Join(string(d), "etcd") }
 func (d dataDir) etcdLog() string    { return filepath.Join(string(d), "logs", "etcd.log") }
 func (d dataDir) management() string { return filepath.Join(string(d), "management") }
 func (d dataDir) tenants() string    { return filepath.Join(string(d), "tenants") }
+func (d dataDir) cloud() string      { return filepath.Join(string(d), "cloud") }
 func (d dataDir) owner() string      { return filepath.Join(d.tenants(), "owner") }
 
 // openDataDir creates the folder if necessary and takes it for this process, until

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
+	"github.com/marina-dev/marina/cmd/marina/simulator"
 )
 
 // envAsMarina makes the test binary behave as marina does: tests of signals need a
@@ -22,12 +23,18 @@ import (
 const envAsMarina = "MARINA_TEST_AS_MARINA"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(envAsMarina) == "" {
+	// The simulator is started without anything in its environment.
+	asSimulator := len(os.Args) > 1 && os.Args[1] == "simulator"
+	if os.Getenv(envAsMarina) == "" && !asSimulator {
 		os.Exit(m.Run())
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	cmd := NewCommand()
+	if asSimulator {
+		cmd = simulator.NewCommand()
+		cmd.SetArgs(os.Args[2:])
+	}
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	os.Exit(failure.Print(os.Stderr, cmd.ExecuteContext(ctx)))
 }

@@ -28,6 +28,9 @@ type Options struct {
 	Tenants PortRange
 	// MetricsAddress is where the controllers' metrics are served; "0" for nowhere.
 	MetricsAddress string
+	// Cloud is what there is for nodes: CloudSimulator, or CloudNone, which is also the
+	// empty one. It takes Controllers.
+	Cloud string
 	// Controllers tells whether tenants are served: without, there is the API alone.
 	Controllers bool
 	// Log gets what Marina has to say; nil for nowhere.
@@ -64,6 +67,7 @@ func defaults() (Options, error) {
 		Tenants:        defaultTenants,
 		MetricsAddress: "0",
 		Controllers:    true,
+		Cloud:          CloudSimulator,
 	}
 	err = o.portsFrom(os.Getenv)
 	return o, err
@@ -126,6 +130,12 @@ func (o *Options) complete() error {
 	}
 	if own.overlaps(o.Tenants) {
 		return misused("choose another --port or --port-range", "--port-range %s contains ports of the management plane, which uses %s", o.Tenants, own)
+	}
+	if o.Cloud == "" {
+		o.Cloud = CloudNone
+	}
+	if o.Cloud != CloudSimulator && o.Cloud != CloudNone {
+		return misused(fmt.Sprintf("choose %s or %s; for a cloud of your own create an Infrastructure", CloudSimulator, CloudNone), "--cloud %q is not known", o.Cloud)
 	}
 	if o.MetricsAddress == "" {
 		o.MetricsAddress = "0"

@@ -20,12 +20,14 @@ func TestOptions(t *testing.T) {
 		options Options
 		errors  []string
 	}{
-		"Valid":         {options: valid},
-		"NoDataDir":     {options: with(func(o *Options) { o.DataDir = "" }), errors: []string{"--data-dir"}},
-		"PortTooHigh":   {options: with(func(o *Options) { o.Port = 65527 }), errors: []string{"--port 65527", "65526"}},
-		"NoPort":        {options: with(func(o *Options) { o.Port = 0 }), errors: []string{"--port 0"}},
-		"PortsOverlap":  {options: with(func(o *Options) { o.Port = 20991 }), errors: []string{"20991-21000", "--port-range"}},
-		"PortsMeetOnly": {options: with(func(o *Options) { o.Port = 20990 })},
+		"Valid":           {options: valid},
+		"NoDataDir":       {options: with(func(o *Options) { o.DataDir = "" }), errors: []string{"--data-dir"}},
+		"PortTooHigh":     {options: with(func(o *Options) { o.Port = 65527 }), errors: []string{"--port 65527", "65526"}},
+		"NoPort":          {options: with(func(o *Options) { o.Port = 0 }), errors: []string{"--port 0"}},
+		"PortsOverlap":    {options: with(func(o *Options) { o.Port = 20991 }), errors: []string{"20991-21000", "--port-range"}},
+		"ACloudOfOnesOwn": {options: with(func(o *Options) { o.Cloud = "paris" }), errors: []string{`--cloud "paris"`, "Infrastructure"}},
+		"TheSimulator":    {options: with(func(o *Options) { o.Cloud = CloudSimulator })},
+		"PortsMeetOnly":   {options: with(func(o *Options) { o.Port = 20990 })},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

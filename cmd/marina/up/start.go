@@ -14,7 +14,9 @@
 //	<data>/etcd         the management API's data
 //	<data>/logs         what the management etcd says
 //	<data>/management   the management plane's processes, with their logs
-//	<data>/tenants      the tenants' processes, with their logs and their etcd's data
+//	<data>/tenants      the tenants' processes, with their logs and their etcd's data;
+//	                    and that of the simulated cloud
+//	<data>/cloud        the simulated cloud, with its servers
 package up
 
 import (
@@ -40,6 +42,7 @@ type Running struct {
 	options    Options
 	management *management
 	tenants    *tenants
+	cloud      *cloud
 	managers   *managers
 
 	// started are the parts to stop, in the order in which they were started.
@@ -71,7 +74,7 @@ type part struct {
 //  3. management plane: ports, keys, etcd, API server
 //  4. kinds, releases and policies
 //  5. controller-manager
-//  6. defaults, and controllers with the tenants that are there
+//  6. defaults; and controllers with the tenants that are there, and the cloud
 //
 // Logs of libraries go to options.Log, for the whole process.
 func Start(ctx context.Context, options Options) (_ *Running, err error) {
@@ -180,7 +183,13 @@ func (r *Running) startServing(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return r.notApplied(set.createDefaults(ctx, api)) })
 	if r.options.Controllers {
-		group.Go(func() error { return r.startControllers(ctx, config, scheme) })
+		group.Go(func() error {
+			if err := r.startControllers(ctx, config, scheme); err != nil {
+				return err
+			}
+			r.cloud = &cloud{options: r.options, host: r.tenants.host, api: api}
+			return r.cloud.start(ctx)
+		})
 	}
 	return group.Wait()
 }

@@ -67,7 +67,7 @@ func (t *tenants) collectGarbage(ctx context.Context, api client.Reader) error {
 // without one mean that the management API knows less than the disk, as after the
 // restore of an old backup, and theirs is the data of tenants.
 func (t *tenants) keeps(controlPlanes *v1alpha1.HostedControlPlaneList, etcds *v1alpha1.EtcdClusterList) func(namespace, name string) bool {
-	namespaces, members := map[string]bool{}, map[string]bool{}
+	namespaces, members := map[string]bool{}, map[string]bool{nameCloud: true}
 	for i := range controlPlanes.Items {
 		namespaces[controlPlanes.Items[i].Namespace] = true
 	}

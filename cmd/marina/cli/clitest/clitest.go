@@ -36,15 +36,20 @@ type API struct {
 func NewAPI(t testing.TB, objects []client.Object, onWatch ...Change) *API {
 	t.Helper()
 	byName := func(o client.Object) []string { return []string{o.GetName()} }
-	a := &API{onWatch: onWatch}
-	a.WithWatch = fake.NewClientBuilder().
+	return Play(fake.NewClientBuilder().
 		WithScheme(session.Scheme).
 		WithObjects(objects...).
-		WithStatusSubresource(&v1alpha1.Cluster{}, &v1alpha1.Operation{}).
+		WithStatusSubresource(&v1alpha1.Cluster{}, &v1alpha1.Operation{}, &v1alpha1.NodePool{}).
 		WithIndex(&v1alpha1.Cluster{}, metav1.ObjectNameField, byName).
 		WithIndex(&v1alpha1.Operation{}, metav1.ObjectNameField, byName).
-		WithInterceptorFuncs(interceptor.Funcs{Watch: a.watch}).
-		Build()
+		WithIndex(&v1alpha1.NodePool{}, metav1.ObjectNameField, byName).
+		Build(), onWatch...)
+}
+
+// Play makes a management cluster of that of a client, which may be a real one.
+func Play(c client.WithWatch, onWatch ...Change) *API {
+	a := &API{onWatch: onWatch}
+	a.WithWatch = interceptor.NewClient(c, interceptor.Funcs{Watch: a.watch})
 	return a
 }
 
@@ -69,15 +74,24 @@ func (a *API) watch(ctx context.Context, c client.WithWatch, list client.ObjectL
 // Run runs a line of some commands and returns what it wrote.
 func Run(t testing.TB, ctx context.Context, a client.WithWatch, commands func(session.Opener) []*cobra.Command, args ...string) (out, errOut string, err error) {
 	t.Helper()
-	root := &cobra.Command{Use: "marina", SilenceErrors: true, SilenceUsage: true}
-	root.AddCommand(commands(func(*cobra.Command) (*session.Session, error) {
-		return &session.Session{Client: a, Namespace: "default"}, nil
-	})...)
+	root := &cobra.Command{Use: "marina"}
+	root.AddCommand(commands(Open(&session.Session{Client: a, Namespace: "default"}))...)
+	return Execute(ctx, root, args...)
+}
+
+// Open is an Opener of one Session.
+func Open(s *session.Session) session.Opener {
+	return func(*cobra.Command) (*session.Session, error) { return s, nil }
+}
+
+// Execute runs a command with some arguments and returns what it wrote.
+func Execute(ctx context.Context, cmd *cobra.Command, args ...string) (out, errOut string, err error) {
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	var stdout, stderr bytes.Buffer
-	root.SetOut(&stdout)
-	root.SetErr(&stderr)
-	root.SetArgs(args)
-	err = root.ExecuteContext(ctx)
+	cmd.SetOut(&stdout)
+	cmd.SetErr(&stderr)
+	cmd.SetArgs(args)
+	err = cmd.ExecuteContext(ctx)
 	return stdout.String(), stderr.String(), err
 }
 

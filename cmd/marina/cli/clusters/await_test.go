@@ -16,7 +16,7 @@ import (
 
 	"github.com/marina-dev/marina/cmd/marina/cli/clitest"
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
-	"github.com/marina-dev/marina/cmd/marina/cli/progress"
+	"github.com/marina-dev/marina/cmd/marina/cli/lifecycle"
 	"github.com/marina-dev/marina/cmd/marina/cli/waiting"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
@@ -25,8 +25,8 @@ func TestTimeIsOver(t *testing.T) {
 	ctx, expire := context.WithCancelCause(t.Context())
 	a := clitest.NewAPI(t, []client.Object{cluster("demo", v1alpha1.ClusterCreating, metav1.ConditionUnknown, "etcd: waiting")},
 		func(client.Client) error { expire(waiting.ErrTimedOut); return nil })
-	_, err := await(ctx, a, demo, wish{goal: untilReady, timeout: 10 * time.Minute, followUp: "wait on"}, progress.New(io.Discard, "demo"))
-	want := "Error: cluster \"demo\" is not ready after 10m: it is Creating: etcd: waiting\nWhat to do: wait on\n"
+	_, _, err := run(t, ctx, a, "wait", "demo")
+	want := "Error: cluster \"demo\" is not ready after 10m: it is Creating: etcd: waiting\nWhat to do: wait on, or look at all of it with 'marina cluster get demo -o yaml'\n"
 	if diff := cmp.Diff(want, clitest.Explained(err)); diff != "" || failure.Explain(err).Exit != failure.ExitTimeout {
 		t.Errorf("exit code %d (-want +got):\n%s", failure.Explain(err).Exit, diff)
 	}
@@ -85,7 +85,7 @@ func TestTimeIsOverWithoutAnAnswer(t *testing.T) {
 }
 
 func TestWaitCompletesConditions(t *testing.T) {
-	cmd := newWait(nil)
+	cmd := lifecycle.NewWait(nil, kind, waitHelp)
 	complete, found := cmd.GetFlagCompletionFunc("for")
 	if !found {
 		t.Fatal("--for is not completed")
@@ -95,18 +95,5 @@ func TestWaitCompletesConditions(t *testing.T) {
 		if !slices.Contains(words, want) {
 			t.Errorf("%s is not among %v", want, words)
 		}
-	}
-}
-
-func TestStepsOfTheOperationThatRunsAreShown(t *testing.T) {
-	var tracked []string
-	w := &watcher{goal: untilReady, progress: progress.New(io.Discard, "demo"), track: func(name string) { tracked = append(tracked, name) }}
-	creating := cluster("demo", v1alpha1.ClusterCreating, metav1.ConditionUnknown, "etcd: waiting")
-	w.Observe(creating)
-	creating.Status.Operation = "demo-create-1"
-	w.Observe(creating)
-	w.Observe(cluster("demo", v1alpha1.ClusterActive, metav1.ConditionTrue, "it serves"))
-	if diff := cmp.Diff([]string{"", "demo-create-1"}, tracked); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -31,11 +31,48 @@ func TestCreate(t *testing.T) {
 	want := v1alpha1.ClusterSpec{
 		HostingClassRef: v1alpha1.LocalReference{Name: "big"},
 		Version:         "1.37.1-10", // the newest
-		Network:         v1alpha1.NetworkSpec{PodCIDR: "10.1.0.0/16", ServiceCIDR: "10.2.0.0/16"},
+		Network:         v1alpha1.TenantNetworkSpec{NetworkSpec: v1alpha1.NetworkSpec{PodCIDR: "10.1.0.0/16", ServiceCIDR: "10.2.0.0/16"}},
 		Access:          v1alpha1.AccessSpec{CertSANs: []string{"a.example", "10.0.0.1", "b.example"}},
 	}
 	if diff := cmp.Diff(want, got.Spec); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// The version is the newest of those that nodes may run there.
+func TestCreateInAnInfrastructure(t *testing.T) {
+	infra := &v1alpha1.Infrastructure{ObjectMeta: metav1.ObjectMeta{Name: "paris"}}
+	infra.Spec.Releases = []v1alpha1.InfrastructureRelease{{Release: "1.36.4-1"}, {Release: "1.36.4-10"}, {Release: "1.36.4-9"}}
+	a := clitest.NewAPI(t, []client.Object{release("1.36.4-10"), release("1.37.1-1"), infra})
+	_, _, err := run(t, t.Context(), a, "create", "demo", "--infrastructure", "paris", "--credentials", "mine", "--node-cidr", "192.168.0.0/24")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := &v1alpha1.Cluster{}
+	if err := a.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: "demo"}, got); err != nil {
+		t.Fatal(err)
+	}
+	want := v1alpha1.ClusterSpec{
+		HostingClassRef: v1alpha1.LocalReference{Name: "default"}, Version: "1.36.4-10",
+		InfrastructureRef: &v1alpha1.LocalReference{Name: "paris"}, CredentialsRef: &v1alpha1.LocalReference{Name: "mine"},
+		Network: v1alpha1.TenantNetworkSpec{NodeCIDR: "192.168.0.0/24"},
+	}
+	if diff := cmp.Diff(want, got.Spec); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if _, _, err := run(t, t.Context(), a, "create", "other", "--infrastructure", "berlin", "--credentials", "mine"); err == nil {
+		t.Error("there is no such infrastructure, and yet it is created")
+	}
+}
+
+func TestWhatComesAfterACreation(t *testing.T) {
+	c := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "demo", Namespace: "team"}}
+	if want, got := "marina cluster wait demo -n team", begun(c); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	c.Spec.InfrastructureRef = &v1alpha1.LocalReference{Name: "paris"}
+	if want, got := "marina nodepool create workers -n team --cluster demo --flavor FLAVOR", begun(c); got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
 
@@ -158,8 +195,6 @@ func TestWait(t *testing.T) {
 		})
 	}
 }
-
-var demo = client.ObjectKey{Namespace: "default", Name: "demo"}
 
 func TestCreateAndWaitPrintsTheObjectThatFailed(t *testing.T) {
 	a := clitest.NewAPI(t, []client.Object{release("1.37.1-1")}, becomes(t,

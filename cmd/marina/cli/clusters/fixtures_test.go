@@ -26,14 +26,6 @@ func cluster(name string, phase v1alpha1.ClusterPhase, ready metav1.ConditionSta
 	}
 }
 
-// deleted gives a cluster the mark of a deletion, and what keeps it there.
-func deleted(c *v1alpha1.Cluster) *v1alpha1.Cluster {
-	now := metav1.Now()
-	c.DeletionTimestamp = &now
-	c.Finalizers = []string{v1alpha1.ClusterFinalizer}
-	return c
-}
-
 func release(name string) client.Object {
 	return &v1alpha1.KubernetesRelease{ObjectMeta: metav1.ObjectMeta{Name: name}}
 }

@@ -1,7 +1,6 @@
 package clusters
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
@@ -86,16 +84,8 @@ func get(t testing.TB, s *tables, namespace string, args ...string) (out, errOut
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	s.interrupt = cancel
-	cmd := newGet(func(*cobra.Command) (*session.Session, error) {
-		return &session.Session{Config: &rest.Config{Host: server.URL}, Namespace: namespace}, nil
-	}, clitest.Instant{})
-	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	var stdout, stderr bytes.Buffer
-	cmd.SetOut(&stdout)
-	cmd.SetErr(&stderr)
-	cmd.SetArgs(args)
-	err = cmd.ExecuteContext(ctx)
-	return stdout.String(), stderr.String(), err
+	cmd := newGet(clitest.Open(&session.Session{Config: &rest.Config{Host: server.URL}, Namespace: namespace}), clitest.Instant{})
+	return clitest.Execute(ctx, cmd, args...)
 }
 
 func TestGet(t *testing.T) {

@@ -52,7 +52,7 @@ func NewRestore() *cobra.Command {
 		Use:   "restore FILE",
 		Short: "Make a member's data of a snapshot",
 		Long:  restoreDescription,
-		Example: `  marina etcd restore /snapshots/3.7.3-to-3.8.0-4.db --dir /data --put-aside --member etcd-default-0 --token restored-1 \
+		Example: `  marina etcd restore /snapshots/3.7.3-to-3.8.0-20260501-120000.db --dir /data --put-aside --member etcd-default-0 --token restored-1 \
     --members etcd-default-0=https://127.0.0.1:20010,etcd-default-1=https://127.0.0.1:20013,etcd-default-2=https://127.0.0.1:20016`,
 		Args: arguments.Named("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {

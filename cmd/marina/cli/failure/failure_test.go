@@ -139,6 +139,11 @@ func TestPrint(t *testing.T) {
 			want: "Error: cluster \"demo\" exists already\nWhat to do: choose another name, or look at it with 'marina cluster get'\n",
 			code: 1,
 		},
+		"APoolAlreadyExists": {
+			err:  apierrors.NewAlreadyExists(schema.GroupResource{Group: "marina.dev", Resource: "nodepools"}, "workers"),
+			want: "Error: nodepool \"workers\" exists already\nWhat to do: choose another name, or look at it with 'marina nodepool get'\n",
+			code: 1,
+		},
 		"AServerThatHasLostItsStore": {
 			err: apierrors.NewGenericServerResponse(http.StatusGatewayTimeout, "get", clusters, "", "", 0, false),
 			want: "Error: the management cluster does not answer in time: it may have lost its store\n" +

@@ -36,7 +36,7 @@ func explainStatus(err error, status metav1.Status) *Error {
 		e.Do = "they may have expired: get new ones, or choose others with --kubeconfig or --context"
 	case metav1.StatusReasonAlreadyExists:
 		e.Message = object + " exists already"
-		e.Do = "choose another name, or look at it with 'marina cluster get'"
+		e.Do = fmt.Sprintf("choose another name, or look at it with '%s get'", commandsOn(status))
 	case metav1.StatusReasonNotFound:
 		if isNotServed(status) {
 			e.Message = "the management cluster does not serve marina.dev/v1alpha1"
@@ -44,7 +44,7 @@ func explainStatus(err error, status metav1.Status) *Error {
 			break
 		}
 		e.Message = "no " + object
-		e.Do = "'marina cluster list --all-namespaces' shows what there is"
+		e.Do = fmt.Sprintf("'%s list --all-namespaces' shows what there is", commandsOn(status))
 		if status.Details.Kind == "namespaces" {
 			e.Do = fmt.Sprintf("create it with 'kubectl create namespace %s', or choose another with -n", status.Details.Name)
 		}
@@ -98,8 +98,7 @@ func objectOf(status metav1.Status) string {
 	if status.Details == nil {
 		return "the request"
 	}
-	// The server gives the kind when it validates and the resource otherwise.
-	kind := strings.TrimSuffix(strings.ToLower(status.Details.Kind), "s")
+	kind := kindOf(status)
 	if kind == "" {
 		kind = "object"
 	}
@@ -107,6 +106,20 @@ func objectOf(status metav1.Status) string {
 		return kind
 	}
 	return fmt.Sprintf("%s %q", kind, status.Details.Name)
+}
+
+// kindOf is the word for one object of the kind: the server gives the kind when it
+// validates and the resource otherwise.
+func kindOf(status metav1.Status) string {
+	return strings.TrimSuffix(strings.ToLower(status.Details.Kind), "s")
+}
+
+// commandsOn are the commands that show objects of the kind that a status is about.
+func commandsOn(status metav1.Status) string {
+	if status.Details != nil && kindOf(status) == "nodepool" {
+		return "marina nodepool"
+	}
+	return "marina cluster"
 }
 
 // causes lists what is wrong, each cause once, as "field: message".

@@ -1,7 +1,6 @@
 package kubeconfigs
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,12 +8,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
+	"github.com/marina-dev/marina/cmd/marina/cli/clitest"
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
 	"github.com/marina-dev/marina/cmd/marina/cli/session"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
@@ -55,17 +54,9 @@ func (p *place) run(t testing.TB, args ...string) (out, errOut string, err error
 			Data:       pki.SecretData(ca, ca.CertPEM),
 		},
 	).Build()
-	cmd := NewGet(func(*cobra.Command) (*session.Session, error) {
-		return &session.Session{Client: c, Namespace: "default", Location: p.location, Context: "management"}, nil
-	})
-	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd := NewGet(clitest.Open(&session.Session{Client: c, Namespace: "default", Location: p.location, Context: "management"}))
 	cmd.Flags().String("context", "", "") // a global flag
-	var stdout, stderr bytes.Buffer
-	cmd.SetOut(&stdout)
-	cmd.SetErr(&stderr)
-	cmd.SetArgs(append([]string{"demo"}, args...))
-	err = cmd.ExecuteContext(t.Context())
-	return stdout.String(), stderr.String(), err
+	return clitest.Execute(t.Context(), cmd, append([]string{"demo"}, args...)...)
 }
 
 func TestGetMergesIntoTheUsersFile(t *testing.T) {

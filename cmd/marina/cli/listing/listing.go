@@ -23,12 +23,14 @@ import (
 
 // Kind is a kind of objects.
 type Kind struct {
-	// Plural names the kind in paths of the API and in sentences.
-	Plural string
+	// Singular and Plural name the kind in sentences, Plural in paths of the API too.
+	Singular, Plural string
 	// Resource is what kubectl calls one of them, in -o name.
 	Resource string
 	// Missing is the error when there is none of a name.
 	Missing func(client.ObjectKey) *failure.Error
+	// ClusterScoped is of kinds whose objects are in no namespace.
+	ClusterScoped bool
 }
 
 // Options are the flags.
@@ -41,17 +43,25 @@ type Options struct {
 
 // AddFlags defines the flags.
 func (o *Options) AddFlags(cmd *cobra.Command, kind Kind) {
-	cmd.Flags().BoolVarP(&o.AllNamespaces, "all-namespaces", "A", false, kind.Plural+" of all namespaces")
+	if !kind.ClusterScoped {
+		cmd.Flags().BoolVarP(&o.AllNamespaces, "all-namespaces", "A", false, kind.Plural+" of all namespaces")
+	}
 	cmd.Flags().BoolVarP(&o.Watch, "watch", "w", false, "go on and show changes")
 	cmd.Flags().BoolVar(&o.noHeaders, "no-headers", false, "leave the table's head out")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "", "wide, yaml, json or name")
 	_ = cmd.RegisterFlagCompletionFunc("output", session.CompleteFixed(output.Wide, output.YAML, output.JSON, output.Name))
 }
 
-// Check refuses an unknown format.
-func (o *Options) Check(cmd *cobra.Command) error {
+// Check refuses an unknown format, and names that cannot be chosen.
+func (o *Options) Check(cmd *cobra.Command, kind Kind, names []string) error {
 	if err := output.Check(o.output, output.Wide, output.YAML, output.JSON, output.Name); err != nil {
 		return failure.Usage(cmd.CommandPath(), "%v", err)
+	}
+	if o.AllNamespaces && len(names) > 0 {
+		return failure.Usage(cmd.CommandPath(), "a %s cannot be chosen by name from all namespaces: use -n in place of -A", kind.Singular)
+	}
+	if o.Watch && len(names) > 1 {
+		return failure.Usage(cmd.CommandPath(), "--watch takes one name, or none for all %s", kind.Plural)
 	}
 	return nil
 }
@@ -103,7 +113,7 @@ func (o *Options) view(out io.Writer, q Query) view {
 // nothing is kubectl's sentence for an empty table.
 func (o *Options) nothing(s *session.Session, q Query) string {
 	what := strings.TrimSpace(q.Kind.Plural + " " + q.Of)
-	if o.AllNamespaces {
+	if o.AllNamespaces || q.Kind.ClusterScoped {
 		return fmt.Sprintf("No %s found", what)
 	}
 	return fmt.Sprintf("No %s found in %s namespace.", what, s.Namespace)

@@ -45,7 +45,7 @@ func newReader(s *session.Session, kind Kind, accept string, allNamespaces bool)
 		return nil, err
 	}
 	r := &reader{rest: c, kind: kind, accept: accept, namespace: s.Namespace}
-	if allNamespaces {
+	if allNamespaces || kind.ClusterScoped {
 		r.namespace = ""
 	}
 	return r, nil

@@ -27,7 +27,7 @@ cluster.`,
   marina operation list -A -w`,
 		Args: arguments.AtMostOne("CLUSTER"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := o.Check(cmd); err != nil {
+			if err := o.Check(cmd, kind, nil); err != nil {
 				return err
 			}
 			s, err := open(cmd)

@@ -1,7 +1,6 @@
 package operations
 
 import (
-	"bytes"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -9,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
 
 	"github.com/marina-dev/marina/cmd/marina/cli/clitest"
@@ -44,17 +42,12 @@ func list(t testing.TB, args ...string) (out, errOut, request string) {
 		fmt.Fprintf(w, `{"apiVersion":"marina.dev/v1alpha1","kind":"OperationList","items":[%s,%s]}`, object("a", 2), object("b", 1))
 	}))
 	defer server.Close()
-	cmd := newList(func(*cobra.Command) (*session.Session, error) {
-		return &session.Session{Config: &rest.Config{Host: server.URL}, Namespace: "default"}, nil
-	}, clitest.Instant{})
-	var stdout, stderr bytes.Buffer
-	cmd.SetOut(&stdout)
-	cmd.SetErr(&stderr)
-	cmd.SetArgs(args)
-	if err := cmd.ExecuteContext(t.Context()); err != nil {
+	cmd := newList(clitest.Open(&session.Session{Config: &rest.Config{Host: server.URL}, Namespace: "default"}), clitest.Instant{})
+	out, errOut, err := clitest.Execute(t.Context(), cmd, args...)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return stdout.String(), stderr.String(), request
+	return out, errOut, request
 }
 
 func TestList(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 // resource is what kubectl calls an operation, in -o name.
 const resource = "operation.marina.dev"
 
-var kind = listing.Kind{Plural: "operations", Resource: resource, Missing: session.NoOperation}
+var kind = listing.Kind{Singular: "operation", Plural: "operations", Resource: resource, Missing: session.NoOperation}
 
 // Commands are the subcommands of 'marina operation'.
 func Commands(open session.Opener) []*cobra.Command {

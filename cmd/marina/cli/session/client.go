@@ -37,8 +37,10 @@ func mapper() meta.RESTMapper {
 	m.Add(corev1.SchemeGroupVersion.WithKind("ConfigMap"), meta.RESTScopeNamespace)
 	m.Add(v1alpha1.GroupVersion.WithKind("Cluster"), meta.RESTScopeNamespace)
 	m.Add(v1alpha1.GroupVersion.WithKind("Operation"), meta.RESTScopeNamespace)
+	m.Add(v1alpha1.GroupVersion.WithKind("NodePool"), meta.RESTScopeNamespace)
 	m.Add(v1alpha1.GroupVersion.WithKind("HostedControlPlane"), meta.RESTScopeNamespace)
 	m.Add(v1alpha1.GroupVersion.WithKind("KubernetesRelease"), meta.RESTScopeRoot)
+	m.Add(v1alpha1.GroupVersion.WithKind("Infrastructure"), meta.RESTScopeRoot)
 	return m
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -14,15 +13,8 @@ import (
 
 // Cluster reads a cluster of the session's namespace.
 func (s *Session) Cluster(ctx context.Context, name string) (*v1alpha1.Cluster, error) {
-	key := client.ObjectKey{Namespace: s.Namespace, Name: name}
 	cluster := &v1alpha1.Cluster{}
-	err := s.Client.Get(ctx, key, cluster)
-	if apierrors.IsNotFound(err) && !failure.NotServed(err) {
-		missing := NoCluster(key)
-		missing.Err = err
-		return nil, missing
-	}
-	if err != nil {
+	if err := s.Read(ctx, name, cluster, NoCluster); err != nil {
 		return nil, err
 	}
 	return cluster, nil

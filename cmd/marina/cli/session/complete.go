@@ -41,6 +41,52 @@ func CompleteClusters(open Opener, limit int) cobra.CompletionFunc {
 	}
 }
 
+// CompleteNodePools completes the names of pools of nodes; at most limit of them, or any
+// number if it is zero. Those given already are not offered again.
+func CompleteNodePools(open Opener, limit int) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		var list v1alpha1.NodePoolList
+		if (limit > 0 && len(args) >= limit) || !complete(open, cmd, &list, true) {
+			return nil, noFiles
+		}
+		var names []cobra.Completion
+		for _, p := range list.Items {
+			if !slices.Contains(args, p.Name) {
+				names = append(names, cobra.CompletionWithDesc(p.Name, strings.TrimSpace(string(p.Status.Phase)+" of "+p.Spec.ClusterRef.Name)))
+			}
+		}
+		return names, noFiles
+	}
+}
+
+// CompleteFlavors completes the names of the flavors of the infrastructure of the cluster
+// that a flag names; of all infrastructures if it names none.
+func CompleteFlavors(open Opener, flag string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		var clusters v1alpha1.ClusterList
+		var infras v1alpha1.InfrastructureList
+		if !complete(open, cmd, &clusters, true) || !complete(open, cmd, &infras, false) {
+			return nil, noFiles
+		}
+		name, _ := cmd.Flags().GetString(flag)
+		cluster := slices.IndexFunc(clusters.Items, func(c v1alpha1.Cluster) bool { return c.Name == name })
+		flavors := map[string]bool{}
+		for _, i := range infras.Items {
+			if cluster >= 0 && !isIn(&clusters.Items[cluster], i.Name) {
+				continue
+			}
+			for _, flavor := range i.Spec.Flavors {
+				flavors[flavor] = true
+			}
+		}
+		return slices.Sorted(maps.Keys(flavors)), noFiles
+	}
+}
+
+func isIn(c *v1alpha1.Cluster, infrastructure string) bool {
+	return c.Spec.InfrastructureRef != nil && c.Spec.InfrastructureRef.Name == infrastructure
+}
+
 // CompleteOperations completes the name of one of the operations that fit, of clusters
 // that there are still.
 func CompleteOperations(open Opener, fits func(*v1alpha1.Operation) bool) cobra.CompletionFunc {
@@ -75,6 +121,24 @@ func CompleteVersions(open Opener) cobra.CompletionFunc {
 	}
 }
 
+// CompleteInfrastructures completes the names of infrastructures; at most limit of them,
+// or any number if it is zero.
+func CompleteInfrastructures(open Opener, limit int) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		var list v1alpha1.InfrastructureList
+		if (limit > 0 && len(args) >= limit) || !complete(open, cmd, &list, false) {
+			return nil, noFiles
+		}
+		var names []cobra.Completion
+		for _, i := range list.Items {
+			if !slices.Contains(args, i.Name) {
+				names = append(names, cobra.CompletionWithDesc(i.Name, i.Spec.Region))
+			}
+		}
+		return names, noFiles
+	}
+}
+
 // CompleteNamespaces completes the names of namespaces.
 func CompleteNamespaces(open Opener) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -98,6 +162,14 @@ func (f *Flags) CompleteContexts(*cobra.Command, []string, string) ([]cobra.Comp
 		return nil, noFiles
 	}
 	return slices.Sorted(maps.Keys(config.Contexts)), noFiles
+}
+
+// CompleteFlag completes the value of a flag, which does not depend on the arguments
+// beside it.
+func CompleteFlag(complete cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return complete(cmd, nil, toComplete)
+	}
 }
 
 // CompleteFixed completes a flag that takes one of a few words.

@@ -22,6 +22,21 @@ func TestComplete(t *testing.T) {
 			Status:     v1alpha1.ClusterStatus{Phase: v1alpha1.ClusterActive},
 		})
 	}
+	for name, flavors := range map[string][]string{"paris": {"b3-16", "b3-8"}, "rome": {"c2-7"}} {
+		builder.WithObjects(&v1alpha1.Infrastructure{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.InfrastructureSpec{Region: "RegionOne", Flavors: flavors}})
+	}
+	builder.WithObjects(
+		&v1alpha1.Cluster{
+			ObjectMeta: metav1.ObjectMeta{Name: "in-rome", Namespace: "elsewhere"},
+			Spec:       v1alpha1.ClusterSpec{InfrastructureRef: &v1alpha1.LocalReference{Name: "rome"}},
+		},
+		&v1alpha1.NodePool{
+			ObjectMeta: metav1.ObjectMeta{Name: "workers", Namespace: "default"},
+			Spec:       v1alpha1.NodePoolSpec{ClusterRef: v1alpha1.LocalReference{Name: "a"}},
+			Status:     v1alpha1.NodePoolStatus{Phase: v1alpha1.PoolActive},
+		},
+		&v1alpha1.NodePool{ObjectMeta: metav1.ObjectMeta{Name: "workers", Namespace: "other"}},
+	)
 	for _, name := range []string{"1.36.4-9", "1.36.4-10"} {
 		builder.WithObjects(&v1alpha1.KubernetesRelease{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	}
@@ -41,11 +56,13 @@ func TestComplete(t *testing.T) {
 	unfinished := func(o *v1alpha1.Operation) bool { return !o.Status.Phase.Finished() }
 	c := builder.Build()
 	open := func(*cobra.Command) (*Session, error) { return &Session{Client: c, Namespace: "default"}, nil }
+	elsewhere := func(*cobra.Command) (*Session, error) { return &Session{Client: c, Namespace: "elsewhere"}, nil }
 	broken := func(*cobra.Command) (*Session, error) { return nil, errors.New("no server") }
 
 	cases := map[string]struct {
 		complete cobra.CompletionFunc
 		args     []string
+		cluster  string // the value of --cluster
 		want     []cobra.Completion
 	}{
 		"ClustersOfTheNamespace": {complete: CompleteClusters(open, 1), want: []cobra.Completion{"a\tActive 1.37.1-1", "b\tActive 1.37.1-1"}},
@@ -54,11 +71,18 @@ func TestComplete(t *testing.T) {
 		"VersionsNewestFirst":    {complete: CompleteVersions(open), want: []cobra.Completion{"1.36.4-10", "1.36.4-9"}},
 		"OperationsThatFit":      {complete: CompleteOperations(open, unfinished), want: []cobra.Completion{"new\tRestart", "runs\tRestart Running"}},
 		"OneOperationOnly":       {complete: CompleteOperations(open, unfinished), args: []string{"runs"}},
+		"PoolsOfTheNamespace":    {complete: CompleteNodePools(open, 1), want: []cobra.Completion{"workers\tActive of a"}},
+		"OnePoolOnly":            {complete: CompleteNodePools(open, 1), args: []string{"workers"}},
+		"AFlagAfterAName":        {complete: CompleteFlag(CompleteInfrastructures(open, 1)), args: []string{"a"}, want: []cobra.Completion{"paris\tRegionOne", "rome\tRegionOne"}},
+		"FlavorsOfAll":           {complete: CompleteFlavors(open, "cluster"), want: []cobra.Completion{"b3-16", "b3-8", "c2-7"}},
+		"FlavorsOfTheClusters":   {complete: CompleteFlavors(elsewhere, "cluster"), cluster: "in-rome", want: []cobra.Completion{"c2-7"}},
 		"NothingWithoutAServer":  {complete: CompleteClusters(broken, 1)},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got, directive := tc.complete(&cobra.Command{}, tc.args, "")
+			cmd := &cobra.Command{}
+			cmd.Flags().String("cluster", tc.cluster, "")
+			got, directive := tc.complete(cmd, tc.args, "")
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
@@ -13,15 +12,8 @@ import (
 
 // Operation reads an operation of the session's namespace.
 func (s *Session) Operation(ctx context.Context, name string) (*v1alpha1.Operation, error) {
-	key := client.ObjectKey{Namespace: s.Namespace, Name: name}
 	operation := &v1alpha1.Operation{}
-	err := s.Client.Get(ctx, key, operation)
-	if apierrors.IsNotFound(err) && !failure.NotServed(err) {
-		missing := NoOperation(key)
-		missing.Err = err
-		return nil, missing
-	}
-	if err != nil {
+	if err := s.Read(ctx, name, operation, NoOperation); err != nil {
 		return nil, err
 	}
 	return operation, nil

@@ -46,3 +46,20 @@ func NewestVersion(ctx context.Context, c client.Reader) (string, error) {
 	}
 	return newest.String(), nil
 }
+
+// NewestVersionIn is the newest release that an Infrastructure offers.
+func NewestVersionIn(ctx context.Context, c client.Reader, infrastructure string) (string, error) {
+	infra := &v1alpha1.Infrastructure{}
+	if err := c.Get(ctx, client.ObjectKey{Name: infrastructure}, infra); err != nil {
+		return "", err
+	}
+	var offered []release.Version
+	for _, o := range infra.Spec.Releases {
+		// The API refuses any other name, and an Infrastructure without any.
+		if v, err := release.Parse(o.Release); err == nil {
+			offered = append(offered, v)
+		}
+	}
+	newest, _ := release.Latest(offered)
+	return newest.String(), nil
+}

@@ -5,6 +5,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +15,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
@@ -95,6 +97,19 @@ func (f *Flags) Open(cmd *cobra.Command) (*Session, error) {
 		return nil, err
 	}
 	return &Session{Client: c, Config: restConfig, Namespace: namespace, Location: location, Context: contextName}, nil
+}
+
+// Read reads the object of a name in the session's namespace; missing is the error when
+// there is none.
+func (s *Session) Read(ctx context.Context, name string, object client.Object, missing func(client.ObjectKey) *failure.Error) error {
+	key := client.ObjectKey{Namespace: s.Namespace, Name: name}
+	err := s.Client.Get(ctx, key, object)
+	if apierrors.IsNotFound(err) && !failure.NotServed(err) {
+		none := missing(key)
+		none.Err = err
+		return none
+	}
+	return err
 }
 
 // read loads the kubeconfig from where Locate finds it.

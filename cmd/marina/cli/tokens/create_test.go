@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -22,6 +21,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
+	"github.com/marina-dev/marina/cmd/marina/cli/clitest"
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
 	"github.com/marina-dev/marina/cmd/marina/cli/session"
 	"github.com/marina-dev/marina/controlplane/join"
@@ -99,16 +99,8 @@ func (s *tenantServer) run(t testing.TB, args ...string) (out, errOut string, er
 			Data:       pki.SecretData(s.ca, s.ca.CertPEM),
 		},
 	).Build()
-	cmd := NewCreate(func(*cobra.Command) (*session.Session, error) {
-		return &session.Session{Client: c, Config: &rest.Config{}, Namespace: "default"}, nil
-	})
-	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	var stdout, stderr bytes.Buffer
-	cmd.SetOut(&stdout)
-	cmd.SetErr(&stderr)
-	cmd.SetArgs(append([]string{"demo"}, args...))
-	err = cmd.ExecuteContext(t.Context())
-	return stdout.String(), stderr.String(), err
+	cmd := NewCreate(clitest.Open(&session.Session{Client: c, Config: &rest.Config{}, Namespace: "default"}))
+	return clitest.Execute(t.Context(), cmd, append([]string{"demo"}, args...)...)
 }
 
 func TestBootstrapKubeconfig(t *testing.T) {

@@ -1,4 +1,4 @@
-package clusters
+package lifecycle
 
 import (
 	"fmt"
@@ -14,24 +14,15 @@ import (
 	"github.com/marina-dev/marina/cmd/marina/cli/waiting"
 )
 
-func newWait(open session.Opener) *cobra.Command {
+// NewWait is the command 'wait NAME' of a kind.
+func NewWait[T Object](open session.Opener, kind *Kind[T], help Help) *cobra.Command {
 	var until string
 	var timeout time.Duration
 	cmd := &cobra.Command{
-		Use:   "wait NAME",
-		Short: "Wait until a cluster is ready, deleted, in a phase or has a condition",
-		Long: `Wait until a cluster is ready, deleted, in a phase or has a condition.
-
-Progress goes to standard error. The command fails with exit code 3 when the time
-is over, and with 1 as soon as the cluster cannot get there: it is in phase Error,
-or being deleted.`,
-		Example: `  marina cluster wait demo
-  marina cluster wait demo --for=phase=Active --timeout=2m
-  marina cluster wait demo --for=condition=UpToDate
-  marina cluster wait demo --for=deleted`,
+		Use: "wait NAME", Short: help.Short, Long: help.Long, Example: help.Example,
 		Args: arguments.Named("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			g, err := parseGoal(until)
+			g, err := kind.parseGoal(until)
 			if err != nil {
 				return failure.Usage(cmd.CommandPath(), "%v", err)
 			}
@@ -46,26 +37,26 @@ or being deleted.`,
 			p := progress.New(cmd.ErrOrStderr(), key.Name)
 			ctx, cancel := waiting.Limit(cmd.Context(), timeout)
 			defer cancel()
-			_, err = await(ctx, s.Client, key, wish{
+			_, err = kind.await(ctx, s.Client, key, wish{
 				goal:     g,
 				timeout:  timeout,
-				followUp: fmt.Sprintf("wait on, or look at all of it with 'marina cluster get %s -o yaml'", session.Ref(key)),
+				followUp: fmt.Sprintf("wait on, or look at all of it with '%s get %s -o yaml'", kind.Command, session.Ref(key)),
 			}, p)
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), g.sentence(key.Name)+waiting.After(p.Elapsed()))
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), g.sentence(kind.Singular, key.Name)+waiting.After(p.Elapsed()))
 			return err
 		},
-		ValidArgsFunction: session.CompleteClusters(open, 1),
+		ValidArgsFunction: kind.Complete(open, 1),
 	}
-	cmd.Flags().StringVar(&until, "for", "ready", "ready, deleted, phase=PHASE or condition=TYPE")
+	cmd.Flags().StringVar(&until, "for", kind.Up.Text, kind.Up.Text+", deleted, phase=PHASE or condition=TYPE")
 	waiting.TimeoutFlag(cmd, &timeout)
-	words := []string{"ready", "deleted"}
-	for _, phase := range phases {
-		words = append(words, "phase="+string(phase))
+	words := []string{kind.Up.Text, untilDeleted.Text}
+	for _, phase := range kind.Phases {
+		words = append(words, "phase="+phase)
 	}
-	for _, condition := range conditions {
+	for _, condition := range kind.Conditions {
 		words = append(words, "condition="+condition)
 	}
 	_ = cmd.RegisterFlagCompletionFunc("for", session.CompleteFixed(words...))

@@ -1,0 +1,123 @@
+package nodepools
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/cmd/marina/cli/arguments"
+	"github.com/marina-dev/marina/cmd/marina/cli/dryrun"
+	"github.com/marina-dev/marina/cmd/marina/cli/failure"
+	"github.com/marina-dev/marina/cmd/marina/cli/progress"
+	"github.com/marina-dev/marina/cmd/marina/cli/session"
+	"github.com/marina-dev/marina/cmd/marina/cli/waiting"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
+
+type scaleOptions struct {
+	replicas int32
+	remove   []string
+	wait     bool
+	timeout  time.Duration
+	dryRun   dryrun.Flag
+}
+
+func newScale(open session.Opener) *cobra.Command {
+	o := &scaleOptions{}
+	cmd := &cobra.Command{
+		Use:   "scale NAME",
+		Short: "Change how many nodes a pool has",
+		Long: `Change how many nodes a pool has. 0 empties the pool and keeps it.
+
+When there are to be fewer, the nodes named with --remove go first; without it those
+that were made last. The pods on a node are moved away before it goes.`,
+		Example: `  marina nodepool scale workers --replicas 5 --wait
+  marina nodepool scale workers --replicas 2 --remove demo-workers-x7k2p`,
+		Args: arguments.Named("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("replicas") {
+				return failure.Usage(cmd.CommandPath(), "--replicas is missing: say how many nodes there are to be")
+			}
+			if err := o.dryRun.Check(cmd, o.wait); err != nil {
+				return err
+			}
+			if err := waiting.CheckTimeout(cmd, o.timeout); err != nil {
+				return err
+			}
+			s, err := open(cmd)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := waiting.Limit(cmd.Context(), o.timeout)
+			defer cancel()
+			return o.run(ctx, cmd, s, args[0])
+		},
+		ValidArgsFunction: session.CompleteNodePools(open, 1),
+	}
+	cmd.Flags().Int32Var(&o.replicas, "replicas", 0, "how many nodes there are to be")
+	cmd.Flags().StringSliceVar(&o.remove, "remove", nil, "`name` of a node that goes first; repeatable")
+	cmd.Flags().BoolVar(&o.wait, "wait", false, "wait until the pool has that many nodes")
+	waiting.TimeoutFlag(cmd, &o.timeout)
+	o.dryRun.AddTo(cmd, "none, or server (have it checked, change nothing)", dryrun.Server)
+	return cmd
+}
+
+func (o *scaleOptions) run(ctx context.Context, cmd *cobra.Command, s *session.Session, name string) error {
+	pool, err := s.NodePool(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := o.checkRemoval(pool); err != nil {
+		return err
+	}
+	patch, err := o.patch()
+	if err != nil {
+		return err
+	}
+	if err := s.Client.Patch(ctx, pool, patch, o.dryRun.Patch()...); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(cmd.OutOrStdout(), "nodepool %q scaled to %d%s\n", name, o.replicas, o.dryRun.Suffix()); err != nil {
+		return err
+	}
+	if !o.wait {
+		if o.dryRun.Mode == dryrun.None {
+			progress.Advise(cmd.ErrOrStderr(), "Next: %s", kind.Begun(pool))
+		}
+		return nil
+	}
+	_, took, err := kind.AwaitUp(ctx, cmd, s, client.ObjectKeyFromObject(pool), o.timeout, "being scaled")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "nodepool %q is %s%s\n", name, kind.Up.Text, waiting.After(took))
+	return err
+}
+
+// checkRemoval refuses to name nodes that would stay: they would go some other day, when
+// there are to be fewer and nobody thinks of them any more. The same again is fine.
+func (o *scaleOptions) checkRemoval(pool *v1alpha1.NodePool) error {
+	wanted := int32(1)
+	if pool.Spec.Replicas != nil {
+		wanted = *pool.Spec.Replicas
+	}
+	again := o.replicas == wanted && slices.Equal(o.remove, pool.Spec.NodesToRemove)
+	if len(o.remove) == 0 || o.replicas < wanted || again {
+		return nil
+	}
+	return failure.New("ask for fewer nodes, or leave --remove out",
+		"--remove names nodes to go, but nodepool %q is to have %d nodes and you ask for %d", pool.Name, wanted, o.replicas)
+}
+
+// patch sets both fields whatever they are: names of nodes that a former change left
+// would choose for this one too.
+func (o *scaleOptions) patch() (client.Patch, error) {
+	data, err := json.Marshal(map[string]any{"spec": map[string]any{"replicas": o.replicas, "nodesToRemove": o.remove}})
+	return client.RawPatch(types.MergePatchType, data), err
+}
