@@ -26,7 +26,8 @@ FROM source AS build
 ARG VERSION=dev
 RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false \
     -ldflags "-s -w -X github.com/marina-dev/marina/cmd/marina/cli/buildinfo.version=${VERSION}" \
-    -o /marina ./cmd/marina
+    -o /marina ./cmd/marina \
+    && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" -o /launcher ./hack/images/launcher
 
 # What a static program wants to find.
 FROM source AS files
@@ -39,7 +40,8 @@ COPY --from=files /base/ /
 USER 65532:65532
 
 FROM base AS kube-apiserver
-COPY --from=kubernetes /out/kube-apiserver /usr/local/bin/
+COPY --from=build /launcher /usr/local/bin/kube-apiserver
+COPY --from=kubernetes /out/kube-apiserver /usr/local/libexec/
 ENTRYPOINT ["/usr/local/bin/kube-apiserver"]
 
 FROM base AS kube-controller-manager

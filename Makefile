@@ -7,7 +7,7 @@ SHELL := /bin/bash
 # release in hack/kubernetes/MINOR.mod.
 NEWEST := 1.37
 MINORS := 1.36 1.37
-PARTS ?= local fleet kind
+PARTS ?= local fleet pools kind
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # Modules of their own; most hold nothing but the versions of what is built from them.
 NESTED := $(filter-out hack/kubernetes,$(patsubst %/go.mod,%,$(wildcard hack/*/go.mod hack/tools/*/go.mod)))
@@ -53,7 +53,7 @@ tools: ## Build the linter, the code generator, kind and Helm (cached).
 	@hack/build.sh tools
 
 .PHONY: demo
-demo: build kubernetes-$(NEWEST) etcd ## Start Marina on this machine, create a cluster, join a node, show it.
+demo: build kubernetes-$(NEWEST) etcd ## Start Marina on this machine, create a cluster with two nodes, show it.
 	@hack/demo.sh start
 
 .PHONY: demo-stop
@@ -79,7 +79,7 @@ test: build helm $(MINORS:%=kubernetes-%) etcd ## Run all tests of this machine:
 	@for m in $(MINORS); do echo "hack/kubernetes ($$m)"; (cd hack/kubernetes && go test -modfile=$$m.mod -trimpath ./...) || exit 1; done
 
 .PHONY: bench
-bench: build helm $(MINORS:%=kubernetes-%) etcd ## Measure what docs/reference/performance.md shows (PARTS="local fleet kind").
+bench: build helm $(MINORS:%=kubernetes-%) etcd ## Measure what docs/reference/performance.md shows (PARTS="local fleet pools kind").
 	@for part in $(PARTS); do hack/bench.sh $$part || exit 1; done
 
 .PHONY: generate

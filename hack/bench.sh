@@ -3,6 +3,7 @@
 #
 #   hack/bench.sh local [FLAG...]   clusters of 'marina up': time, memory, CPU, requests
 #   hack/bench.sh fleet             what 100 and 300 clusters without pods cost the manager
+#   hack/bench.sh pools             what ten nodes cost an OpenStack, and ten quiet minutes
 #   hack/bench.sh kind              clusters in a management cluster in kind, made for it
 #
 # Nothing else should run meanwhile.
@@ -23,6 +24,7 @@ echo "$part: $(nproc) cores, $(awk '/MemTotal/ { printf "%.0f GiB", $2 / 1048576
 case $part in
 local) go run ./e2e/bench "${@:2}" ;;
 fleet) go test -run '^$' -bench Fleet -benchtime 1x -timeout 30m ./e2e/chart -idle 10m ;;
+pools) go test -run '^$' -bench Pool -benchtime 1x -timeout 30m ./e2e/pools ;;
 kind) kind ;;
 *)
 	sed -n '2,/^[^#]/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2

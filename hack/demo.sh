@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The demo: "marina up" in the background, a cluster, a node.
+# The demo: "marina up" in the background, a cluster in its simulated cloud, two nodes.
 #
-#   hack/demo.sh start     returns 0 only if the node of the cluster is Ready
+#   hack/demo.sh start     returns 0 only if both nodes of the cluster are Ready
 #   hack/demo.sh stop      deletes the cluster and stops all that start started
 #
 # Everything lies in .demo/ of the repository, apart from any Marina of your own.
@@ -11,12 +11,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export MARINA_DATA_DIR=$PWD/.demo/data
 unset MARINA_KUBECONFIG
 cluster=demo
-node=demo-node-1
+pool=workers
 marina=bin/marina
 up_pid=.demo/marina.pid
-node_pid=.demo/node.pid
 up_log=.demo/marina.log
-node_log=.demo/node.log
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 
@@ -56,7 +54,7 @@ milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 elapsed() { awk -v ms=$(($(milliseconds) - $1)) 'BEGIN { printf "%.1f s", ms / 1000 }'; }
 
 start() {
-	local began applied active kubectl tenant
+	local began applied ready nodes kubectl tenant
 	began=$(milliseconds)
 	mkdir -p .demo
 	kubectl=$(ls -d bin/kubernetes/v*/kubectl | sort -V | tail -n 1)
@@ -68,54 +66,48 @@ start() {
 		nohup "$marina" up >"$up_log" 2>&1 &
 		echo $! >"$up_pid"
 	fi
-	if ! until_true 60 ready; then
+	if ! until_true 60 answers; then
 		tail -n 20 "$up_log" >&2
 		fail "marina up is not ready after 60 s; its log is $up_log"
 	fi
 	echo "ready after $(elapsed "$began")"
 
-	say "Creating the cluster \"$cluster\" (manifests/examples/demo.yaml)"
+	say "Creating the cluster \"$cluster\" and its nodes (manifests/examples/pool.yaml)"
 	applied=$(milliseconds)
-	KUBECONFIG=$MARINA_DATA_DIR/kubeconfig "$kubectl" apply -f manifests/examples/demo.yaml
+	KUBECONFIG=$MARINA_DATA_DIR/kubeconfig "$kubectl" apply -f manifests/examples/pool.yaml
 	"$marina" cluster wait "$cluster" --for=ready --timeout 3m
-	active=$(elapsed "$applied")
-
+	ready=$(elapsed "$applied")
+	if ! KUBECONFIG=$MARINA_DATA_DIR/kubeconfig "$kubectl" wait --for=jsonpath='{.status.phase}'=Active "nodepool/$pool" --timeout=2m; then
+		KUBECONFIG=$MARINA_DATA_DIR/kubeconfig "$kubectl" get nodepools -o wide >&2
+		fail "the nodes are not Ready after two minutes; the log is $up_log"
+	fi
+	nodes=$(elapsed "$applied")
 	tenant=.demo/$cluster.kubeconfig
 	"$marina" kubeconfig get "$cluster" -o "$tenant" 2>/dev/null
-	say "Joining a node (log: $node_log)"
-	if ! alive "$node_pid" hollow-node; then
-		rm -rf .demo/node
-		KUBECONFIG=$tenant "$kubectl" delete node "$node" --ignore-not-found >/dev/null
-		(umask 077 && "$marina" token create "$cluster" --node "$node" >.demo/bootstrap.kubeconfig)
-		nohup "${kubectl%/*}/hollow-node" --name "$node" --root-dir .demo/node \
-			--bootstrap-kubeconfig .demo/bootstrap.kubeconfig >"$node_log" 2>&1 &
-		echo $! >"$node_pid"
-	fi
-	if ! KUBECONFIG=$tenant until_true 60 "$kubectl" wait --for=condition=Ready "node/$node" --timeout=0; then
-		tail -n 20 "$node_log" >&2
-		fail "the node is not Ready after 60 s; its log is $node_log"
-	fi
 
 	say "Your clusters"
 	"$marina" cluster list
+	say "Their pools of nodes"
+	KUBECONFIG=$MARINA_DATA_DIR/kubeconfig "$kubectl" get nodepools
 	say "The nodes of \"$cluster\""
 	KUBECONFIG=$tenant "$kubectl" get nodes
 	cat <<-END
 
-		The cluster was ready $active after kubectl apply; all this took $(elapsed "$began").
+		The cluster was ready $ready after kubectl apply, and its nodes after $nodes; all this took $(elapsed "$began").
 
 		  export MARINA_DATA_DIR=$MARINA_DATA_DIR
 		$(hint "$marina cluster list" "your clusters")
 		$(hint "$marina kubeconfig get $cluster" "get in: adds it to your kubeconfig")
 		$(hint "$kubectl get nodes" "its nodes, after that")
+		$(hint "$marina nodepool scale $pool --replicas 5" "more of them, or none")
 		$(hint "make demo-stop" "stop all of it")
 	END
 }
 
 # hint COMMAND WORDS is a line that says what a command is for.
-hint() { printf '  %-42s %s\n' "$1" "$2"; }
+hint() { printf '  %-46s %s\n' "$1" "$2"; }
 
-ready() { "$marina" cluster list; }
+answers() { "$marina" cluster list; }
 
 stop() {
 	if alive "$up_pid" marina; then
@@ -124,9 +116,8 @@ stop() {
 			echo "demo: it was not deleted and will be there when you start again" >&2
 	fi
 	say "Stopping"
-	end "$node_pid" hollow-node 20
 	end "$up_pid" marina 90
-	rm -rf .demo/node .demo/bootstrap.kubeconfig ".demo/$cluster.kubeconfig"
+	rm -f ".demo/$cluster.kubeconfig"
 	echo "stopped"
 }
 

@@ -29,12 +29,17 @@ func management(t testing.TB, s *server) *corev1.Namespace {
 
 const hosted = `{clusterRef: {namespace: project, name: mine, uid: uid}, version: 1.37.1-1, etcdClusters: [default], network: {}, exposure: {type: ClusterIP}}`
 
+const networked = `{clusterRef: {namespace: project, name: mine, uid: uid}, infrastructureRef: {name: paris}, credentialsRef: {name: mine}}`
+
+const machine = `{clusterRef: {namespace: project, name: mine, uid: uid}, poolRef: {name: web, uid: pool}, template: {release: 1.37.1-1, flavor: b3-8, networks: [a]}}`
+
 // inside makes an object of Marina in a namespace.
 func inside(t testing.TB, s *server, namespace *corev1.Namespace, kind string) *unstructured.Unstructured {
 	t.Helper()
-	spec := map[string]string{"EtcdTenant": "{tenantUID: uid, etcdClusters: [default], clientSecretName: c}", "HostedControlPlane": hosted}[kind]
+	spec := map[string]string{"EtcdTenant": "{tenantUID: uid, etcdClusters: [default], clientSecretName: c}", "HostedControlPlane": hosted, "ClusterNetwork": networked, "Machine": machine}[kind]
 	o := object(kind, newName(), spec)
 	o.SetNamespace(namespace.Name)
+	o.SetLabels(map[string]string{v1alpha1.LabelPool: "web"})
 	return made(t, s, o)
 }
 
@@ -50,6 +55,9 @@ func TestGuardedDeletions(t *testing.T) {
 		"ItsControlPlane": {object: func(t testing.TB, s *server) client.Object {
 			return inside(t, s, management(t, s), "HostedControlPlane")
 		}, says: instead},
+		"ItsNetwork": {object: func(t testing.TB, s *server) client.Object { return inside(t, s, management(t, s), "ClusterNetwork") }, says: instead},
+		"ItsMachine": {object: func(t testing.TB, s *server) client.Object { return inside(t, s, management(t, s), "Machine") },
+			says: []string{"it is a node of a cluster, and another one would be made: to have fewer, lower spec.replicas of NodePool web in namespace project and name it in spec.nodesToRemove there", "annotate it with marina.dev/allow-deletion=true"}},
 		"TheSystem": {
 			object: func(testing.TB, *server) client.Object {
 				return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.SystemNamespace}}

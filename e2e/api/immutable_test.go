@@ -1,6 +1,7 @@
 package api
 
 import (
+	"strings"
 	"testing"
 )
 
@@ -21,6 +22,15 @@ func TestImmutable(t *testing.T) {
 	issued := func(issuer string) string {
 		return "{version: 3.7.3, certificates: {issuerRef: {name: " + issuer + "}}}"
 	}
+	placed := func(infrastructure, secret, network string) string {
+		return "{version: 1.37.1-1, infrastructureRef: {name: " + infrastructure + "}, credentialsRef: {name: " + secret + "}, network: {" + network + "}}"
+	}
+	theirs := func(network string) string {
+		return "existing: {networkID: " + network + ", subnetID: " + subnetID + "}"
+	}
+	pool := func(more string) string { return "{clusterRef: {name: mine}, flavor: b3-8, " + more + "}" }
+	apart := says("antiAffinity cannot be changed", "create another pool and delete this one")
+	infra := says("infrastructureRef can be neither changed nor added nor removed", "create another cluster")
 	etcd := says("external can be neither added nor removed", "create another EtcdCluster")
 	network := says("network cannot be changed", "create another cluster with the ranges")
 	class := says("hostingClassRef cannot be changed", "create another cluster with the class")
@@ -67,11 +77,44 @@ func TestImmutable(t *testing.T) {
 		"AccessIsNotImmutable":        {was: plain, now: "{version: 1.37.1-1, access: {certSANs: [a.example.com]}}"},
 		"AccessLeftOutIsNotImmutable": {was: "{version: 1.37.1-1, access: {certSANs: [a.example.com]}}", now: plain},
 
+		"InfrastructureRef":        {was: placed("paris", "mine", ""), now: placed("berlin", "mine", ""), want: infra},
+		"InfrastructureRefAdded":   {was: plain, now: placed("paris", "mine", ""), want: infra},
+		"InfrastructureRefLeftOut": {was: placed("paris", "mine", ""), now: plain, want: infra},
+		"OtherCredentials":         {was: placed("paris", "mine", ""), now: placed("paris", "new", "")},
+		"CredentialsLeftOut":       {was: placed("paris", "mine", ""), now: "{version: 1.37.1-1, infrastructureRef: {name: paris}}", want: says("infrastructureRef and credentialsRef belong together")},
+		"NodeCIDR":                 {was: placed("paris", "mine", "nodeCIDR: 192.168.0.0/24"), now: placed("paris", "mine", "nodeCIDR: 192.168.1.0/24"), want: network},
+		"NodeCIDRAdded":            {was: placed("paris", "mine", ""), now: placed("paris", "mine", "nodeCIDR: 192.168.1.0/24"), want: network},
+		"ExistingNetwork":          {was: placed("paris", "mine", theirs(networkID)), now: placed("paris", "mine", theirs(subnetID)), want: network},
+		"ExistingNetworkLeftOut":   {was: placed("paris", "mine", theirs(networkID)), now: placed("paris", "mine", ""), want: network},
+
+		"ClusterNetworkOfAnother": {kind: "ClusterNetwork", was: networked, want: clusterRef,
+			now: "{clusterRef: {namespace: project, name: mine, uid: other}, infrastructureRef: {name: paris}, credentialsRef: {name: mine}}"},
+		"ClusterNetworkElsewhere": {kind: "ClusterNetwork", was: networked, want: says("infrastructureRef cannot be changed"),
+			now: "{clusterRef: {namespace: project, name: mine, uid: uid}, infrastructureRef: {name: berlin}, credentialsRef: {name: mine}}"},
+		"ClusterNetworkCredentials": {kind: "ClusterNetwork", was: networked,
+			now: "{clusterRef: {namespace: project, name: mine, uid: uid}, infrastructureRef: {name: paris}, credentialsRef: {name: new}}"},
+
+		"PoolOfAnother":       {kind: "NodePool", was: pool(""), now: "{clusterRef: {name: other}, flavor: b3-8}", want: says("clusterRef cannot be changed", "create another pool")},
+		"PoolAntiAffinity":    {kind: "NodePool", was: pool("antiAffinity: Soft"), now: pool("antiAffinity: Hard"), want: apart},
+		"PoolAntiAffinityNew": {kind: "NodePool", was: pool(""), now: pool("antiAffinity: Soft"), want: apart},
+		"PoolAntiAffinityOff": {kind: "NodePool", was: pool("antiAffinity: Soft"), now: pool(""), want: apart},
+		"PoolOtherwise": {kind: "NodePool", was: pool(""),
+			now: "{clusterRef: {name: mine}, flavor: b3-16, replicas: 5, diskGiB: 40, availabilityZone: z, securityGroups: [" + networkID + "], networks: [" + networkID + "], floatingIPs: true, labels: {a: b}, taints: [{key: c, effect: NoSchedule}], nodesToRemove: [a], upgrade: {maxSurge: 2}}"},
+		"MachineTemplate":   {kind: "Machine", was: machine, now: strings.Replace(machine, "b3-8", "b3-16", 1), want: says("a Machine's template cannot be changed", "create another Machine")},
+		"MachineNetworks":   {kind: "Machine", was: machine, now: strings.Replace(machine, "[a]", "[b]", 1), want: says("a Machine's template cannot be changed")},
+		"MachineOfAPool":    {kind: "Machine", was: machine, now: strings.Replace(machine, "uid: pool", "uid: other", 1), want: says("poolRef cannot be changed")},
+		"MachineOfACluster": {kind: "Machine", was: machine, now: strings.Replace(machine, "uid: uid", "uid: other", 1), want: clusterRef},
+		"MachineLabels":     {kind: "Machine", was: machine, now: strings.TrimSuffix(machine, "}") + ", labels: {a: b}, taints: [{key: c, effect: NoExecute}], drainTimeoutSeconds: 5}"},
+
 		"TenantUID": {kind: "EtcdTenant", was: tenant, now: "{tenantUID: 1-2-4, etcdClusters: [a], clientSecretName: s}",
 			want: says("tenantUID cannot be changed", "it names the tenant's keys")},
 		"TenantUIDLeftOut": {kind: "EtcdTenant", was: tenant, now: "{etcdClusters: [a], clientSecretName: s}",
 			want: says("tenantUID: Required value")},
 		"EtcdClustersAreNotImmutable": {kind: "EtcdTenant", was: tenant, now: "{tenantUID: 1-2-3, etcdClusters: [b, a], clientSecretName: s}"},
+
+		"BootstrapOfAnotherNode": {kind: "NodeBootstrap", was: "{nodeName: a}", now: "{nodeName: b}", want: says("a NodeBootstrap cannot be changed", "create another one")},
+		"BootstrapForLonger":     {kind: "NodeBootstrap", was: "{nodeName: a}", now: "{nodeName: a, ttlSeconds: 3600}", want: says("a NodeBootstrap cannot be changed")},
+		"BootstrapOfTheDefault":  {kind: "NodeBootstrap", was: "{nodeName: a}", now: "{nodeName: a, ttlSeconds: 1800}"},
 
 		"EtcdBecomesExternal": {kind: "EtcdCluster", was: "{version: 3.7.3}", now: external("https://e:2379"), want: etcd},
 		"EtcdBecomesMarinas":  {kind: "EtcdCluster", was: external("https://e:2379"), now: "{version: 3.7.3}", want: etcd},

@@ -112,13 +112,33 @@ func TestColumns(t *testing.T) {
 			wide:   []string{"Retry of", "Message"},
 		},
 		"kubernetesreleases": {narrow: []string{"Name", "Supported until", "Age"}},
-		"hostingclasses":     {narrow: []string{"Name", "Exposure", "Etcd clusters", "Age"}},
+		"infrastructures": {
+			narrow: []string{"Name", "Region", "Ready", "Age"},
+			wide:   []string{"Reachable", "Message"},
+		},
+		"clusternetworks": {
+			narrow: []string{"Name", "Ready", "Infrastructure", "Range", "Age"},
+			wide:   []string{"Network", "Message"},
+		},
+		"nodepools": {
+			narrow: []string{"Name", "Cluster", "Flavor", "Phase", "Wanted", "Ready", "Age"},
+			wide:   []string{"Version", "Message"},
+		},
+		"machines": {
+			narrow: []string{"Name", "Pool", "State", "Address", "Age"},
+			wide:   []string{"Flavor", "Server", "Message"},
+		},
+		"hostingclasses": {narrow: []string{"Name", "Exposure", "Etcd clusters", "Age"}},
 		"etcdclusters": {
 			narrow: []string{"Name", "Ready", "Members", "Tenants", "Version", "Age"},
 			wide:   []string{"Message"},
 		},
 		"etcdtenants": {
 			narrow: []string{"Name", "Ready", "Etcd cluster", "Prefix", "Age"},
+			wide:   []string{"Message"},
+		},
+		"nodebootstraps": {
+			narrow: []string{"Name", "Node", "Ready", "Expires", "Age"},
 			wide:   []string{"Message"},
 		},
 		"hostedcontrolplanes": {

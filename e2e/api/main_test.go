@@ -9,11 +9,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"sync"
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -26,6 +25,7 @@ import (
 
 	"github.com/marina-dev/marina/controlplane/cluster"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/apitest"
 )
 
 const (
@@ -91,55 +91,25 @@ func onEach(t *testing.T, test func(*testing.T, *server)) {
 
 // startAll starts an API server of each minor.
 func startAll() error {
-	etcd, err := newest("etcd/v*/etcd")
-	if err != nil {
-		return err
-	}
 	for _, minor := range minors {
-		apiserver, err := newest("kubernetes/v" + minor + ".*/kube-apiserver")
+		env, err := apitest.Environment(minor)
 		if err != nil {
 			return err
 		}
-		dir := filepath.Dir(apiserver)
-		s := &server{
-			version: filepath.Base(dir),
-			kubectl: filepath.Join(dir, "kubectl"),
-			env: &envtest.Environment{
-				CRDDirectoryPaths:        []string{filepath.Join(root, "manifests", "crds")},
-				ErrorIfCRDPathMissing:    true,
-				UseExistingCluster:       new(bool), // whatever the environment says
-				ControlPlaneStartTimeout: 2 * time.Minute,
-				ControlPlaneStopTimeout:  time.Minute,
-			},
-		}
-		s.env.ControlPlane.GetAPIServer().Path = apiserver
-		s.env.ControlPlane.Etcd = &envtest.Etcd{Path: etcd}
-		servers = append(servers, s)
+		env.CRDDirectoryPaths, env.ErrorIfCRDPathMissing = []string{filepath.Join(root, "manifests", "crds")}, true
+		dir := apitest.Folder(env)
+		servers = append(servers, &server{version: filepath.Base(dir), kubectl: filepath.Join(dir, "kubectl"), env: env})
 	}
-	errs := make([]error, len(servers))
-	var wg sync.WaitGroup
-	for i, s := range servers {
-		wg.Go(func() { errs[i] = s.start() })
+	var all errgroup.Group
+	for _, s := range servers {
+		all.Go(func() error {
+			if err := s.start(); err != nil {
+				return fmt.Errorf("starting kube-apiserver %s: %w", s.version, err)
+			}
+			return nil
+		})
 	}
-	wg.Wait()
-	for i, err := range errs {
-		if err != nil {
-			return fmt.Errorf("starting kube-apiserver %s: %w", servers[i].version, err)
-		}
-	}
-	return nil
-}
-
-// newest is the binary in bin/ whose path matches and sorts last.
-func newest(pattern string) (string, error) {
-	found, err := filepath.Glob(filepath.Join(root, "bin", filepath.FromSlash(pattern)))
-	if err != nil {
-		return "", err
-	}
-	if len(found) == 0 {
-		return "", fmt.Errorf("there is no bin/%s: run 'make kubernetes-1.36 kubernetes-1.37 etcd'", pattern)
-	}
-	return filepath.Abs(slices.Max(found))
+	return all.Wait()
 }
 
 // start starts one API server and installs the CRDs, the policies and the releases.

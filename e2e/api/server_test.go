@@ -33,7 +33,7 @@ func object(kind, name, spec string) *unstructured.Unstructured {
 	o.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(kind))
 	o.SetName(name)
 	switch kind {
-	case "Cluster", "Operation", "EtcdTenant", "HostedControlPlane":
+	case "Cluster", "Operation", "EtcdTenant", "HostedControlPlane", "NodeBootstrap", "ClusterNetwork", "NodePool", "Machine":
 		o.SetNamespace(project)
 	}
 	setSpec(o, spec)

@@ -24,7 +24,7 @@ func TestDefaultsOfGoTypes(t *testing.T) {
 				Version:         "1.37.1-1",
 				HostingClassRef: v1alpha1.LocalReference{Name: "default"},
 				ControlPlane:    v1alpha1.ControlPlaneSpec{Type: "Hosted"},
-				Network:         v1alpha1.NetworkSpec{PodCIDR: "10.244.0.0/16", ServiceCIDR: "10.96.0.0/16", DNSDomain: "cluster.local"},
+				Network:         v1alpha1.TenantNetworkSpec{NetworkSpec: v1alpha1.NetworkSpec{PodCIDR: "10.244.0.0/16", ServiceCIDR: "10.96.0.0/16", DNSDomain: "cluster.local"}},
 			}
 			if d := cmp.Diff(want, o.Spec); d != "" {
 				t.Errorf("the spec as stored (-want +got):\n%s", d)

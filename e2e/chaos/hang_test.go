@@ -37,8 +37,10 @@ func TestEtcdLeaderHangs(t *testing.T) {
 // after 40 s only, and has no flag for that. The other requests go on, but for the
 // time of an election, which may take more than one attempt. What was sent to a leader
 // that was held may fail after it goes on: the member that leads now has never heard of it.
+// If that happens to a controller for ten seconds, it loses its Lease.
 func (s *scene) holdMember(member harness.EtcdMember) {
 	s.t.Helper()
+	s.mayLoseLeases()
 	s.prober.Mark()
 	marked := time.Now()
 	harness.Hold(s.t, member.PID)

@@ -29,13 +29,11 @@ type history struct {
 // has started anew knows nothing of the version in which the cluster was last changed.
 func (s *scene) follow(cluster *v1alpha1.Cluster) *history {
 	s.t.Helper()
-	c, err := client.NewWithWatch(shared.Config, client.Options{Scheme: shared.Client.Scheme()})
-	check(s.t, err)
 	list := &v1alpha1.ClusterList{}
 	only := &client.ListOptions{Namespace: cluster.Namespace, FieldSelector: fields.OneTermEqualSelector("metadata.name", cluster.Name)}
-	check(s.t, c.List(s.t.Context(), list, only))
+	check(s.t, shared.Client.List(s.t.Context(), list, only))
 	only.Raw = &metav1.ListOptions{ResourceVersion: list.GetResourceVersion()}
-	changes, err := c.Watch(s.t.Context(), list, only)
+	changes, err := shared.Client.Watch(s.t.Context(), list, only)
 	check(s.t, err)
 	h := &history{}
 	go h.record(changes)

@@ -35,6 +35,9 @@ type scene struct {
 	// management is true when the processes of the management plane, which has its
 	// etcd in "marina up", may be others afterwards.
 	management bool
+	// leases are the logs of the controllers that may be others afterwards because they
+	// could not renew their Lease.
+	leases map[string]*controllerLog
 }
 
 // begin waits until all is well, and until the prober has seen so.
@@ -137,6 +140,7 @@ func (s *scene) awaitReplaced(names ...string) {
 func (s *scene) end(promised func(harness.Report) error, replaced ...string) {
 	s.t.Helper()
 	s.awaitReplaced(replaced...)
+	replaced = append(replaced, s.awaitLeases()...)
 	s.awaitWell()
 	s.awaitAnswers(20)
 	report := s.prober.Stop()

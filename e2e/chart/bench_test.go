@@ -129,8 +129,29 @@ func (f *fleet) complete(ctx context.Context) error {
 	return nil
 }
 
+// settled is nil when all pods are there. Those of the other two replicas are made when
+// the first has had its time to become ready, and it takes the built-in controllers a
+// while to make so many.
+func (f *fleet) settled(ctx context.Context) error {
+	deployments := &appsv1.DeploymentList{}
+	if err := f.client.List(ctx, deployments, client.MatchingLabels{"marina.dev/component": "kube-apiserver"}); err != nil {
+		return err
+	}
+	if len(deployments.Items) != f.size {
+		return fmt.Errorf("%d Deployments, want %d", len(deployments.Items), f.size)
+	}
+	for _, d := range deployments.Items {
+		if d.Status.UpdatedReplicas != 3 || d.Status.Replicas != 3 {
+			return fmt.Errorf("%d of %d pods of %s are there, want 3", d.Status.UpdatedReplicas, d.Status.Replicas, client.ObjectKeyFromObject(&d))
+		}
+	}
+	return nil
+}
+
 // rest reports what a manager writes, and which CPU it uses, while nothing happens.
 func (f *fleet) rest(b *testing.B) {
+	f.await(b, "all pods", f.settled)
+	f.await(b, "a manager that rests", func(ctx context.Context) error { return f.manager.rests(ctx, f.token) })
 	pid := f.manager.cmd.Process.Pid
 	_, since := f.requests(b, 0)
 	cpu := harness.CPUTime(pid)

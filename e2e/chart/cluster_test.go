@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/apitest"
 	"github.com/marina-dev/marina/pkg/pki"
 )
 
@@ -28,7 +29,7 @@ var builtIn = []string{
 // startBuiltIn runs the controllers until the test ends.
 func startBuiltIn(t testing.TB, s *server) {
 	t.Helper()
-	binary, err := newest("kubernetes/" + s.version + "/kube-controller-manager")
+	binary, err := apitest.Binary("kubernetes/" + s.version + "/kube-controller-manager")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +70,7 @@ func last(text string, n int) string {
 // would.
 func startEtcd(t testing.TB, s *server) *v1alpha1.EtcdCluster {
 	t.Helper()
-	binary, err := newest("etcd/v*/etcd")
+	binary, err := apitest.Binary("etcd/v*/etcd")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,9 +156,6 @@ func makeReady(ctx context.Context, s *server, namespace, component string) erro
 	if err := s.client.List(ctx, pods, client.InNamespace(namespace), client.MatchingLabels{"marina.dev/component": component}); err != nil {
 		return err
 	}
-	if len(pods.Items) < 3 {
-		return fmt.Errorf("%s has %d pods", component, len(pods.Items))
-	}
 	for i := range pods.Items {
 		pod := &pods.Items[i]
 		before := pod.DeepCopy()
@@ -166,6 +164,10 @@ func makeReady(ctx context.Context, s *server, namespace, component string) erro
 		if err := s.client.Status().Patch(ctx, pod, client.MergeFrom(before)); err != nil {
 			return err
 		}
+	}
+	// The others are made when the first one is ready.
+	if len(pods.Items) < 3 {
+		return fmt.Errorf("%s has %d pods", component, len(pods.Items))
 	}
 	return nil
 }

@@ -16,6 +16,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
+
+	"github.com/marina-dev/marina/pkg/apitest"
 )
 
 // chartMarina and chartCRDs are the charts.
@@ -26,7 +28,7 @@ const (
 
 // helm runs Helm in a home of its own.
 func helm(ctx context.Context, home string, args ...string) (stdout string, err error) {
-	binary, err := newest("tools/helm")
+	binary, err := apitest.Binary("tools/helm")
 	if err != nil {
 		return "", err
 	}

@@ -8,18 +8,18 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/marina-dev/marina/cmd/marina/controllers"
+	"github.com/marina-dev/marina/pkg/apitest"
 )
 
 const (
@@ -80,18 +80,16 @@ func startAll(dir string) error {
 		}
 		servers = append(servers, s)
 	}
-	errs := make([]error, len(servers))
-	var wg sync.WaitGroup
-	for i, s := range servers {
-		wg.Go(func() { errs[i] = s.start() })
+	var all errgroup.Group
+	for _, s := range servers {
+		all.Go(func() error {
+			if err := s.start(); err != nil {
+				return fmt.Errorf("management cluster %s: %w", s.version, err)
+			}
+			return nil
+		})
 	}
-	wg.Wait()
-	for i, err := range errs {
-		if err != nil {
-			return fmt.Errorf("management cluster %s: %w", servers[i].version, err)
-		}
-	}
-	return nil
+	return all.Wait()
 }
 
 // auditPolicy records who did what, without content.
@@ -102,23 +100,11 @@ rules: [{level: Metadata}]
 `
 
 func newServer(dir, minor string) (*server, error) {
-	apiserver, err := newest("kubernetes/v" + minor + ".*/kube-apiserver")
+	env, err := apitest.Environment(minor)
 	if err != nil {
 		return nil, err
 	}
-	etcd, err := newest("etcd/v*/etcd")
-	if err != nil {
-		return nil, err
-	}
-	s := &server{
-		version: filepath.Base(filepath.Dir(apiserver)),
-		dir:     filepath.Join(dir, minor),
-		env: &envtest.Environment{
-			UseExistingCluster:       new(bool), // whatever the environment says
-			ControlPlaneStartTimeout: 2 * time.Minute,
-			ControlPlaneStopTimeout:  time.Minute,
-		},
-	}
+	s := &server{version: filepath.Base(apitest.Folder(env)), dir: filepath.Join(dir, minor), env: env}
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -126,9 +112,7 @@ func newServer(dir, minor string) (*server, error) {
 	if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
 		return nil, err
 	}
-	server := s.env.ControlPlane.GetAPIServer()
-	server.Path = apiserver
-	server.Configure().
+	s.env.ControlPlane.GetAPIServer().Configure().
 		// Some distributions switch it on: who blocks the deletion of an owner needs a
 		// right to it.
 		Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement").
@@ -137,20 +121,7 @@ func newServer(dir, minor string) (*server, error) {
 		Set("audit-policy-file", policy).
 		Set("audit-log-path", s.auditLog()).
 		Set("audit-log-mode", "blocking")
-	s.env.ControlPlane.Etcd = &envtest.Etcd{Path: etcd}
 	return s, nil
-}
-
-// newest is the binary in bin/ whose path matches and sorts last.
-func newest(pattern string) (string, error) {
-	found, err := filepath.Glob(filepath.Join(root, "bin", filepath.FromSlash(pattern)))
-	if err != nil {
-		return "", err
-	}
-	if len(found) == 0 {
-		return "", fmt.Errorf("there is no bin/%s: run 'make build kubernetes-1.36 kubernetes-1.37 etcd' and 'hack/build.sh tools helm'", pattern)
-	}
-	return filepath.Abs(slices.Max(found))
 }
 
 // start starts an API server and installs Marina as docs/how-to/install.md says.

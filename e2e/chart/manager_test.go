@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/e2e/harness"
+	"github.com/marina-dev/marina/pkg/apitest"
 )
 
 // managerUser is who the manager is.
@@ -61,7 +62,7 @@ type manager struct {
 // anything.
 func startManager(t testing.TB, s *server) *manager {
 	t.Helper()
-	binary, err := newest("marina")
+	binary, err := apitest.Binary("marina")
 	if err != nil {
 		t.Fatal(err)
 	}

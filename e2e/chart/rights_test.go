@@ -13,12 +13,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/e2e/harness"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/reconcile"
 )
 
 // TestRights takes a Cluster, and EtcdClusters of Marina's own with its own certificates
@@ -41,16 +43,50 @@ func TestRights(t *testing.T) {
 			Type:       corev1.SecretTypeDockerConfigJson, StringData: map[string]string{corev1.DockerConfigJsonKey: "{}"},
 		})
 		createNode(t, s)
+		infra := newInfrastructure()
+		create(t, s, infra)
 		m := startManager(t, s)
+		await(t, "what an Infrastructure lacks", func(ctx context.Context) error {
+			err := s.get(ctx, infra)
+			if c := meta.FindStatusCondition(infra.Status.Conditions, "Ready"); err != nil || c == nil || c.Reason != "SecretNotFound" {
+				return fmt.Errorf("it is %+v, %w", c, err)
+			}
+			return nil
+		})
 		cluster := newCluster("rights", class.Name)
+		// A network of which nothing can be made, and that is deleted like any other.
+		cluster.Spec.InfrastructureRef, cluster.Spec.CredentialsRef = &v1alpha1.LocalReference{Name: infra.Name}, &v1alpha1.LocalReference{Name: "missing"}
 		err := harness.Await(t.Context(), 30*time.Second, func(ctx context.Context) error {
 			return s.client.Create(ctx, cluster.DeepCopy())
 		})
 		if err != nil {
 			t.Fatalf("creating a cluster: %v", err)
 		}
+		// Nothing is made before there is a pool, and the pool makes nothing before a network.
+		pool := &v1alpha1.NodePool{ObjectMeta: metav1.ObjectMeta{Namespace: cluster.Namespace, Name: "web"}}
+		pool.Spec.ClusterRef.Name, pool.Spec.Flavor = cluster.Name, "b3-8"
+		create(t, s, pool)
 		namespace := awaitWorkload(t, s, cluster, &appsv1.Deployment{}, "kube-apiserver")
+		network := &v1alpha1.ClusterNetwork{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: v1alpha1.NameClusterNetwork}}
+		await(t, "what its network lacks", func(ctx context.Context) error {
+			err := s.get(ctx, network)
+			if c := meta.FindStatusCondition(network.Status.Conditions, "Ready"); err != nil || c == nil || c.Reason != "SecretNotFound" {
+				return fmt.Errorf("it is %+v, %w", c, err)
+			}
+			return nil
+		})
 		mine := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: "etcd-default"}}
+		waiting := &v1alpha1.NodeBootstrap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "early", Labels: map[string]string{v1alpha1.LabelShard: v1alpha1.DefaultShard}}}
+		waiting.Spec.NodeName = "early"
+		create(t, s, waiting)
+		await(t, "what a machine waits for", func(ctx context.Context) error {
+			err := s.get(ctx, waiting)
+			if c := meta.FindStatusCondition(waiting.Status.Conditions, "Ready"); err != nil || c == nil || c.Reason != "WaitingForControlPlane" {
+				return fmt.Errorf("it is %+v, %w", c, err)
+			}
+			return nil
+		})
+		leaving := createLeaving(t, s, cluster)
 		await(t, "the members of Marina's own etcd", func(ctx context.Context) error { return s.get(ctx, mine) })
 		awaitIssued(t, s, issued)
 
@@ -85,6 +121,7 @@ func TestRights(t *testing.T) {
 			}
 			await(t, fmt.Sprintf("the deletion of %T %s", o, o.GetName()), func(ctx context.Context) error { return gone(ctx, s, o) })
 		}
+		await(t, "the deletion of the Machine", func(ctx context.Context) error { return gone(ctx, s, leaving) })
 		if err := s.client.Delete(t.Context(), etcd); err != nil {
 			t.Fatal(err)
 		}
@@ -96,6 +133,47 @@ func TestRights(t *testing.T) {
 			t.Errorf("making what was deleted again: %v", err)
 		}
 	})
+}
+
+// createLeaving makes a Machine whose server is gone, and whose node nobody can delete before
+// its cluster is deleted.
+func createLeaving(t testing.TB, s *server, cluster *v1alpha1.Cluster) *v1alpha1.Machine {
+	t.Helper()
+	m := &v1alpha1.Machine{ObjectMeta: metav1.ObjectMeta{
+		Namespace: cluster.Status.Namespace, Name: "leaving", Labels: map[string]string{v1alpha1.LabelShard: v1alpha1.DefaultShard},
+		Finalizers: []string{v1alpha1.NodeFinalizer},
+	}}
+	m.Spec = v1alpha1.MachineSpec{
+		ClusterRef: v1alpha1.ClusterReference{Namespace: cluster.Namespace, Name: cluster.Name, UID: cluster.UID},
+		PoolRef:    v1alpha1.PoolReference{Name: "pool", UID: "1"},
+		Template:   v1alpha1.MachineTemplate{Release: "1.37.1-1", Flavor: "b3-8"},
+	}
+	create(t, s, m)
+	before := m.DeepCopy()
+	m.Status.Node = &v1alpha1.MachineNode{UID: "1"}
+	if err := s.client.Status().Patch(t.Context(), m, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+	if err := reconcile.Delete(t.Context(), s.client, m); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "what a Machine's node waits for", func(ctx context.Context) error {
+		if err := s.get(ctx, m); err != nil || m.Status.Node.DrainMessage == "" {
+			return fmt.Errorf("it is %+v, %w", m.Status.Node, err)
+		}
+		return nil
+	})
+	return m
+}
+
+// newInfrastructure is of a cloud that nobody has credentials for.
+func newInfrastructure() *v1alpha1.Infrastructure {
+	infra := &v1alpha1.Infrastructure{ObjectMeta: metav1.ObjectMeta{Name: "nowhere"}}
+	infra.Spec = v1alpha1.InfrastructureSpec{
+		AuthURL: "https://cloud.invalid/v3", Region: "nowhere", CredentialsRef: v1alpha1.LocalReference{Name: "missing"}, ExternalNetwork: "public",
+		Releases: []v1alpha1.InfrastructureRelease{{Release: "1.37.1-1", Image: "node"}}, Flavors: []string{"b3-8"},
+	}
+	return infra
 }
 
 // quietRestart replaces a manager once it rests, which nobody may notice.
@@ -155,6 +233,10 @@ var rare = map[right]string{
 	{"marina.dev", "operations", "delete"}:                     "history beyond the last 50",
 	{"marina.dev", "hostedcontrolplanes/finalizers", "update"}: "is asked about by the API server, and is no request",
 	{"marina.dev", "etcdtenants/finalizers", "update"}:         "is asked about by the API server, and is no request",
+	{"marina.dev", "nodebootstraps/finalizers", "update"}:      "is asked about by the API server, and is no request",
+	{"marina.dev", "machines", "create"}:                       "nodes, which need a cloud",
+	{"marina.dev", "machines", "delete"}:                       "nodes, which need a cloud",
+	{"marina.dev", "nodebootstraps", "delete"}:                 "nodes, which need a cloud",
 	{"", "persistentvolumeclaims", "patch"}:                    "volumes that grow",
 	{"", "persistentvolumes", "get"}:                           "a volume of a node that is gone",
 	{"", "pods", "delete"}:                                     "members that are replaced one by one",

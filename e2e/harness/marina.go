@@ -50,7 +50,7 @@ type Marina struct {
 	Dir string
 	// Config and Client reach the management API.
 	Config *rest.Config
-	Client client.Client
+	Client client.WithWatch
 	// Ready is how long it took from start to serving.
 	Ready time.Duration
 
@@ -146,7 +146,7 @@ func (m *Marina) connect(ctx context.Context) error {
 		return err
 	}
 	config.QPS, config.Burst = 100, 200
-	if m.Client, err = client.New(config, client.Options{Scheme: scheme.Scheme}); err != nil {
+	if m.Client, err = client.NewWithWatch(config, client.Options{Scheme: scheme.Scheme}); err != nil {
 		return err
 	}
 	m.Config = config

@@ -30,6 +30,11 @@ func (m *Marina) TenantProcesses() map[string]int {
 	return found
 }
 
+// LogFile is where a process writes its log. One that takes its place appends to it.
+func LogFile(pid int) (string, error) {
+	return os.Readlink(filepath.Join("/proc", strconv.Itoa(pid), "fd", "1"))
+}
+
 // AllProcesses are Processes, with every pid of a name: there must be one.
 func (m *Marina) AllProcesses() map[string][]int {
 	found := map[string][]int{}

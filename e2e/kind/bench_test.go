@@ -24,15 +24,16 @@ import (
 // the end of the first kubectl.
 func BenchmarkCreate(b *testing.B) {
 	const runs = 5
-	var kubectl, servers, all []time.Duration
+	var kubectl, first, servers, all []time.Duration
 	for i := range runs {
 		c := harness.NewCluster(fmt.Sprintf("bench-%d", i), harness.Release)
 		m := measure(b, c.Name)
-		kubectl, servers, all = append(kubectl, m.kubectl), append(servers, m.apiServers), append(all, m.made.Available)
+		kubectl, first = append(kubectl, m.kubectl), append(first, m.firstServer)
+		servers, all = append(servers, m.apiServers), append(all, m.made.Available)
 		gone(b, c.Name)
 	}
 	b.ReportMetric(0, "ns/op")
-	for what, times := range map[string][]time.Duration{"first-kubectl": kubectl, "API-servers": servers, "replicas": all} {
+	for what, times := range map[string][]time.Duration{"first-kubectl": kubectl, "first-API-server": first, "API-servers": servers, "replicas": all} {
 		slices.Sort(times)
 		b.ReportMetric(times[len(times)/2].Seconds(), "s-"+what+"-median")
 		b.ReportMetric(times[len(times)-1].Seconds(), "s-"+what+"-most")
@@ -67,8 +68,9 @@ type measured struct {
 	made harness.Creation
 	// kubectl is until the first kubectl has printed the namespaces.
 	kubectl time.Duration
-	// apiServers is until all three were ready.
-	apiServers time.Duration
+	// firstServer is until one API server was ready, and apiServers until all three were; in
+	// whole seconds, as Kubernetes has them.
+	firstServer, apiServers time.Duration
 	// restarts of containers, until every replica was ready.
 	restarts int
 }
@@ -78,7 +80,7 @@ func measure(b *testing.B, name string) measured {
 	c := harness.NewCluster(name, harness.Release)
 	began, m := time.Now(), measured{}
 	var err error
-	if m.made, err = harness.Create(b.Context(), management.client, c, 5*time.Minute); err != nil {
+	if m.made, err = harness.Create(b.Context(), management.client, c, 10*time.Minute); err != nil {
 		b.Error(err)
 		return m
 	}
@@ -104,7 +106,11 @@ func measure(b *testing.B, name string) measured {
 		}
 		for _, condition := range pod.Status.Conditions {
 			if strings.HasPrefix(pod.Name, "kube-apiserver-") && condition.Type == corev1.PodReady {
-				m.apiServers = max(m.apiServers, condition.LastTransitionTime.Sub(began))
+				ready := condition.LastTransitionTime.Sub(began)
+				m.apiServers = max(m.apiServers, ready)
+				if m.firstServer == 0 || ready < m.firstServer {
+					m.firstServer = ready
+				}
 			}
 		}
 	}

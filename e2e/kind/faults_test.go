@@ -41,8 +41,15 @@ func deleteAPIServer(t *testing.T, s *tenant, mark func()) {
 	}))
 }
 
+// killAPIServer also proves that the server has waited until nobody was sent to it any more:
+// otherwise it would answer those who were some seconds late, and with "403 Forbidden".
 func killAPIServer(t *testing.T, s *tenant, mark func()) {
-	kill(t, s.namespace, "kube-apiserver", 1, mark)
+	victim := kill(t, s.namespace, "kube-apiserver", 1, mark)[0]
+	said, err := execute(t.Context(), "kubectl", "-n", s.namespace, "logs", victim.Name, "-c", "kube-apiserver")
+	harness.Check(t, err)
+	if first, _, _ := strings.Cut(said, "\n"); !strings.Contains(first, "launcher: started again in the same pod; waiting 5s") {
+		t.Errorf("the API server that was killed has not waited before it started again; it said first: %s", first)
+	}
 }
 
 func killAPIServers(t *testing.T, s *tenant, mark func()) {
@@ -70,8 +77,8 @@ func killEtcdLeader(t *testing.T, _ *tenant, mark func()) {
 }
 
 // kill ends the main processes of some pods with SIGKILL at once, and proves that each
-// was started again.
-func kill(t *testing.T, namespace, component string, count int, mark func()) {
+// was started again. It returns them as they were before.
+func kill(t *testing.T, namespace, component string, count int, mark func()) []corev1.Pod {
 	t.Helper()
 	pods, err := podsOf(t.Context(), namespace, component)
 	if err == nil && len(pods) < count {
@@ -104,6 +111,7 @@ func kill(t *testing.T, namespace, component string, count int, mark func()) {
 			return nil
 		}))
 	}
+	return pods
 }
 
 // processOf is the process of a container, which is one of this machine as well.

@@ -30,7 +30,7 @@ import (
 
 // management is the management cluster, with Marina installed.
 var management struct {
-	client client.Client
+	client client.WithWatch
 	config *rest.Config
 	// root of the repository.
 	root string
@@ -88,7 +88,7 @@ func prepare(ctx context.Context) error {
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return err
 	}
-	if management.client, err = client.New(management.config, client.Options{Scheme: scheme}); err != nil {
+	if management.client, err = client.NewWithWatch(management.config, client.Options{Scheme: scheme}); err != nil {
 		return err
 	}
 	tag, err := imageTag(root)

@@ -4,9 +4,13 @@ package kind
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/marina-dev/marina/dataplane/userdata"
 	"github.com/marina-dev/marina/e2e/harness"
 )
 
@@ -60,25 +65,56 @@ func (s *tenant) joinByKubeadm(t *testing.T, worker string) {
 	t.Logf("node %s of %s is Ready %.1f s after its token was asked for, by kubeadm", worker, s.name, time.Since(began).Seconds())
 }
 
-// joinByUserData has a machine join as a virtual machine does with cloud-init: a bare
-// kubelet is given a bootstrap kubeconfig and nothing else of the cluster.
+// joinByUserData has a machine join as a virtual machine does with cloud-init: it is given
+// its user data and nothing else of the cluster.
 func (s *tenant) joinByUserData(t *testing.T, worker string) {
 	t.Helper()
 	began := time.Now()
 	bootstrap, err := marina(t.Context(), "token", "create", s.name, "--node", worker)
 	harness.Check(t, err)
-	file := filepath.Join(t.TempDir(), "bootstrap.kubeconfig")
-	harness.Check(t, os.WriteFile(file, []byte(bootstrap), 0o600))
-	for _, command := range [][]string{
-		{"docker", "cp", file, worker + ":/etc/kubernetes/bootstrap.kubeconfig"},
-		{"docker", "cp", "e2e/kind/userdata.sh", worker + ":/usr/local/bin/userdata.sh"},
-		{"docker", "exec", worker, "bash", "/usr/local/bin/userdata.sh"},
-	} {
-		_, err := execute(t.Context(), command...)
-		harness.Check(t, err)
+	kubelet, err := s.api.CoreV1().ConfigMaps("kube-system").Get(t.Context(), "kubelet-config", metav1.GetOptions{})
+	harness.Check(t, err)
+	files, err := userdata.Files(userdata.Node{
+		Name: worker, BootstrapKubeconfig: []byte(bootstrap), KubeletConfiguration: []byte(kubelet.Data["kubelet"]),
+		Capacity: userdata.Capacity{CPUs: 2, MemoryMiB: 4096, DiskGiB: 20},
+		Labels:   map[string]string{"node.kubernetes.io/pool": "web"},
+		Taints:   []corev1.Taint{{Key: "env", Value: "demo", Effect: corev1.TaintEffectPreferNoSchedule}},
+	})
+	harness.Check(t, err)
+	join := files[len(files)-1].Path
+	// What the user data asks cloud-init, it answers as on a server of OpenStack.
+	const server = "7c2f9c4e-0b39-4c43-8f6c-3f2f8f0e6a11"
+	files = append(files, userdata.File{Path: "/usr/local/bin/cloud-init", Permissions: "0755", Content: "#!/bin/sh\n" +
+		`case "$*" in "query platform") echo openstack ;; "query instance_id") echo ` + server + ` ;; *) exit 2 ;; esac` + "\n"})
+	for i, f := range files {
+		local := filepath.Join(t.TempDir(), strconv.Itoa(i))
+		mode, err := strconv.ParseUint(f.Permissions, 8, 32)
+		harness.Check(t, errors.Join(err, os.WriteFile(local, []byte(f.Content), 0o600), os.Chmod(local, os.FileMode(mode))))
+		for _, command := range [][]string{
+			{"docker", "exec", worker, "mkdir", "-p", path.Dir(f.Path)},
+			{"docker", "cp", local, worker + ":" + f.Path},
+		} {
+			_, err := execute(t.Context(), command...)
+			harness.Check(t, err)
+		}
 	}
+	_, err = execute(t.Context(), "docker", "exec", worker, join)
+	harness.Check(t, err)
 	s.awaitNode(t, worker)
 	t.Logf("node %s of %s is Ready %.1f s after its token was asked for, by user data", worker, s.name, time.Since(began).Seconds())
+
+	node, err := s.api.CoreV1().Nodes().Get(t.Context(), worker, metav1.GetOptions{})
+	harness.Check(t, err)
+	tainted := slices.ContainsFunc(node.Spec.Taints, func(taint corev1.Taint) bool {
+		return taint.Key == "env" && taint.Value == "demo" && taint.Effect == corev1.TaintEffectPreferNoSchedule
+	})
+	if node.Spec.ProviderID != "openstack:///"+server || node.Labels["node.kubernetes.io/pool"] != "web" || !tainted {
+		t.Errorf("node %s has the provider id %q, the labels %v and the taints %v", worker, node.Spec.ProviderID, node.Labels, node.Spec.Taints)
+	}
+	reserved := node.Status.Capacity.Memory().Value() - node.Status.Allocatable.Memory().Value()
+	if reserved < 1<<30 {
+		t.Errorf("%d bytes of its memory are reserved, want 1 GiB and what the kubelet evicts at", reserved)
+	}
 }
 
 func (s *tenant) awaitNode(t *testing.T, name string) {

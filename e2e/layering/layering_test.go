@@ -17,6 +17,13 @@ import (
 
 const module = "github.com/marina-dev/marina/"
 
+// simulator is an OpenStack for the tests of what asks one, and the cloud of "marina up",
+// where it is run by one package.
+const (
+	simulator = "e2e/openstacksim"
+	runs      = "cmd/marina/simulator"
+)
+
 // mayImport says, for each folder, which folders of ours its packages may import.
 // A folder counts for all below it unless a longer one is listed. Tests obey too.
 var mayImport = map[string][]string{
@@ -25,24 +32,41 @@ var mayImport = map[string][]string{
 	"pkg/pki":        {"pkg/api"},
 	"pkg/kubeconfig": {"pkg/api", "pkg/pki"},
 	"pkg/reconcile":  {"pkg/api"},
+	"pkg/guard":      {"pkg/api", "pkg/reconcile"},
+	"pkg/apitest":    {},
 
 	"controlplane/component": {"pkg"},
 	"controlplane/host":      {"pkg", "controlplane/component", "controlplane/host"},
 	"controlplane/etcd":      {"pkg", "controlplane/component", "controlplane/host"},
 	"controlplane/join":      {"pkg"},
+	"controlplane/bootstrap": {"pkg", "controlplane/join"},
+	"controlplane/node":      {"pkg"},
 	"controlplane/addon":     {"pkg"},
 	"controlplane/access":    {"pkg"},
 	"controlplane/hosted":    {"pkg", "controlplane/component", "controlplane/host", "controlplane/join", "controlplane/addon"},
 	"controlplane/cluster":   {"pkg"},
 
+	"dataplane/openstack":      {"pkg", simulator},
+	"dataplane/infrastructure": {"pkg", "dataplane/openstack", simulator},
+	"dataplane/project":        {"pkg", "dataplane/openstack", simulator},
+	"dataplane/network":        {"pkg", "dataplane/openstack", "dataplane/project", simulator},
+	"dataplane/userdata":       {"pkg"},
+	"dataplane/machine":        {"pkg", "dataplane/openstack", "dataplane/project", "dataplane/userdata", simulator},
+	"dataplane/nodepool":       {"pkg", "dataplane/openstack", "dataplane/project", "dataplane/userdata", simulator},
+
 	"manifests": {},
 	"cmd":       {"cmd", "pkg", "controlplane", "dataplane", "manifests"},
-	"e2e":       {"cmd", "e2e", "pkg", "controlplane", "dataplane", "manifests"},
+	// What it says is tried with a cloud.
+	"cmd/marina/cli/infrastructures": {"cmd", "pkg", "dataplane", simulator},
+	runs:                             {"cmd", "pkg", "controlplane", "dataplane", simulator},
+	"e2e":                            {"cmd", "e2e", "pkg", "controlplane", "dataplane", "manifests"},
+	// A cloud knows nothing of what runs on it.
+	"e2e/openstacksim": {"e2e/openstacksim"},
 }
 
 func TestLayering(t *testing.T) {
 	root := filepath.Join("..", "..")
-	imports := importsByFolder(t, root)
+	imports := importsByFolder(t, root, func(string) bool { return true })
 	if len(imports) < 10 {
 		t.Fatalf("found %d packages below %s: the test looks in the wrong place", len(imports), root)
 	}
@@ -75,8 +99,20 @@ func TestRootModuleDoesNotRequireKubernetes(t *testing.T) {
 	}
 }
 
-// importsByFolder is what the packages of each folder import of ours.
-func importsByFolder(t *testing.T, root string) map[string][]string {
+// What serves tenants, and what asks clouds, must not know that one of them is simulated.
+func TestNothingElseImportsTheSimulator(t *testing.T) {
+	product := func(file string) bool { return !strings.HasSuffix(file, "_test.go") }
+	for folder, imported := range importsByFolder(t, filepath.Join("..", ".."), product) {
+		for _, path := range imported {
+			if !within(folder, "e2e") && !within(folder, runs) && within(path, simulator) {
+				t.Errorf("%s imports %s outside of its tests", folder, path)
+			}
+		}
+	}
+}
+
+// importsByFolder is what the packages of each folder import of ours, in some files.
+func importsByFolder(t *testing.T, root string, which func(file string) bool) map[string][]string {
 	t.Helper()
 	found := map[string][]string{}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -89,7 +125,7 @@ func importsByFolder(t *testing.T, root string) map[string][]string {
 			}
 			return nil
 		}
-		if !strings.HasSuffix(path, ".go") {
+		if !strings.HasSuffix(path, ".go") || !which(path) {
 			return nil
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)

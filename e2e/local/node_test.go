@@ -36,6 +36,14 @@ type hollowNode struct {
 // its name; extra are further flags of the hollow node.
 func join(t *testing.T, cluster, name string) *hollowNode {
 	t.Helper()
+	token, err := shared.CLI(t.Context(), "token", "create", cluster, "--node", name)
+	check(t, err)
+	return joinWith(t, cluster, name, []byte(token))
+}
+
+// joinWith is join with a bootstrap kubeconfig.
+func joinWith(t *testing.T, cluster, name string, bootstrap []byte) *hollowNode {
+	t.Helper()
 	n := &hollowNode{name: name, dir: t.TempDir()}
 	// All hollow nodes have this machine's address, which only one Node at a time may
 	// have a serving certificate for.
@@ -45,9 +53,7 @@ func join(t *testing.T, cluster, name string) *hollowNode {
 			t.Error(err)
 		}
 	})
-	token, err := shared.CLI(t.Context(), "token", "create", cluster, "--node", name)
-	check(t, err)
-	check(t, os.WriteFile(n.bootstrap(), []byte(token), 0o600))
+	check(t, os.WriteFile(n.bootstrap(), bootstrap, 0o600))
 	n.start(t, cluster)
 	return n
 }

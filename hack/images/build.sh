@@ -15,7 +15,7 @@ set -euo pipefail
 shopt -s inherit_errexit
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/marina
+cache=$(readlink -m "${XDG_CACHE_HOME:-$HOME/.cache}/marina")
 prefix=${IMAGE_PREFIX:-marina.local}
 version=${VERSION:-$(git -C "$root" describe --tags --always --dirty 2>/dev/null || echo dev)}
 read -ra minors <<<"${MINORS:-1.36 1.37}"
@@ -48,10 +48,17 @@ program() {
 }
 
 # identity prints what changes when a program's file changes. The binaries lie in
-# folders of the cache that are named by a hash, so where they lie is enough.
+# folders of the cache that are named by a hash, so where they lie is enough; but for
+# what has just been built here.
 identity() {
 	local file
-	for file in "$@"; do readlink -f "${file#*=}"; done
+	for file in "$@"; do
+		file=$(readlink -f "${file#*=}")
+		case $file in
+		"$partial"/*) sha256sum <"$file" ;;
+		*) echo "$file" ;;
+		esac
+	done
 }
 
 # write FOLDER NAME TAG FLAG... DEST=SOURCE... writes image.tar and digest into a folder.
@@ -102,7 +109,9 @@ kubernetes() {
 	local minor=$1 folder tag name
 	folder=$(program kubernetes "$minor" kube-apiserver kube-controller-manager kube-scheduler kube-proxy)
 	tag=${folder##*/}
-	for name in kube-apiserver kube-controller-manager kube-scheduler; do
+	go build -trimpath -buildvcs=false -ldflags '-s -w' -o "$partial/bin/launcher" ./hack/images/launcher
+	image kube-apiserver "$tag" -tree "$base" -- "/usr/local/bin/kube-apiserver=$partial/bin/launcher" "/usr/local/libexec/kube-apiserver=$folder/kube-apiserver"
+	for name in kube-controller-manager kube-scheduler; do
 		image "$name" "$tag" -tree "$base" -- "/usr/local/bin/$name=$folder/$name"
 	done
 	# It configures the kernel of the node, for which it has to be root.

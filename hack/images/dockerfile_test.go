@@ -14,12 +14,14 @@ type made struct {
 	Entrypoint, User string
 	// LowPorts: the program may listen on ports below 1024.
 	LowPorts bool
+	// Launched: the program is the launcher, and what it becomes is there as well.
+	Launched bool
 	// Base: it has certificate authorities, users and /tmp.
 	Base bool
 }
 
 var (
-	imageLine = regexp.MustCompile(`^\s*(?:image "?([a-z$-]+)"? |write "\$partial/marina" (marina) )(.*)"(/[^"=]+)=`)
+	imageLine = regexp.MustCompile(`^\s*(?:image "?([a-z$-]+)"? |write "\$partial/marina" (marina) )(.*?)"(/[^"=]+)=`)
 	namesLine = regexp.MustCompile(`^\s*for name in ([a-z -]+); do$`)
 	fromLine  = regexp.MustCompile(`^FROM (\S+) AS (\S+)$`)
 	capLine   = regexp.MustCompile(`setcap cap_net_bind_service=\+ep /out/(\S+)`)
@@ -38,7 +40,8 @@ func ofBuildScript(t *testing.T) map[string]made {
 		if m == nil {
 			continue
 		}
-		image := made{User: "65532:65532", LowPorts: strings.Contains(m[3], "-low-ports"), Base: strings.Contains(m[3], `-tree "$base"`)}
+		image := made{User: "65532:65532", LowPorts: strings.Contains(m[3], "-low-ports"), Base: strings.Contains(m[3], `-tree "$base"`),
+			Launched: strings.Contains(line, "/bin/launcher") && strings.Contains(line, `"/usr/local/libexec/`+m[1]+"=")}
 		if strings.Contains(m[3], "-user 0:0") {
 			image.User = "0:0"
 		}
@@ -59,9 +62,10 @@ func ofDockerfile(t *testing.T) (images map[string]made, last string) {
 	t.Helper()
 	stages, capable := map[string]made{}, map[string]bool{}
 	images = map[string]made{}
+	launcher := false
 	for _, line := range lines(t, "../../Dockerfile") {
 		if m := fromLine.FindStringSubmatch(line); m != nil {
-			last = m[2]
+			last, launcher = m[2], false
 			stage, known := stages[m[1]]
 			if !known {
 				stage = made{User: "0:0"}
@@ -79,6 +83,8 @@ func ofDockerfile(t *testing.T) (images map[string]made, last string) {
 		if user, ok := strings.CutPrefix(line, "USER "); ok {
 			stage.User = user
 		}
+		launcher = launcher || strings.HasPrefix(line, "COPY --from=build /launcher /usr/local/bin/"+last)
+		stage.Launched = stage.Launched || launcher && strings.HasPrefix(line, "COPY ") && strings.HasSuffix(line, "/"+last+" /usr/local/libexec/")
 		if program, ok := strings.CutPrefix(line, `ENTRYPOINT ["`); ok {
 			stage.Entrypoint, stage.LowPorts = strings.TrimSuffix(program, `"]`), capable[last]
 			images[last] = stage
@@ -106,6 +112,11 @@ func TestTheDockerfileMakesTheSame(t *testing.T) {
 	got, last := ofDockerfile(t)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("images (-build.sh +Dockerfile):\n%s", diff)
+	}
+	for name, image := range want {
+		if image.Launched != (name == "kube-apiserver") {
+			t.Errorf("%s: launched is %v: what clients reach through a Service is, and nothing else", name, image.Launched)
+		}
 	}
 	if last != "marina" {
 		t.Errorf("without --target %s is built, want Marina", last)

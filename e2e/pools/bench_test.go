@@ -1,0 +1,35 @@
+package pools
+
+import (
+	"testing"
+	"time"
+
+	"github.com/marina-dev/marina/e2e/harness"
+	"github.com/marina-dev/marina/e2e/openstacksim"
+	"github.com/marina-dev/marina/e2e/openstacksim/front"
+)
+
+// BenchmarkPool counts what a pool costs a cloud whose servers take 30 s to build: all
+// requests to all services, but for tokens and the discovery of versions, from none to ten
+// nodes until the last is Ready, and those of ten quiet minutes afterwards.
+func BenchmarkPool(b *testing.B) {
+	const nodes, quiet = 10, 10 * time.Minute
+	for b.Loop() {
+		s := newScene(b, openstacksim.Options{BuildTime: 30 * time.Second})
+		pool := s.add(b, "web", 0)
+		check(b, harness.AwaitAvailable(b.Context(), s.Marina, s.cluster.Name))
+		s.settled(b, pool, 0)
+		s.cloud.ResetCalls()
+		began := time.Now()
+		s.patch(b, pool, `{"spec": {"replicas": 10}}`)
+		s.settled(b, pool, nodes)
+		b.ReportMetric(time.Since(began).Seconds(), "s-10-nodes")
+		b.ReportMetric(float64(s.cloud.Work())/nodes, "requests/node")
+		s.cloud.ResetCalls()
+		time.Sleep(quiet) // this is what is measured, not something that is waited for
+		b.ReportMetric(float64(s.cloud.Work())/quiet.Minutes(), "requests/quiet-minute")
+		for _, c := range s.cloud.Calls(front.Match{}) {
+			b.Log(c)
+		}
+	}
+}

@@ -1,0 +1,68 @@
+// Command launcher is what an image runs under the name of a program that clients reach
+// through a Service. It becomes that program, which lies in /usr/local/libexec, and stays
+// upstream's own.
+//
+// Where it has run before in the same pod, it waits first. A kubelet starts a container
+// that has died again after about a second; kube-proxy has heard of the death after one
+// to three. A kube-apiserver accepts connections as soon as it starts, but answers them
+// seconds later, and with "403 Forbidden" as long as it has not read the roles. So it is
+// not started before nobody is sent to it any more.
+//
+//	MARINA_RESTART_DELAY   how long it waits (5s); unset is not at all
+//	MARINA_RESTART_MARK    the file that tells that it has run in this pod
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// folder is where the programs lie that launcher becomes; tests have one of their own.
+var folder = "/usr/local/libexec"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	err := hold(ctx, os.Getenv("MARINA_RESTART_MARK"), os.Getenv("MARINA_RESTART_DELAY"))
+	told := ctx.Err() != nil
+	stop()
+	if told {
+		os.Exit(128 + int(syscall.SIGTERM))
+	}
+	if err != nil {
+		// A server that starts too soon is better than none.
+		fmt.Fprintln(os.Stderr, "launcher:", err)
+	}
+	program := filepath.Join(folder, filepath.Base(os.Args[0]))
+	fmt.Fprintf(os.Stderr, "launcher: %s: %v\n", program, syscall.Exec(program, os.Args, os.Environ()))
+	os.Exit(127)
+}
+
+// hold leaves the mark; if it was there, it waits for the delay or the end of ctx.
+func hold(ctx context.Context, mark, delay string) error {
+	if delay == "" {
+		return nil
+	}
+	wait, err := time.ParseDuration(delay)
+	if err != nil {
+		return fmt.Errorf("MARINA_RESTART_DELAY: %w", err)
+	}
+	f, err := os.OpenFile(mark, os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		return f.Close()
+	}
+	if !errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("MARINA_RESTART_MARK: %w", err)
+	}
+	fmt.Fprintf(os.Stderr, "launcher: started again in the same pod; waiting %s until nobody is sent here\n", wait)
+	select {
+	case <-ctx.Done():
+	case <-time.After(wait):
+	}
+	return nil
+}
