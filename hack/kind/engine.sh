@@ -51,7 +51,7 @@ engine_up() {
 	# In a session of its own: it must outlive the terminal that made the cluster.
 	DOCKER_HOST='' setsid dockerd --host "unix://$engine_socket" --pidfile "$engine_run/docker.pid" \
 		--data-root "$engine_data" --exec-root "$engine_run/exec" \
-		--add-runtime "marina=$engine_run/runc" --default-runtime marina \
+		--shutdown-timeout 60 --add-runtime "marina=$engine_run/runc" --default-runtime marina \
 		>"$engine_run/docker.log" 2>&1 </dev/null &
 	pid=$!
 	until engine_reachable; do
@@ -73,6 +73,9 @@ engine_undo() {
 	done <"$engine_run/sysctls"
 }
 
+# engine_mounts prints what is mounted in the engine's folders, in the order of mounting.
+engine_mounts() { awk -v data="$engine_data" -v run="$engine_run" '$2 == data || index($2, data "/") == 1 || index($2, run "/") == 1 { print $2 }' /proc/mounts; }
+
 # engine_down stops the engine that was started here, unless somebody uses it, and takes
 # away what one has left that was interrupted.
 engine_down() {
@@ -87,8 +90,17 @@ engine_down() {
 		kill "$pid" 2>/dev/null || true
 		while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
 	fi
+	# Neither goes with an engine that did not end in time, or was killed.
+	pid=$(cat "$engine_run/exec/containerd/containerd.pid" 2>/dev/null || true)
+	if [[ $pid && $(cat "/proc/$pid/comm" 2>/dev/null) == containerd ]]; then
+		kill "$pid" 2>/dev/null || true
+		while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+	fi
+	# The data folder itself is one of them: the engine binds it to itself, where the
+	# machine's root does not share its mounts.
+	engine_mounts | tac | xargs -r umount
 	engine_undo
-	# What it mounted is gone with it; refuse to delete through a mount that is not.
-	grep -q " $engine_data/" /proc/mounts && fail "something is still mounted in $engine_data"
+	# Refuse to delete through a mount that is there still.
+	[[ -z $(engine_mounts) ]] || fail "still mounted: $(engine_mounts | paste -sd ' ')"
 	rm -rf --one-file-system "$engine_data" "$engine_run"
 }
