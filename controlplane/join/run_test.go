@@ -47,7 +47,7 @@ func inTenant(t *testing.T, objects []runtime.Object, change func(*fake.Clientse
 // too many places to be given a clock: for tokens, claims, what is looked at again, and
 // watches that fail.
 func (tenant) pass(d time.Duration) {
-	time.Sleep(d)
+	<-time.After(d)
 	synctest.Wait()
 }
 
