@@ -2,10 +2,8 @@ package bootstrap
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -43,7 +40,7 @@ type world struct {
 	namespace string
 	now       time.Time
 	// cut, when set, cuts the reconciler's requests.
-	cut *cut
+	cut *apitest.Cut
 	// unconnected: the manager has no connection to the tenant yet.
 	unconnected bool
 }
@@ -112,19 +109,7 @@ func (w *world) setReady(ready bool) {
 // pass is one pass of a manager that has just started.
 func (w *world) pass() (ctrl.Result, error) {
 	w.Helper()
-	config := rest.CopyConfig(server.Config)
-	if w.cut != nil {
-		config.Wrap(func(next http.RoundTripper) http.RoundTripper {
-			w.cut.next = next
-			return w.cut
-		})
-	}
-	management, err := client.New(config, client.Options{Scheme: server.Scheme, Mapper: server.Client.RESTMapper()})
-	w.check(err)
-	ofTenant := rest.CopyConfig(config)
-	ofTenant.Wrap(func(next http.RoundTripper) http.RoundTripper { return bounded{w, next} })
-	tenant, err := kubernetes.NewForConfig(ofTenant)
-	w.check(err)
+	management, tenant := server.Clients(w, w.cut)
 	r := &Reconciler{
 		Client: management, Live: management, Random: rand.NewChaCha8([32]byte{byte(worlds)}), Now: func() time.Time { return w.now },
 		Tenant: func(namespace string) (kubernetes.Interface, bool) {
@@ -191,44 +176,4 @@ func (w *world) tokens() []corev1.Secret {
 		}
 	}
 	return tokens
-}
-
-// bounded sees that no request to a tenant may take for ever: one that hangs would hold up
-// all the others.
-type bounded struct {
-	*world
-	next http.RoundTripper
-}
-
-func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
-	if _, ok := r.Context().Deadline(); !ok {
-		b.Errorf("%s %s has no time limit", r.Method, r.URL.Path)
-	}
-	return b.next.RoundTrip(r)
-}
-
-// errCut is what the reconciler sees of a request that was cut.
-var errCut = errors.New("cut")
-
-// cut cuts one request and all that follow: before it gets to the server, or when it has
-// been carried out.
-type cut struct {
-	next     http.RoundTripper
-	at       int
-	executed bool
-	// asked are the requests so far.
-	asked []string
-}
-
-func (c *cut) RoundTrip(r *http.Request) (*http.Response, error) {
-	c.asked = append(c.asked, r.Method+" "+r.URL.Path)
-	if n := len(c.asked); c.at == 0 || n < c.at {
-		return c.next.RoundTrip(r)
-	} else if n == c.at && c.executed {
-		response, err := c.next.RoundTrip(r)
-		if err == nil {
-			response.Body.Close()
-		}
-	}
-	return nil, errCut
 }

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/apitest"
 )
 
 // The machine gets all that it needs, the tenant lets in that node with it, and a second
@@ -68,9 +69,9 @@ func TestBootstrap(t *testing.T) {
 		t.Error("the Secret does not go with the NodeBootstrap")
 	}
 
-	w.cut = &cut{}
+	w.cut = &apitest.Cut{}
 	w.mustPass()
-	if diff := cmp.Diff([]string{"GET " + path(w)}, w.cut.asked); diff != "" {
+	if diff := cmp.Diff([]string{"GET " + path(w)}, w.cut.Asked); diff != "" {
 		t.Errorf("requests of a second pass (-want +got):\n%s", diff)
 	}
 }
@@ -235,9 +236,9 @@ func interrupt(t *testing.T, at int, executed, deleted bool) (there bool) {
 			w.mustPass()
 			w.delete(w.bootstrap())
 		}
-		w.cut = &cut{at: at, executed: executed}
+		w.cut = &apitest.Cut{At: at, Executed: executed}
 		result, err := w.pass()
-		if there = len(w.cut.asked) >= at; there && err == nil {
+		if there = len(w.cut.Asked) >= at; there && err == nil {
 			t.Error("the pass was cut and says nothing of it")
 		}
 		if err != nil && !result.IsZero() {

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"testing"
@@ -13,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -40,7 +40,7 @@ type world struct {
 	// now begins as what the API server has, which says when something was deleted.
 	now time.Time
 	// cut, when set, cuts the reconciler's requests.
-	cut *cut
+	cut *apitest.Cut
 	// unconnected: the manager has no connection to the tenant. silent: it does not answer.
 	unconnected, silent bool
 }
@@ -222,19 +222,7 @@ func (w *world) guardPod(name string, seen bool) {
 // pass is one pass of a manager that has just started.
 func (w *world) pass() (ctrl.Result, error) {
 	w.Helper()
-	config := rest.CopyConfig(server.Config)
-	if w.cut != nil {
-		config.Wrap(func(next http.RoundTripper) http.RoundTripper {
-			w.cut.next = next
-			return w.cut
-		})
-	}
-	management, err := client.New(config, client.Options{Scheme: server.Scheme, Mapper: server.Client.RESTMapper()})
-	w.check(err)
-	ofTenant := rest.CopyConfig(config)
-	ofTenant.Wrap(func(next http.RoundTripper) http.RoundTripper { return bounded{w, next} })
-	tenant, err := kubernetes.NewForConfig(ofTenant)
-	w.check(err)
+	management, tenant := server.Clients(w, w.cut, w.silence)
 	r := &Reconciler{
 		Client: management, Live: management, Now: func() time.Time { return w.now },
 		Tenant: func(namespace string) (kubernetes.Interface, bool) {
@@ -243,6 +231,18 @@ func (w *world) pass() (ctrl.Result, error) {
 	}
 	return r.Reconcile(w.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Namespace: w.namespace, Name: v1alpha1.NameHostedControlPlane}})
 }
+
+// silence keeps a tenant that is silent from answering.
+func (w *world) silence(next http.RoundTripper) http.RoundTripper {
+	if w.silent {
+		return mute{}
+	}
+	return next
+}
+
+type mute struct{}
+
+func (mute) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("silent") }
 
 // mustPass is a pass, after which it looks again at the time that is returned.
 func (w *world) mustPass() time.Duration {
@@ -255,9 +255,9 @@ func (w *world) mustPass() time.Duration {
 // requests are those of a pass.
 func (w *world) requests() []string {
 	w.Helper()
-	w.cut = &cut{}
+	w.cut = &apitest.Cut{}
 	w.mustPass()
-	asked := w.cut.asked
+	asked := w.cut.Asked
 	w.cut = nil
 	return asked
 }

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/apitest"
 )
 
 // serverIsGone does what dataplane does when nothing of a Machine is left in the cloud.
@@ -122,16 +123,16 @@ func interrupt(t *testing.T, at int, executed bool) (there bool) {
 		w.newPod("web", "shop-a")
 		w.newPod("agent", "shop-a", controlledBy("DaemonSet", "apps/v1"))
 		w.leave("shop-a")
-		w.cut = &cut{at: at, executed: executed}
+		w.cut = &apitest.Cut{At: at, Executed: executed}
 		requests := w.cut
 		var began *metav1.Time
 		for range 8 {
-			if _, err := w.pass(); err != nil && !there && len(requests.asked) < at {
+			if _, err := w.pass(); err != nil && !there && len(requests.Asked) < at {
 				t.Fatalf("a pass that was not cut: %v", err)
 			}
-			if len(requests.asked) >= at {
+			if len(requests.Asked) >= at {
 				// The manager has died, and another one starts.
-				there, requests.at = true, 0
+				there, requests.At = true, 0
 			}
 			m, node := w.machine("shop-a"), w.node("shop-a")
 			if m == nil {
@@ -153,7 +154,7 @@ func interrupt(t *testing.T, at int, executed bool) (there bool) {
 		if w.node("shop-b").Spec.Unschedulable || w.machine("shop-b").DeletionTimestamp != nil {
 			t.Error("the other node is touched")
 		}
-		for _, request := range requests.asked {
+		for _, request := range requests.Asked {
 			if strings.HasPrefix(request, "DELETE ") && strings.Contains(request, "/pods/") {
 				t.Errorf("it asked for %s, and had time to evict", request)
 			}
