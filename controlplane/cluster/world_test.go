@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/apitest"
 )
 
 // errCrash is what a write comes to at which Marina is killed.
@@ -96,7 +97,7 @@ func newWorld(t testing.TB) *world {
 }
 
 // write does one write of the controller, or fails at it.
-func (w *world) write(do func() error) error {
+func (w *world) write(_ string, do func() error) error {
 	w.writes++
 	killed := w.writes == w.crashAt
 	if killed && !w.lost {
@@ -114,23 +115,7 @@ func (w *world) write(do func() error) error {
 
 // controller is a Marina that has just started.
 func (w *world) controller() *Reconciler {
-	api := interceptor.NewClient(w.api.(client.WithWatch), interceptor.Funcs{
-		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
-			return w.write(func() error { return c.Create(ctx, obj, opts...) })
-		},
-		Delete: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.DeleteOption) error {
-			return w.write(func() error { return c.Delete(ctx, obj, opts...) })
-		},
-		Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
-			return w.write(func() error { return c.Patch(ctx, obj, patch, opts...) })
-		},
-		Apply: func(ctx context.Context, c client.WithWatch, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
-			return w.write(func() error { return c.Apply(ctx, obj, opts...) })
-		},
-		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
-			return w.write(func() error { return c.SubResource(sub).Patch(ctx, obj, patch, opts...) })
-		},
-	})
+	api := apitest.AroundWrites(w.api.(client.WithWatch), w.write)
 	live := api
 	api = interceptor.NewClient(api, interceptor.Funcs{
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {

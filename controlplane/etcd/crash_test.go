@@ -10,11 +10,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/apitest"
 )
 
 var errCrashed = errors.New("the process is dead")
@@ -51,26 +50,7 @@ func (c *crash) etcd(ctx context.Context, method string, request, answer any, co
 
 // api passes the writes of an API client through the crash.
 func (c *crash) api(api client.WithWatch) client.WithWatch {
-	return interceptor.NewClient(api, interceptor.Funcs{
-		Create: func(ctx context.Context, api client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
-			return c.around(fmt.Sprintf("create %T", obj), func() error { return api.Create(ctx, obj, opts...) })
-		},
-		Update: func(ctx context.Context, api client.WithWatch, obj client.Object, opts ...client.UpdateOption) error {
-			return c.around(fmt.Sprintf("update %T", obj), func() error { return api.Update(ctx, obj, opts...) })
-		},
-		Patch: func(ctx context.Context, api client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
-			return c.around(fmt.Sprintf("patch %T", obj), func() error { return api.Patch(ctx, obj, patch, opts...) })
-		},
-		Apply: func(ctx context.Context, api client.WithWatch, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
-			return c.around(fmt.Sprintf("apply %T", obj), func() error { return api.Apply(ctx, obj, opts...) })
-		},
-		Delete: func(ctx context.Context, api client.WithWatch, obj client.Object, opts ...client.DeleteOption) error {
-			return c.around(fmt.Sprintf("delete %T", obj), func() error { return api.Delete(ctx, obj, opts...) })
-		},
-		SubResourcePatch: func(ctx context.Context, api client.Client, sub string, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
-			return c.around(fmt.Sprintf("patch %s of %T", sub, obj), func() error { return api.SubResource(sub).Patch(ctx, obj, patch, opts...) })
-		},
-	})
+	return apitest.AroundWrites(api, c.around)
 }
 
 // process is a controller that dies after so many calls; zero lets it live.

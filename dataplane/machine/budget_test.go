@@ -42,12 +42,12 @@ func TestRequests(t *testing.T) {
 	}
 
 	w.ResetCalls()
-	writes := w.writes.Load()
+	writes := w.Writes.Load()
 	w.wait(t, 10*time.Minute)
 	if calls := w.Calls(front.Match{}); len(calls) < 9 || len(calls) > 10 {
 		t.Errorf("%d requests in ten quiet minutes, want one a minute: %v", len(calls), calls)
 	}
-	if n := w.writes.Load() - writes; n != 0 {
+	if n := w.Writes.Load() - writes; n != 0 {
 		t.Errorf("%d writes in ten quiet minutes, want none", n)
 	}
 }

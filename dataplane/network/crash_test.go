@@ -30,12 +30,12 @@ var stops = []stop{
 // interrupt has the controller stopped at the call with a number, once.
 func (w *world) interrupt(number int, s stop) {
 	w.BeforeCalls(func(c front.Call) front.Verdict {
-		if w.dead.Load() {
+		if w.Dead.Load() {
 			return front.Cut
 		}
 		if c.N == number && s.before == front.Cut {
-			w.harmed.Store(true)
-			w.dead.Store(s.dies)
+			w.Harmed.Store(true)
+			w.Dead.Store(s.dies)
 			return front.Cut
 		}
 		return front.Proceed
@@ -44,9 +44,9 @@ func (w *world) interrupt(number int, s stop) {
 		if c.N != number || s.before == front.Cut {
 			return front.Proceed
 		}
-		w.harmed.Store(true)
+		w.Harmed.Store(true)
 		if s.dies {
-			w.dead.Store(true)
+			w.Dead.Store(true)
 		}
 		return s.after
 	})
@@ -57,7 +57,7 @@ func (w *world) settle(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	for range 6 {
 		_, _ = w.later(t, 10*time.Minute)
-		if w.dead.Load() {
+		if w.Dead.Load() {
 			w.restart()
 			continue
 		}
@@ -109,7 +109,7 @@ func TestStoppedAtAnyCall(t *testing.T) {
 		for _, s := range stops {
 			t.Run(fmt.Sprintf("%d %s, %s", c.N, c, s.name), func(t *testing.T) {
 				t.Parallel()
-				if w, _ := live(t, func(w *world) { w.interrupt(c.N, s) }); !w.harmed.Load() {
+				if w, _ := live(t, func(w *world) { w.interrupt(c.N, s) }); !w.Harmed.Load() {
 					t.Error("no harm was done")
 				}
 			})
@@ -120,14 +120,14 @@ func TestStoppedAtAnyCall(t *testing.T) {
 // The same for what it writes into the management cluster.
 func TestStoppedAtAnyWrite(t *testing.T) {
 	whole, _ := live(t, func(*world) {})
-	writes := whole.writes.Load()
+	writes := whole.Writes.Load()
 	if writes != 3 {
 		t.Fatalf("%d writes in a life, want 3: the project, the status, the finalizer", writes)
 	}
 	for n := range writes {
 		for _, after := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%d, after it: %v", n+1, after), func(t *testing.T) {
-				live(t, func(w *world) { w.killAt, w.killAfter = n+1, after })
+				live(t, func(w *world) { w.KillAt, w.KillAfter = n+1, after })
 			})
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -20,7 +19,6 @@ import (
 	testclock "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/marina-dev/marina/dataplane/openstack"
 	"github.com/marina-dev/marina/dataplane/project"
@@ -36,13 +34,11 @@ func TestMain(m *testing.M) {
 	apitest.Main(m, &management, nil, clientgoscheme.AddToScheme, v1alpha1.AddToScheme)
 }
 
-// errKilled is what a write comes to when the controller has been stopped.
-var errKilled = errors.New("killed")
-
 // world is a cloud with a project in it, and a ClusterNetwork whose Secret has credentials
 // for that. The Cluster itself is not there: nothing but a guard asks for it.
 type world struct {
 	*openstacksim.Simulator
+	apitest.Killable
 	clock      *testclock.FakeClock
 	project    openstacksim.Project
 	external   string
@@ -50,16 +46,6 @@ type world struct {
 	network    *v1alpha1.ClusterNetwork
 	secret     *corev1.Secret
 	reconciler *Reconciler
-
-	// dead is set when the controller has been stopped: it reaches nothing any more. harmed
-	// is set when something has been done to it.
-	dead, harmed atomic.Bool
-	// writes counts those to the API server.
-	writes atomic.Int64
-	// killAt is the number of the write at which it is stopped: before it is done or,
-	// with killAfter, after it.
-	killAt    int64
-	killAfter bool
 }
 
 var worlds atomic.Int64
@@ -145,34 +131,7 @@ func (w *world) must(t testing.TB, err error) {
 
 // restart starts a controller that knows nothing of an earlier one.
 func (w *world) restart() {
-	w.dead.Store(false)
-	api, err := client.NewWithWatch(management.Config, client.Options{Scheme: management.Scheme})
-	if err != nil {
-		panic(err)
-	}
-	write := func(do func() error) error {
-		n := w.writes.Add(1)
-		if w.dead.Load() {
-			return errKilled
-		}
-		if n == w.killAt {
-			w.dead.Store(true)
-			if !w.killAfter {
-				return errKilled
-			}
-			w.killAt = 0
-			return errors.Join(do(), errKilled)
-		}
-		return do()
-	}
-	c := interceptor.NewClient(api, interceptor.Funcs{
-		Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
-			return write(func() error { return c.Patch(ctx, obj, patch, opts...) })
-		},
-		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
-			return write(func() error { return c.SubResource(sub).Patch(ctx, obj, patch, opts...) })
-		},
-	})
+	c := w.Restart(management)
 	pool := &openstack.Pool{Timeout: 5 * time.Second, Now: w.clock.Now, Wait: func(context.Context, time.Duration) error { return nil }}
 	projects := &project.Opener{Client: c, Live: c, Pool: pool, Now: w.clock.Now}
 	w.reconciler = &Reconciler{Client: c, Live: c, Projects: projects, Now: w.clock.Now}

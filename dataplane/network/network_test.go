@@ -51,7 +51,7 @@ func TestReady(t *testing.T) {
 // Nobody pays for a network in which nothing happens.
 func TestQuiet(t *testing.T) {
 	w := newWorld(t).create(t).ready(t)
-	if got := w.writes.Load(); got != 2 {
+	if got := w.Writes.Load(); got != 2 {
 		t.Errorf("%d writes for a whole network, want 2: the project, and the rest", got)
 	}
 	if got := w.Work(); got > 11 {
@@ -59,7 +59,7 @@ func TestQuiet(t *testing.T) {
 	}
 	still := func(what string, requests int) {
 		t.Helper()
-		writes := w.writes.Load()
+		writes := w.Writes.Load()
 		w.ResetCalls()
 		if _, err := w.pass(t); err != nil {
 			t.Error(err)
@@ -67,7 +67,7 @@ func TestQuiet(t *testing.T) {
 		if got := w.Count(front.Match{}); got != requests {
 			t.Errorf("%s: %d requests, want %d: %v", what, got, requests, w.Calls(front.Match{}))
 		}
-		if got := w.writes.Load(); got != writes {
+		if got := w.Writes.Load(); got != writes {
 			t.Errorf("%s: %d writes, want none", what, got-writes)
 		}
 	}

@@ -71,9 +71,9 @@ func TestRefused(t *testing.T) {
 			w.says("SpecAccepted", "False", tc.reason, tc.words)
 			w.says("Ready", "False", tc.reason, tc.words)
 			w.has()
-			before := w.writes
+			before := w.Writes.Load()
 			w.mustPass()
-			if w.writes != before {
+			if w.Writes.Load() != before {
 				t.Error("a pass that refuses once more writes")
 			}
 		})

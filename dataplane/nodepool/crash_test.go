@@ -25,13 +25,14 @@ func TestKilledAtAnyWrite(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			run := func(t *testing.T, killAt int, after, behind bool) int {
+			run := func(t *testing.T, killAt int64, after, behind bool) int64 {
 				w := newWorld(t)
 				w.pool.Spec.Replicas = new(int32(2))
 				if name != "Create" {
 					w.active()
 				}
-				w.writes, w.killAt, w.killAfter, w.behind = 0, killAt, after, behind
+				w.Writes.Store(0)
+				w.KillAt, w.KillAfter, w.behind = killAt, after, behind
 				tc.begin(w)
 				w.settleBelow(tc.most)
 				names := w.names()
@@ -42,7 +43,7 @@ func TestKilledAtAnyWrite(t *testing.T) {
 					if !w.gone() {
 						t.Error("the pool is still there")
 					}
-					return w.writes
+					return w.Writes.Load()
 				}
 				w.is(v1alpha1.PoolActive, fmt.Sprintf("%d of %d", tc.want, tc.want))
 				for _, m := range w.machines() {
@@ -50,13 +51,13 @@ func TestKilledAtAnyWrite(t *testing.T) {
 						t.Errorf("%s is of another kind: %+v", m.Name, m.Spec)
 					}
 				}
-				return w.writes
+				return w.Writes.Load()
 			}
 			writes := run(t, 0, false, false)
 			if writes < 3 {
 				t.Fatalf("%d writes: the test looks at nothing", writes)
 			}
-			for at := 1; at <= writes; at++ {
+			for at := int64(1); at <= writes; at++ {
 				for _, after := range []bool{false, true} {
 					for _, behind := range []bool{false, true} {
 						t.Run(fmt.Sprintf("write %d of %d, done %t, cache behind %t", at, writes, after, behind), func(t *testing.T) {

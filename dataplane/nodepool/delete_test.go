@@ -16,9 +16,9 @@ func TestDelete(t *testing.T) {
 		w.is(v1alpha1.PoolDeleting, "waiting for 3 nodes to be emptied and deleted")
 		w.says("Deleting", "Unknown", "DeletingMachines", "waiting for 3 nodes")
 		w.has()
-		before := w.writes
+		before := w.Writes.Load()
 		w.mustPass()
-		if w.writes != before {
+		if w.Writes.Load() != before {
 			t.Error("a pass that waits writes")
 		}
 		w.report(w.machines()[0], func(s *v1alpha1.MachineStatus) {

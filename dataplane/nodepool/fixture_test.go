@@ -2,7 +2,6 @@ package nodepool
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -28,9 +27,6 @@ func TestMain(m *testing.M) {
 	apitest.Main(m, &management, nil, clientgoscheme.AddToScheme, v1alpha1.AddToScheme)
 }
 
-// errKilled is what a write comes to at which the controller is killed.
-var errKilled = errors.New("killed")
-
 const (
 	version = "1.37.1-1"
 	next    = "1.38.0-1"
@@ -40,6 +36,7 @@ const (
 // created yet.
 type world struct {
 	testing.TB
+	apitest.Killable
 	now        time.Time
 	infra      *v1alpha1.Infrastructure
 	cluster    *v1alpha1.Cluster
@@ -49,10 +46,6 @@ type world struct {
 	recorder   *events.FakeRecorder
 	suffixes   int
 
-	// writes counts those of the controller. The one numbered killAt kills it: before it is
-	// done or, with killAfter, after it.
-	writes, killAt int
-	killAfter      bool
 	// behind makes the cache of Machines late: a pass finds those that there were when the
 	// one before it began.
 	behind         bool
@@ -152,33 +145,7 @@ func (w *world) change(f func(*v1alpha1.NodePoolSpec)) {
 
 // restart starts a controller that knows nothing of an earlier one.
 func (w *world) restart() {
-	api, err := client.NewWithWatch(management.Config, client.Options{Scheme: management.Scheme})
-	w.must(err)
-	write := func(do func() error) error {
-		w.writes++
-		killed := w.writes == w.killAt
-		if killed && !w.killAfter {
-			return errKilled
-		}
-		if err := do(); err != nil || !killed {
-			return err
-		}
-		return errKilled
-	}
-	live := interceptor.NewClient(api, interceptor.Funcs{
-		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
-			return write(func() error { return c.Create(ctx, obj, opts...) })
-		},
-		Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
-			return write(func() error { return c.Patch(ctx, obj, patch, opts...) })
-		},
-		Delete: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.DeleteOption) error {
-			return write(func() error { return c.Delete(ctx, obj, opts...) })
-		},
-		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
-			return write(func() error { return c.SubResource(sub).Patch(ctx, obj, patch, opts...) })
-		},
-	})
+	live := w.Restart(management)
 	cached := interceptor.NewClient(live, interceptor.Funcs{
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
 			if found, ok := list.(*v1alpha1.MachineList); ok && w.behind && w.cached != nil {

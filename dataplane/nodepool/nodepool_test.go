@@ -52,12 +52,12 @@ func TestCreate(t *testing.T) {
 	if diff := cmp.Diff([]string{"marina.dev/machine", "marina.dev/node"}, m.Finalizers); diff != "" {
 		t.Errorf("finalizers (-want +got):\n%s", diff)
 	}
-	if w.writes != 5 {
-		t.Errorf("%d writes, want 5: the finalizer, three Machines, the status", w.writes)
+	if w.Writes.Load() != 5 {
+		t.Errorf("%d writes, want 5: the finalizer, three Machines, the status", w.Writes.Load())
 	}
 	w.mustPass()
-	if w.writes != 5 {
-		t.Errorf("%d writes of a second pass, want none", w.writes-5)
+	if w.Writes.Load() != 5 {
+		t.Errorf("%d writes of a second pass, want none", w.Writes.Load()-5)
 	}
 
 	w.join()
@@ -73,9 +73,9 @@ func TestCreate(t *testing.T) {
 	}, s); diff != "" || s.ReadySince == nil {
 		t.Errorf("status, ready since %v (-want +got):\n%s", s.ReadySince, diff)
 	}
-	before := w.writes
+	before := w.Writes.Load()
 	w.mustPass()
-	if w.writes != before {
+	if w.Writes.Load() != before {
 		t.Error("a pass over a pool that is as it is to be writes")
 	}
 	if diff := cmp.Diff([]string{"Normal Creating 0 of 3 nodes are ready", "Normal Active 3 of 3 nodes are ready"}, w.told()); diff != "" {

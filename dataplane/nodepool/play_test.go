@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/apitest"
 )
 
 // machines are those that there are, by name.
@@ -81,9 +82,9 @@ func (w *world) settle() {
 func (w *world) settleBelow(most int) {
 	w.Helper()
 	for quiet := 0; quiet < 3; {
-		before := w.writes
+		before := w.Writes.Load()
 		w.now = w.now.Add(time.Second)
-		if _, err := w.pass(); errors.Is(err, errKilled) {
+		if _, err := w.pass(); errors.Is(err, apitest.ErrKilled) {
 			w.restart()
 		} else if err != nil {
 			w.Fatal(err)
@@ -92,10 +93,10 @@ func (w *world) settleBelow(most int) {
 			w.Fatalf("%d Machines are there, want at most %d", n, most)
 		}
 		joined, vanished := w.join(), w.vanish()
-		if quiet++; w.writes != before || joined || vanished {
+		if quiet++; w.Writes.Load() != before || joined || vanished {
 			quiet = 0
 		}
-		if w.writes > 500 {
+		if w.Writes.Load() > 500 {
 			w.Fatal("it never comes to rest")
 		}
 	}
