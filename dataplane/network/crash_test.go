@@ -11,47 +11,6 @@ import (
 	"github.com/marina-dev/marina/e2e/openstacksim/front"
 )
 
-// A stop is what happens to the controller at a call of the cloud.
-type stop struct {
-	name string
-	// before and after are what becomes of the call.
-	before, after front.Verdict
-	// dies is whether the controller ends with it; else it goes on with an error.
-	dies bool
-}
-
-var stops = []stop{
-	{name: "before", before: front.Cut, dies: true},
-	{name: "after", dies: true},
-	{name: "answer lost", after: front.Cut},
-	{name: "answer lost and stopped", after: front.Cut, dies: true},
-}
-
-// interrupt has the controller stopped at the call with a number, once.
-func (w *world) interrupt(number int, s stop) {
-	w.BeforeCalls(func(c front.Call) front.Verdict {
-		if w.Dead.Load() {
-			return front.Cut
-		}
-		if c.N == number && s.before == front.Cut {
-			w.Harmed.Store(true)
-			w.Dead.Store(s.dies)
-			return front.Cut
-		}
-		return front.Proceed
-	})
-	w.AfterCalls(func(c front.Call) front.Verdict {
-		if c.N != number || s.before == front.Cut {
-			return front.Proceed
-		}
-		w.Harmed.Store(true)
-		if s.dies {
-			w.Dead.Store(true)
-		}
-		return s.after
-	})
-}
-
 // settle makes passes, of a new controller where one has been stopped, until done says so.
 func (w *world) settle(t testing.TB, what string, done func() bool) {
 	t.Helper()
@@ -106,10 +65,10 @@ func TestStoppedAtAnyCall(t *testing.T) {
 		t.Fatalf("the recorded life is not one (%v):\n%s", kinds, diff)
 	}
 	for _, c := range calls {
-		for _, s := range stops {
-			t.Run(fmt.Sprintf("%d %s, %s", c.N, c, s.name), func(t *testing.T) {
+		for _, s := range front.Stops {
+			t.Run(fmt.Sprintf("%d %s, %s", c.N, c, s.Name), func(t *testing.T) {
 				t.Parallel()
-				if w, _ := live(t, func(w *world) { w.interrupt(c.N, s) }); !w.Harmed.Load() {
+				if w, _ := live(t, func(w *world) { w.Interrupt(c.N, s, &w.Dead, &w.Harmed) }); !w.Harmed.Load() {
 					t.Error("no harm was done")
 				}
 			})

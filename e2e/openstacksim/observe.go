@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/marina-dev/marina/e2e/openstacksim/front"
 	"github.com/marina-dev/marina/e2e/openstacksim/state"
@@ -19,6 +20,12 @@ func (s *Simulator) BeforeCalls(h front.Hook) { s.front.BeforeCalls(h) }
 // AfterCalls sets what is asked when a call is done and its answer not sent: front.Cut
 // there loses the answer.
 func (s *Simulator) AfterCalls(h front.Hook) { s.front.AfterCalls(h) }
+
+// Interrupt has a client stopped at the call with a number, once. harmed is set then, and dead
+// if the client has ended: as long as that is set, all calls are cut.
+func (s *Simulator) Interrupt(number int, stop front.Stop, dead, harmed *atomic.Bool) {
+	s.front.Interrupt(number, stop, dead, harmed)
+}
 
 // Calls are the recorded calls that match.
 func (s *Simulator) Calls(m front.Match) []front.Call { return s.front.Calls(m) }
