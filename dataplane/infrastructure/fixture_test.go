@@ -1,10 +1,7 @@
 package infrastructure
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -12,7 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	testclock "k8s.io/utils/clock/testing"
@@ -120,20 +116,7 @@ func (w *world) give(t testing.TB, file string) {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
 		Namespace: v1alpha1.SystemNamespace, Name: w.infra.Name, Labels: map[string]string{v1alpha1.LabelShard: v1alpha1.DefaultShard},
 	}}
-	if file == "" {
-		if err := management.Client.Delete(t.Context(), secret); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	secret.Data = map[string][]byte{v1alpha1.CloudsKey: []byte(file)}
-	err := management.Client.Create(t.Context(), secret)
-	if apierrors.IsAlreadyExists(err) {
-		err = management.Client.Update(t.Context(), secret)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	management.GiveSecret(t, secret, v1alpha1.CloudsKey, file)
 }
 
 // pass is one pass, and reads what came of it. Nothing of it may hold a secret.
@@ -141,13 +124,7 @@ func (w *world) pass(t testing.TB) (ctrl.Result, error) {
 	t.Helper()
 	result, err := w.reconciler.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(w.infra)})
 	w.read(t)
-	data, marshalErr := json.Marshal(w.infra)
-	if marshalErr != nil {
-		t.Fatal(marshalErr)
-	}
-	if shown := fmt.Sprintf("%s %+v", data, err); strings.Contains(shown, "secret of") || bytes.Contains(data, []byte(w.project.Password)) {
-		t.Errorf("a secret is shown: %s", shown)
-	}
+	apitest.WantNoSecret(t, w.infra, err, "secret of", w.project.Password)
 	return result, err
 }
 
@@ -161,10 +138,7 @@ func (w *world) read(t testing.TB) {
 // is checks a condition: its status, its reason, and a part of its message.
 func (w *world) is(t testing.TB, conditionType, status, reason, words string) {
 	t.Helper()
-	c := meta.FindStatusCondition(w.infra.Status.Conditions, conditionType)
-	if c == nil || string(c.Status) != status || c.Reason != reason || !strings.Contains(c.Message, words) {
-		t.Errorf("%s: %+v, want %s/%s: %s", conditionType, c, status, reason, words)
-	}
+	apitest.WantCondition(t, w.infra.Status.Conditions, conditionType, status, reason, words)
 }
 
 // quiet makes another pass, which must write nothing.

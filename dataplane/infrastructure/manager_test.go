@@ -10,10 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/wait"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/e2e/openstacksim"
@@ -28,9 +26,7 @@ func requestFor(o client.Object) ctrl.Request {
 
 // TestManager runs the controller as the product does, woken by nothing but events.
 func TestManager(t *testing.T) {
-	mgr := apitest.NewManager(t, management, cache.Options{ByObject: map[client.Object]cache.ByObject{
-		&corev1.Secret{}: {Label: labels.SelectorFromSet(labels.Set{"marina.dev/shard": "default"})},
-	}}, 10)
+	mgr := apitest.NewManager(t, management, apitest.SecretsOfShard(), 10)
 	w := newWorld(t, openstacksim.Options{})
 	w.reconciler.Client = mgr.GetClient()
 	if err := w.reconciler.SetupWithManager(mgr); err != nil {

@@ -1,18 +1,14 @@
 package machine
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -148,17 +144,7 @@ func (w *world) machine(t testing.TB, change ...func(*v1alpha1.Machine)) *v1alph
 // give puts a clouds.yaml into the Secret; an empty one takes the Secret away.
 func (w *world) give(t testing.TB, file string) {
 	t.Helper()
-	if file == "" {
-		w.must(t, management.Client.Delete(t.Context(), w.secret))
-		return
-	}
-	w.secret.ResourceVersion, w.secret.UID = "", ""
-	w.secret.Data = map[string][]byte{v1alpha1.CloudsKey: []byte(file)}
-	err := management.Client.Create(t.Context(), w.secret)
-	if apierrors.IsAlreadyExists(err) {
-		err = management.Client.Update(t.Context(), w.secret)
-	}
-	w.must(t, err)
+	management.GiveSecret(t, w.secret, v1alpha1.CloudsKey, file)
 }
 
 func (w *world) must(t testing.TB, err error) {
@@ -182,11 +168,7 @@ func (w *world) pass(t testing.TB, m *v1alpha1.Machine) (ctrl.Result, error) {
 	t.Helper()
 	result, err := w.reconciler.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(m)})
 	w.read(t, m)
-	data, marshalErr := json.Marshal(m)
-	w.must(t, marshalErr)
-	if shown := fmt.Sprintf("%s %+v", data, err); strings.Contains(shown, "secret of") || bytes.Contains(data, []byte(w.project.Password)) {
-		t.Errorf("a secret is shown: %s", shown)
-	}
+	apitest.WantNoSecret(t, m, err, "secret of", w.project.Password)
 	return result, err
 }
 
@@ -211,10 +193,7 @@ func (w *world) round(t testing.TB, after time.Duration) {
 // is checks a condition: its status, its reason, and a part of its message.
 func (w *world) is(t testing.TB, m *v1alpha1.Machine, conditionType, status, reason, words string) {
 	t.Helper()
-	c := meta.FindStatusCondition(m.Status.Conditions, conditionType)
-	if c == nil || string(c.Status) != status || c.Reason != reason || !strings.Contains(c.Message, words) {
-		t.Errorf("%s: %+v, want %s/%s: %s", conditionType, c, status, reason, words)
-	}
+	apitest.WantCondition(t, m.Status.Conditions, conditionType, status, reason, words)
 }
 
 // dismiss deletes a Machine, as its pool does.
@@ -233,9 +212,5 @@ func (w *world) gone(t testing.TB, m *v1alpha1.Machine) bool {
 
 // left are the kinds of what was made and is there, with how many there are of each.
 func (w *world) left() map[string]int {
-	kinds := map[string]int{}
-	for _, l := range w.Leaks(w.project.ID) {
-		kinds[l.Kind]++
-	}
-	return kinds
+	return w.LeftKinds(w.project.ID)
 }

@@ -7,11 +7,7 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/dataplane/project"
 	"github.com/marina-dev/marina/e2e/openstacksim/front"
@@ -22,9 +18,7 @@ import (
 // TestManager runs the controller as the product does, woken by nothing but events and its
 // own times, on the real clock and with a cache that is behind.
 func TestManager(t *testing.T) {
-	mgr := apitest.NewManager(t, management, cache.Options{ByObject: map[client.Object]cache.ByObject{
-		&corev1.Secret{}: {Label: labels.SelectorFromSet(labels.Set{"marina.dev/shard": "default"})},
-	}}, 7) // from 8 on client-go itself writes down what it has read
+	mgr := apitest.NewManager(t, management, apitest.SecretsOfShard(), 7) // from 8 on client-go itself writes down what it has read
 	w := newWorld(t)
 	w.SetQuota(w.project.ID, "compute", "cores", -1)
 	w.SetQuota(w.project.ID, "compute", "ram", -1)

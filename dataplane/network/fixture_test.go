@@ -1,18 +1,14 @@
 package network
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -109,17 +105,7 @@ func (w *world) know(t testing.TB, external string) {
 // give puts a clouds.yaml into the Secret; an empty one takes the Secret away.
 func (w *world) give(t testing.TB, file string) {
 	t.Helper()
-	if file == "" {
-		w.must(t, management.Client.Delete(t.Context(), w.secret))
-		return
-	}
-	w.secret.ResourceVersion, w.secret.UID = "", ""
-	w.secret.Data = map[string][]byte{v1alpha1.CloudsKey: []byte(file)}
-	err := management.Client.Create(t.Context(), w.secret)
-	if apierrors.IsAlreadyExists(err) {
-		err = management.Client.Update(t.Context(), w.secret)
-	}
-	w.must(t, err)
+	management.GiveSecret(t, w.secret, v1alpha1.CloudsKey, file)
 }
 
 func (w *world) must(t testing.TB, err error) {
@@ -143,11 +129,7 @@ func (w *world) pass(t testing.TB) (ctrl.Result, error) {
 	t.Helper()
 	result, err := w.reconciler.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(w.network)})
 	w.read(t)
-	data, marshalErr := json.Marshal(w.network)
-	w.must(t, marshalErr)
-	if shown := fmt.Sprintf("%s %+v", data, err); strings.Contains(shown, "secret of") || bytes.Contains(data, []byte(w.project.Password)) {
-		t.Errorf("a secret is shown: %s", shown)
-	}
+	apitest.WantNoSecret(t, w.network, err, "secret of", w.project.Password)
 	return result, err
 }
 
@@ -176,10 +158,7 @@ func (w *world) ready(t testing.TB) *world {
 // is checks a condition: its status, its reason, and a part of its message.
 func (w *world) is(t testing.TB, conditionType, status, reason, words string) {
 	t.Helper()
-	c := meta.FindStatusCondition(w.network.Status.Conditions, conditionType)
-	if c == nil || string(c.Status) != status || c.Reason != reason || !strings.Contains(c.Message, words) {
-		t.Errorf("%s: %+v, want %s/%s: %s", conditionType, c, status, reason, words)
-	}
+	apitest.WantCondition(t, w.network.Status.Conditions, conditionType, status, reason, words)
 }
 
 // dismiss deletes the ClusterNetwork, as the controller of Clusters does.
@@ -215,11 +194,7 @@ func (w *world) neutronOf(t testing.TB, project openstacksim.Project) *cloud {
 
 // left are the kinds of what was made and is there, with how many there are of each.
 func (w *world) left() map[string]int {
-	kinds := map[string]int{}
-	for _, l := range w.Leaks(w.project.ID) {
-		kinds[l.Kind]++
-	}
-	return kinds
+	return w.LeftKinds(w.project.ID)
 }
 
 // whole is what a network consists of. The port is the router's.

@@ -6,13 +6,9 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/dataplane/project"
 	"github.com/marina-dev/marina/e2e/openstacksim/front"
@@ -23,9 +19,7 @@ import (
 // TestManager runs the controller as the product does, woken by nothing but events, and on
 // the real clock. The Secret of the project has no label and is in no cache.
 func TestManager(t *testing.T) {
-	mgr := apitest.NewManager(t, management, cache.Options{ByObject: map[client.Object]cache.ByObject{
-		&corev1.Secret{}: {Label: labels.SelectorFromSet(labels.Set{"marina.dev/shard": "default"})},
-	}}, 7) // from 8 on client-go itself writes down what it has read
+	mgr := apitest.NewManager(t, management, apitest.SecretsOfShard(), 7) // from 8 on client-go itself writes down what it has read
 	w := newWorld(t)
 	projects := &project.Opener{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Pool: w.reconciler.Projects.Pool, Now: time.Now}
 	w.reconciler = &Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Projects: projects, Now: time.Now}

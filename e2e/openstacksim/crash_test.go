@@ -106,11 +106,7 @@ func TestACarefulControllerMayBeStoppedAnywhere(t *testing.T) {
 			}
 		}
 		converge("creation", func() error { return ensure(t, c, network) })
-		kinds := map[string]int{}
-		for _, l := range c.Leaks(c.project.ID) {
-			kinds[l.Kind]++
-		}
-		if diff := cmp.Diff(map[string]int{"security group": 1, "port": 1, "server": 1}, kinds); diff != "" {
+		if diff := cmp.Diff(map[string]int{"security group": 1, "port": 1, "server": 1}, c.LeftKinds(c.project.ID)); diff != "" {
 			t.Error("made (-want +got)", diff)
 		}
 		converge("deletion", func() error { return dismantle(t, c) })

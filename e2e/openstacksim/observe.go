@@ -68,5 +68,14 @@ func (s *Simulator) Leaks(project string) []Leak {
 	return leaks
 }
 
+// LeftKinds is how many Leaks there are of each kind.
+func (s *Simulator) LeftKinds(project string) map[string]int {
+	kinds := map[string]int{}
+	for _, l := range s.Leaks(project) {
+		kinds[l.Kind]++
+	}
+	return kinds
+}
+
 // SetUp takes all that is there for set up by the test.
 func (s *Simulator) SetUp() { s.state.Do(s.state.SetUp) }
