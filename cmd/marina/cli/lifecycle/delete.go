@@ -42,17 +42,10 @@ func NewDelete[T Object](open session.Opener, kind *Kind[T], help Help) *cobra.C
 			if err := output.Check(o.output, output.Name); err != nil {
 				return failure.Usage(cmd.CommandPath(), "%v", err)
 			}
-			if err := waiting.CheckTimeout(cmd, o.timeout); err != nil {
-				return err
-			}
-			s, err := open(cmd)
-			if err != nil {
-				return err
-			}
 			// One limit for all of them together.
-			ctx, cancel := waiting.Limit(cmd.Context(), o.timeout)
-			defer cancel()
-			return o.run(ctx, cmd, s, args)
+			return waiting.Within(cmd, open, o.timeout, func(ctx context.Context, s *session.Session) error {
+				return o.run(ctx, cmd, s, args)
+			})
 		},
 		ValidArgsFunction: kind.Complete(open, 0),
 	}

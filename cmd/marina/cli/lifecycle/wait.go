@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -26,27 +27,20 @@ func NewWait[T Object](open session.Opener, kind *Kind[T], help Help) *cobra.Com
 			if err != nil {
 				return failure.Usage(cmd.CommandPath(), "%v", err)
 			}
-			if err := waiting.CheckTimeout(cmd, timeout); err != nil {
+			return waiting.Within(cmd, open, timeout, func(ctx context.Context, s *session.Session) error {
+				key := client.ObjectKey{Namespace: s.Namespace, Name: args[0]}
+				p := progress.New(cmd.ErrOrStderr(), key.Name)
+				_, err := kind.await(ctx, s.Client, key, wish{
+					goal:     g,
+					timeout:  timeout,
+					followUp: fmt.Sprintf("wait on, or look at all of it with '%s get %s -o yaml'", kind.Command, session.Ref(key)),
+				}, p)
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), g.sentence(kind.Singular, key.Name)+waiting.After(p.Elapsed()))
 				return err
-			}
-			s, err := open(cmd)
-			if err != nil {
-				return err
-			}
-			key := client.ObjectKey{Namespace: s.Namespace, Name: args[0]}
-			p := progress.New(cmd.ErrOrStderr(), key.Name)
-			ctx, cancel := waiting.Limit(cmd.Context(), timeout)
-			defer cancel()
-			_, err = kind.await(ctx, s.Client, key, wish{
-				goal:     g,
-				timeout:  timeout,
-				followUp: fmt.Sprintf("wait on, or look at all of it with '%s get %s -o yaml'", kind.Command, session.Ref(key)),
-			}, p)
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), g.sentence(kind.Singular, key.Name)+waiting.After(p.Elapsed()))
-			return err
+			})
 		},
 		ValidArgsFunction: kind.Complete(open, 1),
 	}

@@ -43,16 +43,9 @@ A cancellation cannot be taken back: 'marina operation retry' begins again.`,
 			if err := o.dryRun.Check(cmd, o.wait); err != nil {
 				return err
 			}
-			if err := waiting.CheckTimeout(cmd, o.timeout); err != nil {
-				return err
-			}
-			s, err := open(cmd)
-			if err != nil {
-				return err
-			}
-			ctx, cancel := waiting.Limit(cmd.Context(), o.timeout)
-			defer cancel()
-			return o.run(ctx, cmd, s, args[0])
+			return waiting.Within(cmd, open, o.timeout, func(ctx context.Context, s *session.Session) error {
+				return o.run(ctx, cmd, s, args[0])
+			})
 		},
 		ValidArgsFunction: session.CompleteOperations(open, unfinished),
 	}

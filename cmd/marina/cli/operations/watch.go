@@ -33,24 +33,17 @@ failed or was cancelled, and with 3 when the time is over: it goes on then.`,
   marina operation watch demo-upgrade-9fq4c --timeout=2m`,
 		Args: arguments.Named("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := waiting.CheckTimeout(cmd, timeout); err != nil {
+			return waiting.Within(cmd, open, timeout, func(ctx context.Context, s *session.Session) error {
+				finished, err := awaitFinished(ctx, cmd, s, args[0], timeout)
+				if err != nil {
+					return err
+				}
+				if err := failed(finished); err != nil {
+					return err
+				}
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), succeeded(finished))
 				return err
-			}
-			s, err := open(cmd)
-			if err != nil {
-				return err
-			}
-			ctx, cancel := waiting.Limit(cmd.Context(), timeout)
-			defer cancel()
-			finished, err := awaitFinished(ctx, cmd, s, args[0], timeout)
-			if err != nil {
-				return err
-			}
-			if err := failed(finished); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), succeeded(finished))
-			return err
+			})
 		},
 		ValidArgsFunction: session.CompleteOperations(open, unfinished),
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
+	"github.com/marina-dev/marina/cmd/marina/cli/session"
 )
 
 // defaultTimeout is how long to wait if --timeout is not given. A cluster is
@@ -24,6 +25,21 @@ func Limit(ctx context.Context, timeout time.Duration) (context.Context, context
 		return context.WithCancel(ctx)
 	}
 	return context.WithTimeoutCause(ctx, timeout, ErrTimedOut)
+}
+
+// Within opens the management cluster and does what a command does there, in a context that
+// its --timeout has limited. A negative one is refused, and nothing opened.
+func Within(cmd *cobra.Command, open session.Opener, timeout time.Duration, do func(context.Context, *session.Session) error) error {
+	if err := CheckTimeout(cmd, timeout); err != nil {
+		return err
+	}
+	s, err := open(cmd)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := Limit(cmd.Context(), timeout)
+	defer cancel()
+	return do(ctx, s)
 }
 
 // TimeoutFlag defines --timeout.
