@@ -65,12 +65,7 @@ func TestRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			tc.prepare(w)
-			w.create(w.pool)
-			w.mustPass()
-			w.is(v1alpha1.PoolError, tc.words)
-			w.says("SpecAccepted", "False", tc.reason, tc.words)
-			w.says("Ready", "False", tc.reason, tc.words)
-			w.has()
+			w.makesNothing(v1alpha1.PoolError, "False", tc.reason, tc.words)
 			before := w.Writes.Load()
 			w.mustPass()
 			if w.Writes.Load() != before {
@@ -78,6 +73,17 @@ func TestRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// makesNothing creates the pool, and checks that it is held up, and why.
+func (w *world) makesNothing(phase v1alpha1.PoolPhase, status, reason, words string) {
+	w.Helper()
+	w.create(w.pool)
+	w.mustPass()
+	w.is(phase, words)
+	w.says("SpecAccepted", status, reason, words)
+	w.says("Ready", status, reason, words)
+	w.has()
 }
 
 // What just fits is accepted.
@@ -123,12 +129,7 @@ func TestPending(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			tc.prepare(w)
-			w.create(w.pool)
-			w.mustPass()
-			w.is(v1alpha1.PoolPending, tc.words)
-			w.says("SpecAccepted", "Unknown", tc.reason, tc.words)
-			w.says("Ready", "Unknown", tc.reason, tc.words)
-			w.has()
+			w.makesNothing(v1alpha1.PoolPending, "Unknown", tc.reason, tc.words)
 		})
 	}
 	t.Run("ClusterOfOwnNodes", func(t *testing.T) {

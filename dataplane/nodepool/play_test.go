@@ -122,10 +122,7 @@ func (w *world) is(phase v1alpha1.PoolPhase, words string) {
 // says checks a condition.
 func (w *world) says(conditionType, status, reason, words string) {
 	w.Helper()
-	c := meta.FindStatusCondition(w.pool.Status.Conditions, conditionType)
-	if c == nil || string(c.Status) != status || c.Reason != reason || !strings.Contains(c.Message, words) {
-		w.Errorf("%s: %+v, want %s/%s: ...%s", conditionType, c, status, reason, words)
-	}
+	apitest.WantCondition(w, w.pool.Status.Conditions, conditionType, status, reason, words)
 }
 
 // has checks which Machines there are, by the ends of their names.
