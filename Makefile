@@ -7,6 +7,8 @@ SHELL := /bin/bash
 # release in hack/kubernetes/MINOR.mod.
 NEWEST := 1.37
 MINORS := 1.36 1.37
+# What runs no control planes, whose tests mostly wait: two packages at a time.
+LIGHT := ./pkg/... ./dataplane/... ./cmd/marina/cli/... ./e2e/openstacksim/...
 PARTS ?= local fleet pools kind
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # Modules of their own; most hold nothing but the versions of what is built from them.
@@ -75,7 +77,8 @@ kind-down: ## Delete that cluster and everything that was started for it.
 
 .PHONY: test
 test: build helm $(MINORS:%=kubernetes-%) etcd ## Run all tests of this machine: unit, integration, local end to end.
-	go test -timeout 20m -p 1 ./...
+	go test -timeout 20m -p 2 $(LIGHT)
+	go test -timeout 20m -p 1 $$(go list ./... | grep -vxF "$$(go list $(LIGHT))")
 	@for m in $(MINORS); do echo "hack/kubernetes ($$m)"; (cd hack/kubernetes && go test -modfile=$$m.mod -trimpath ./...) || exit 1; done
 
 .PHONY: bench
