@@ -275,3 +275,20 @@ func TestFlavorsKeyPairsAndZones(t *testing.T) {
 		t.Errorf("the zones are %+v, want a and b", all)
 	}
 }
+
+// A zone whose hosts are all down is listed, and takes no server.
+func TestZoneDown(t *testing.T) {
+	c, network, _ := nodes(t, openstacksim.Options{})
+	c.SetHosts([]string{"a"}, 0)
+	zones, err := availabilityzones.List(c.compute).AllPages(t.Context())
+	check(t, err)
+	all, err := availabilityzones.ExtractAvailabilityZones(zones)
+	check(t, err)
+	if len(all) != 1 || all[0].ZoneName != "a" || all[0].ZoneState.Available {
+		t.Errorf("the zones are %+v, want a, which is not available", all)
+	}
+	opts := c.opts("1", network)
+	opts.AvailabilityZone = "a"
+	_, err = servers.Create(t.Context(), c.compute, opts, nil).Extract()
+	refused(t, err, 400, `{"badRequest":{"code":400,"message":"The requested availability zone is not available"}}`)
+}

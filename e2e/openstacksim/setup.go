@@ -164,7 +164,8 @@ func (s *Simulator) FailBuilds(f nova.BuildFault) { s.state.Do(func() { s.nova.F
 // HealBuilds ends all faults of builds.
 func (s *Simulator) HealBuilds() { s.state.Do(s.nova.HealBuilds) }
 
-// SetHosts sets how many hosts each availability zone has.
+// SetHosts sets the availability zones, and how many hosts each has. With none they are there
+// and not available.
 func (s *Simulator) SetHosts(zones []string, hosts int) {
 	s.state.Do(func() { s.nova.SetZones(zones, hosts) })
 }

@@ -31,7 +31,7 @@ func (n *Nova) limitRoutes(s *front.Service) {
 func (n *Nova) zoneList(_ *front.Request, detail bool) (any, error) {
 	zones := []any{}
 	for _, z := range n.zones {
-		v := map[string]any{"zoneName": z.name, "zoneState": map[string]any{"available": true}, "hosts": nil}
+		v := map[string]any{"zoneName": z.name, "zoneState": map[string]any{"available": z.available()}, "hosts": nil}
 		if detail {
 			v["hosts"] = map[string]any{}
 		}

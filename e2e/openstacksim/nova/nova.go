@@ -51,6 +51,9 @@ type zone struct {
 	hosts int
 }
 
+// available is what a zone is while one of its hosts is up.
+func (z zone) available() bool { return z.hosts > 0 }
+
 // New adds the service to a front. A nil driver boots nothing.
 func New(s *state.State, f *front.Front, n *neutron.Neutron, c *cinder.Cinder, g *glance.Glance, d Driver) *Nova {
 	nova := &Nova{
@@ -92,7 +95,8 @@ func (n *Nova) Close() {
 // more meanwhile. Its caller does not hold the lock.
 func (n *Nova) AwaitDriver() { n.jobs.Wait() }
 
-// SetZones sets the availability zones and how many hosts each has.
+// SetZones sets the availability zones and how many hosts each has. One without hosts is not
+// available.
 func (n *Nova) SetZones(names []string, hosts int) {
 	n.zones = nil
 	for _, name := range names {

@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
+// hasZone reports whether there is a zone that is available.
 func (n *Nova) hasZone(name string) bool {
-	return slices.ContainsFunc(n.zones, func(z zone) bool { return z.name == name })
+	return slices.ContainsFunc(n.zones, func(z zone) bool { return z.name == name && z.available() })
 }
 
 // place chooses the host with the fewest servers that a server's group allows.
