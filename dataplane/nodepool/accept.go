@@ -46,8 +46,12 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 	if s.infra == nil {
 		return nil
 	}
-	if err := s.checkOffer(); err != nil {
-		return err
+	// What is there no longer stays as it is until another one is needed.
+	needed := s.needsNode()
+	if needed {
+		if err := s.checkOffer(); err != nil {
+			return err
+		}
 	}
 	if s.network == nil || s.network.Status.NetworkID == "" {
 		return nil
@@ -55,7 +59,18 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 	if n := s.network.Status; spec.FloatingIPs && (n.RouterID == "" || n.ExternalNetworkID == "") {
 		return reconcile.UserError("NoRouter", "floatingIPs need a router with a gateway, and none is seen at the subnet of the nodes: remove floatingIPs, or give the cluster's network a router that this project sees")
 	}
-	return r.checkRanges(ctx, s)
+	if err := r.checkRanges(ctx, s); err != nil || !needed {
+		return err
+	}
+	return r.checkCloud(ctx, s)
+}
+
+// needsNode reports whether a node is to be made, or none has been made yet of the template.
+func (s *scope) needsNode() bool {
+	w := s.wish()
+	w.held = false
+	made := slices.ContainsFunc(s.machines, func(m v1alpha1.Machine) bool { return m.DeletionTimestamp == nil && w.isCurrent(m) })
+	return !made || plan(w, s.machines).create > 0
 }
 
 // checkNode checks what is put on nodes.
@@ -72,15 +87,8 @@ func checkNode(spec v1alpha1.NodePoolSpec) error {
 	return userdata.Validate(spec.Labels, taints)
 }
 
-// checkOffer checks what the Infrastructure offers. What is offered no longer stays as it is
-// until another one is needed.
+// checkOffer checks what the Infrastructure offers.
 func (s *scope) checkOffer() error {
-	w := s.wish()
-	w.held = false
-	made := slices.ContainsFunc(s.machines, func(m v1alpha1.Machine) bool { return m.DeletionTimestamp == nil && w.isCurrent(m) })
-	if made && plan(w, s.machines).create == 0 {
-		return nil
-	}
 	infra, spec, version := s.infra, s.pool.Spec, s.cluster.Status.Version
 	looked := infra.Status.ObservedGeneration == infra.Generation
 	if !slices.Contains(infra.Spec.Flavors, spec.Flavor) {

@@ -27,6 +27,7 @@ type Reconciler struct {
 	// Suffix is the random part of the name of a Machine.
 	Suffix func() string
 
+	checks checks
 	events events.EventRecorder
 }
 
@@ -62,6 +63,9 @@ type scope struct {
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	pool := &v1alpha1.NodePool{}
 	if err := r.Client.Get(ctx, req.NamespacedName, pool); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.checks.forget(req.NamespacedName)
+		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	s := &scope{pool: pool, before: pool.DeepCopy()}
@@ -98,8 +102,10 @@ func (r *Reconciler) finish(ctx context.Context, s *scope, err error) (ctrl.Resu
 		return ctrl.Result{}, err
 	}
 	result, err := reconcile.Result(err)
-	if e := reconcile.As(s.blocked); e != nil {
-		result.RequeueAfter = reconcile.Earliest(result.RequeueAfter, e.After)
+	for _, why := range []error{s.blocked, s.refused} {
+		if e := reconcile.As(why); e != nil {
+			result.RequeueAfter = reconcile.Earliest(result.RequeueAfter, e.After)
+		}
 	}
 	return result, err
 }

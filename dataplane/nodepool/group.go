@@ -135,11 +135,7 @@ func ofCloud(err error) *reconcile.Error {
 // openGroups opens the project, and the server groups in it that are of the pool.
 func (r *Reconciler) openGroups(ctx context.Context, s *scope) (*project.Project, openstack.Owned[servergroups.ServerGroup], error) {
 	var none openstack.Owned[servergroups.ServerGroup]
-	infra, err := r.Projects.Infrastructure(ctx, s.network)
-	if err != nil {
-		return nil, none, err
-	}
-	p, err := r.Projects.Open(ctx, s.network, infra)
+	p, err := r.open(ctx, s)
 	if err != nil {
 		return nil, none, err
 	}
@@ -148,6 +144,15 @@ func (r *Reconciler) openGroups(ctx context.Context, s *scope) (*project.Project
 		return nil, none, p.Outcome(err, "looking for Nova")
 	}
 	return p, serverGroups(sc, s.pool), nil
+}
+
+// open opens the project that the nodes are in.
+func (r *Reconciler) open(ctx context.Context, s *scope) (*project.Project, error) {
+	infra, err := r.Projects.Infrastructure(ctx, s.network)
+	if err != nil {
+		return nil, err
+	}
+	return r.Projects.Open(ctx, s.network, infra)
 }
 
 // serverGroups are those of a pool. They have nothing but a name to say whose they are, which

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servergroups"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -41,19 +42,30 @@ func newCloudWorld(t testing.TB) *cloudWorld {
 	c.create(secret)
 	c.network.Status.ProjectID = c.project.ID
 	c.writeStatus(c.network)
+	for i := range c.infra.Status.Images {
+		c.infra.Status.Images[i].ID = c.sim.AddImage(c.infra.Status.Images[i].Release, nil)
+	}
+	c.writeStatus(c.infra)
 	c.pool.Spec.AntiAffinity = v1alpha1.AntiAffinityHard
 	return c
+}
+
+// service is a client of a project of the cloud.
+func (c *cloudWorld) service(p openstacksim.Project, service string) *gophercloud.ServiceClient {
+	c.Helper()
+	credentials, err := openstack.ParseCloudsYAML([]byte(c.sim.CloudsYAML(p)), v1alpha1.CloudName)
+	c.must(err)
+	cl, err := (&openstack.Pool{}).Client(c.Context(), openstack.Cloud{AuthURL: c.sim.AuthURL(), Region: openstacksim.Region}, credentials)
+	c.must(err)
+	sc, err := cl.Service(c.Context(), service)
+	c.must(err)
+	return sc
 }
 
 // groups are those in the project, by name with their policy.
 func (c *cloudWorld) groups() map[string]string {
 	c.Helper()
-	credentials, err := openstack.ParseCloudsYAML([]byte(c.sim.CloudsYAML(c.project)), v1alpha1.CloudName)
-	c.must(err)
-	cl, err := (&openstack.Pool{}).Client(c.Context(), openstack.Cloud{AuthURL: c.sim.AuthURL(), Region: openstacksim.Region}, credentials)
-	c.must(err)
-	sc, err := cl.Service(c.Context(), openstack.Compute)
-	c.must(err)
+	sc := c.service(c.project, openstack.Compute)
 	pages, err := servergroups.List(sc, nil).AllPages(c.Context())
 	c.must(err)
 	all, err := servergroups.ExtractServerGroups(pages)
