@@ -14,6 +14,7 @@ import (
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 	"github.com/marina-dev/marina/pkg/reconcile"
+	"github.com/marina-dev/marina/pkg/release"
 )
 
 // observePools finds the NodePools of a Cluster. One without an Infrastructure costs no
@@ -80,6 +81,21 @@ func poolsError(pools []v1alpha1.NodePool) error {
 		}
 	}
 	return waiting
+}
+
+// checkPoolVersions checks that a control plane of a version suits the nodes of all pools that
+// ask for one of their own. The others follow it.
+func checkPoolVersions(pools []v1alpha1.NodePool, to release.Version) error {
+	for _, p := range pools {
+		nodes, err := release.Parse(p.Spec.Version)
+		if err != nil || p.DeletionTimestamp != nil {
+			continue
+		}
+		if err := release.KubeletSkewOK(to, nodes); err != nil {
+			return reconcile.UserError("NodePoolTooOld", "node pool %s has version %s: %v, or leave its version out, so that its nodes follow the control plane", p.Name, p.Spec.Version, err)
+		}
+	}
+	return nil
 }
 
 // deletePools waits until all NodePools are gone, and with them all nodes.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -13,6 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/reconcile"
+	"github.com/marina-dev/marina/pkg/release"
 )
 
 // nodePools plays the part of the controller of NodePools, which have at once what they ask
@@ -235,5 +238,62 @@ func TestDeletionOfAMisplacedPool(t *testing.T) {
 		if err := w.api.Get(context.Background(), client.ObjectKeyFromObject(o), o); !apierrors.IsNotFound(err) {
 			t.Errorf("%T is still there: %v", o, err)
 		}
+	}
+}
+
+// A control plane does not leave the nodes of a pool behind that has a version of its own.
+func TestPoolVersions(t *testing.T) {
+	pool := func(version string) v1alpha1.NodePool {
+		return v1alpha1.NodePool{ObjectMeta: metav1.ObjectMeta{Name: "web"}, Spec: v1alpha1.NodePoolSpec{Version: version}}
+	}
+	leaving := pool("1.34.9-1")
+	leaving.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
+	for name, tc := range map[string]struct {
+		pools []v1alpha1.NodePool
+		want  string
+	}{
+		"NoPool":     {},
+		"Following":  {pools: []v1alpha1.NodePool{pool("")}},
+		"Alike":      {pools: []v1alpha1.NodePool{pool("1.38.0-1")}},
+		"ThreeOlder": {pools: []v1alpha1.NodePool{pool("1.35.0-1")}},
+		"FourOlder": {pools: []v1alpha1.NodePool{pool(""), pool("1.34.9-1")},
+			want: "node pool web has version 1.34.9-1: kubelet 1.34.9-1 is more than 3 minor versions older than the control plane 1.38.0-1: upgrade the nodes to at least 1.35 first, or leave its version out, so that its nodes follow the control plane"},
+		"Leaving": {pools: []v1alpha1.NodePool{leaving}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			to, err := release.Parse("1.38.0-1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := reconcile.As(checkPoolVersions(tc.pools, to))
+			if tc.want == "" && e != nil || tc.want != "" && (e == nil || e.Kind != reconcile.KindUser || e.Message != tc.want) {
+				t.Errorf("%+v, want %q", e, tc.want)
+			}
+		})
+	}
+}
+
+// The upgrade of a Cluster is refused while a pool asks for a version that is too old for it.
+func TestUpgradeBeyondPool(t *testing.T) {
+	w := newWorld(t)
+	w.place(oldVersion, newVersion)
+	w.settle()
+	p := &v1alpha1.NodePool{}
+	w.must(w.api.Get(context.Background(), client.ObjectKey{Namespace: shop.Namespace, Name: "web"}, p))
+	p.Spec.Version = "1.30.0-1"
+	w.must(w.api.Update(context.Background(), p))
+	w.change(func(c *v1alpha1.Cluster) { c.Spec.Version = newVersion })
+	w.settle()
+	c := w.readCluster()
+	got := meta.FindStatusCondition(c.Status.Conditions, v1alpha1.ConditionSpecAccepted)
+	if got == nil || got.Status != metav1.ConditionFalse || got.Reason != "NodePoolTooOld" || c.Status.Version != oldVersion {
+		t.Errorf("%s runs, and it says %+v", c.Status.Version, got)
+	}
+	w.must(w.api.Get(context.Background(), client.ObjectKey{Namespace: shop.Namespace, Name: "web"}, p))
+	p.Spec.Version = ""
+	w.must(w.api.Update(context.Background(), p))
+	w.settle()
+	if c := w.readCluster(); c.Status.Version != newVersion {
+		t.Errorf("%s runs, want %s: %s", c.Status.Version, newVersion, c.Status.Message)
 	}
 }

@@ -98,6 +98,9 @@ func (r *Reconciler) checkSpec(ctx context.Context, s *scope) error {
 		if err := release.CanUpgrade(from, to); err != nil {
 			return reconcile.UserError("UpgradeRefused", "%v", err)
 		}
+		if err := checkPoolVersions(s.pools, to); err != nil {
+			return err
+		}
 	}
 	err = r.Client.Get(ctx, client.ObjectKey{Name: spec.Version}, &v1alpha1.KubernetesRelease{})
 	if apierrors.IsNotFound(err) {

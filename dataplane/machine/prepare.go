@@ -88,8 +88,11 @@ func (r *Reconciler) prepare(ctx context.Context, s *scope) error {
 // resolve finds the ids of what the template names.
 func (s *scope) resolve() error {
 	t, infra := s.machine.Spec.Template, s.infra
-	image := slices.IndexFunc(infra.Status.Images, func(i v1alpha1.InfrastructureImage) bool { return i.Release == t.Release })
-	if image < 0 {
+	image := t.Image
+	if at := slices.IndexFunc(infra.Status.Images, func(i v1alpha1.InfrastructureImage) bool { return i.Release == t.Release }); at >= 0 && image == "" {
+		image = infra.Status.Images[at].ID
+	}
+	if image == "" {
 		return reconcile.UserError("ImageNotFound", "Infrastructure %s has no image of release %s: add the release to its spec.releases, or see in 'marina infrastructure list -o wide' what it lacks", infra.Name, t.Release)
 	}
 	flavor := slices.IndexFunc(infra.Status.Flavors, func(f v1alpha1.InfrastructureFlavor) bool { return f.Name == t.Flavor })
@@ -104,6 +107,6 @@ func (s *scope) resolve() error {
 		return reconcile.UserError("NoRouter", "there is no router that leads from the cluster's network to an external one, so that nodes can have no floating IPs: give the subnet %s a router with a gateway ('openstack router add subnet'), or create the pool without floatingIPs", s.network.Status.SubnetID)
 	}
 	status := &s.machine.Status
-	status.ProjectID, status.ImageID, status.FlavorID = s.network.Status.ProjectID, infra.Status.Images[image].ID, s.flavor.ID
+	status.ProjectID, status.ImageID, status.FlavorID = s.network.Status.ProjectID, image, s.flavor.ID
 	return nil
 }

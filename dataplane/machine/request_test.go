@@ -69,3 +69,26 @@ func TestAsked(t *testing.T) {
 		t.Errorf("hints %v without a server group", hints)
 	}
 }
+
+// A template's own image takes the place of the one that the Infrastructure has for its release.
+func TestImage(t *testing.T) {
+	const own = "3f2504e0-4f89-41d3-9a0c-0305e82c3302"
+	for name, tc := range map[string]struct{ release, image, want string }{
+		"OfTheRelease":        {"1.37.1-1", "", "of 1.37.1"},
+		"Own":                 {"1.37.1-1", own, own},
+		"OwnWhereThereIsNone": {"1.36.4-1", own, own},
+		"None":                {"1.36.4-1", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &scope{machine: &v1alpha1.Machine{}, network: &v1alpha1.ClusterNetwork{}, infra: &v1alpha1.Infrastructure{}}
+			s.machine.Spec.Template = v1alpha1.MachineTemplate{Release: tc.release, Image: tc.image, Flavor: "f"}
+			s.infra.Status = v1alpha1.InfrastructureStatus{
+				Images:  []v1alpha1.InfrastructureImage{{Release: "1.37.1-1", ID: "of 1.37.1"}},
+				Flavors: []v1alpha1.InfrastructureFlavor{{Name: "f", ID: "f", DiskGiB: 20}},
+			}
+			if err := s.resolve(); (err == nil) != (tc.want != "") || s.machine.Status.ImageID != tc.want {
+				t.Errorf("it boots %q, %v; want %q", s.machine.Status.ImageID, err, tc.want)
+			}
+		})
+	}
+}

@@ -46,6 +46,9 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 	if s.infra == nil {
 		return nil
 	}
+	if err := s.checkVersion(); err != nil {
+		return err
+	}
 	// What is there no longer stays as it is until another one is needed.
 	needed := s.needsNode()
 	if needed {
@@ -89,7 +92,7 @@ func checkNode(spec v1alpha1.NodePoolSpec) error {
 
 // checkOffer checks what the Infrastructure offers.
 func (s *scope) checkOffer() error {
-	infra, spec, version := s.infra, s.pool.Spec, s.cluster.Status.Version
+	infra, spec, version := s.infra, s.pool.Spec, s.template().Release
 	looked := infra.Status.ObservedGeneration == infra.Generation
 	if !slices.Contains(infra.Spec.Flavors, spec.Flavor) {
 		return reconcile.UserError("FlavorNotOffered", "Infrastructure %s does not offer the flavor %s: choose one of %s", infra.Name, spec.Flavor, someOf(infra.Spec.Flavors))
@@ -108,7 +111,13 @@ func (s *scope) checkOffer() error {
 		return nil
 	}
 	if !slices.ContainsFunc(infra.Spec.Releases, func(r v1alpha1.InfrastructureRelease) bool { return r.Release == version }) {
+		if spec.Version != "" {
+			return reconcile.UserError("ReleaseNotOffered", "version: Infrastructure %s does not offer %s: choose one of its spec.releases ('marina infrastructure list -o yaml' shows them), or leave it out", infra.Name, version)
+		}
 		return reconcile.UserError("ReleaseNotOffered", "Infrastructure %s does not offer version %s, which the cluster runs: have it added to its spec.releases", infra.Name, version)
+	}
+	if spec.Image != "" {
+		return nil // which is looked up
 	}
 	switch imaged := slices.ContainsFunc(infra.Status.Images, func(i v1alpha1.InfrastructureImage) bool { return i.Release == version }); {
 	case !imaged && looked:

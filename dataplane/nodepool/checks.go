@@ -73,10 +73,10 @@ func (r *Reconciler) checkCloud(ctx context.Context, s *scope) error {
 // needs are those of the template. What the Infrastructure offers has been checked.
 func (s *scope) needs() needs {
 	t := s.template()
-	n := needs{zone: t.AvailabilityZone, networks: t.Networks, groups: t.SecurityGroups, release: t.Release, diskGiB: t.DiskGiB}
+	n := needs{zone: t.AvailabilityZone, networks: t.Networks, groups: t.SecurityGroups, image: t.Image, diskGiB: t.DiskGiB}
 	for _, image := range s.infra.Status.Images {
-		if image.Release == t.Release {
-			n.image = image.ID
+		if t.Image == "" && image.Release == t.Release {
+			n.image, n.release = image.ID, image.Release
 		}
 	}
 	if at := slices.IndexFunc(s.infra.Status.Flavors, func(f v1alpha1.InfrastructureFlavor) bool { return f.Name == t.Flavor }); at >= 0 {

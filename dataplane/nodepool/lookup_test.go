@@ -1,6 +1,7 @@
 package nodepool
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
@@ -91,7 +92,7 @@ func TestRefusedByCloud(t *testing.T) {
 		"Image": {func(c *cloudWorld, _ *v1alpha1.NodePoolSpec) func() {
 			c.sim.RemoveImage(c.infra.Status.Images[0].ID)
 			return func() { c.image(glance.Image{}) }
-		}, "ImageNotFound", " of version 1.37.1-1: ask whoever runs the platform"},
+		}, "ImageNotFound", " of version 1.37.1-1 in the region RegionOne: ask whoever runs the platform"},
 		"ImageQueued": {func(c *cloudWorld, _ *v1alpha1.NodePoolSpec) func() {
 			c.image(glance.Image{Status: "queued"})
 			return func() { c.image(glance.Image{}) }
@@ -121,7 +122,7 @@ func TestRefusedByCloud(t *testing.T) {
 			c.has()
 			asked := c.sim.Work()
 			for _, call := range c.sim.Calls(front.Match{}) {
-				if call.Method != "GET" && call.Service != "identity" {
+				if call.Method != http.MethodGet && call.Service != "identity" {
 					t.Errorf("%s: something was made or changed", call)
 				}
 			}

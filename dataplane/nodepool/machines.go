@@ -143,7 +143,9 @@ func (s *scope) shape(m *v1alpha1.MachineSpec) {
 func (s *scope) template() v1alpha1.MachineTemplate {
 	spec := s.pool.Spec
 	t := v1alpha1.MachineTemplate{
+		Release:          spec.Version,
 		Flavor:           spec.Flavor,
+		Image:            spec.Image,
 		AvailabilityZone: spec.AvailabilityZone,
 		ServerGroupID:    s.pool.Status.ServerGroupID,
 		SecurityGroups:   slices.Sorted(slices.Values(spec.SecurityGroups)),
@@ -153,7 +155,7 @@ func (s *scope) template() v1alpha1.MachineTemplate {
 	if spec.DiskGiB != nil {
 		t.DiskGiB = *spec.DiskGiB
 	}
-	if s.cluster != nil {
+	if s.cluster != nil && t.Release == "" {
 		t.Release = s.cluster.Status.Version
 	}
 	return t

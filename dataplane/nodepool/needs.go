@@ -15,7 +15,8 @@ type needs struct {
 	zone string
 	// networks and groups are ids of further networks and security groups.
 	networks, groups []string
-	// image is the id of the image, which release has in the Infrastructure.
+	// image is the id of the image, and release what the Infrastructure has it for: empty when
+	// the pool names it.
 	image, release string
 	// flavor is what the image has to fit on, with a volume of diskGiB if that is not 0.
 	flavor  v1alpha1.InfrastructureFlavor
@@ -83,7 +84,7 @@ func tells[T any](found map[string]*T, ids ...string) bool {
 // refusal is why nothing can be made of what a pool names in a project, nil if nothing is known
 // against it. What is not known is not refused: Nova has the last word.
 func refusal(n needs, f findings, project, region string) error {
-	if err := imageRefusal(n, f.images, project); err != nil {
+	if err := imageRefusal(n, f.images, project, region); err != nil {
 		return err
 	}
 	if err := zoneRefusal(n.zone, f.zones, region); err != nil {
@@ -144,23 +145,29 @@ func zoneRefusal(wanted string, zones map[string]bool, region string) error {
 	return nil
 }
 
-func imageRefusal(n needs, images map[string]*foundImage, project string) error {
+func imageRefusal(n needs, images map[string]*foundImage, project, region string) error {
 	image, known := images[n.image]
+	if !known {
+		return nil
+	}
+	what, missing, upload := "image "+n.image, "correct the id, or have the image shared with the project; 'openstack image list' shows what there is", "wait until it is uploaded, or choose another one"
+	if n.release != "" {
+		what += " of version " + n.release
+		missing, upload = "ask whoever runs the platform to upload it again, or to share it with the project", "ask whoever runs the platform to upload or activate it"
+	}
 	diskGiB, disk := n.flavor.DiskGiB, "the disk of the flavor "+n.flavor.Name
 	if n.diskGiB > 0 {
 		diskGiB, disk = n.diskGiB, "diskGiB"
 	}
 	switch {
-	case !known:
-		return nil
 	case image == nil:
-		return reconcile.UserError("ImageNotFound", "the project %s does not see the image %s of version %s: ask whoever runs the platform to upload it again, or to share it with the project", project, n.image, n.release)
+		return reconcile.UserError("ImageNotFound", "the project %s sees no %s in the region %s: %s", project, what, region, missing)
 	case image.status != "active":
-		return reconcile.UserError("ImageNotActive", "the image %s of version %s is %s and not active: ask whoever runs the platform to upload or activate it", n.image, n.release, image.status)
+		return reconcile.UserError("ImageNotActive", "the %s is %s and not active: %s", what, image.status, upload)
 	case n.flavor.MemoryMiB < image.minMemoryMiB:
-		return reconcile.UserError("FlavorTooSmall", "flavor %s has %d MiB of memory, and the image %s takes at least %d: choose a larger one", n.flavor.Name, n.flavor.MemoryMiB, n.image, image.minMemoryMiB)
+		return reconcile.UserError("FlavorTooSmall", "flavor %s has %d MiB of memory, and the %s takes at least %d: choose a larger one", n.flavor.Name, n.flavor.MemoryMiB, what, image.minMemoryMiB)
 	case diskGiB < image.minDiskGiB:
-		return reconcile.UserError("DiskTooSmall", "%s is %d GiB, and the image %s takes at least %d: set diskGiB to that or more", disk, diskGiB, n.image, image.minDiskGiB)
+		return reconcile.UserError("DiskTooSmall", "%s is %d GiB, and the %s takes at least %d: set diskGiB to that or more", disk, diskGiB, what, image.minDiskGiB)
 	}
 	return nil
 }

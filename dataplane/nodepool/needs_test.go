@@ -44,11 +44,13 @@ func TestRefusal(t *testing.T) {
 		"NoGroup": {func(_ *needs, f *findings) { f.groups["g2"] = nil }, "SecurityGroupNotFound",
 			"securityGroups: the project P sees no security group g2 in the region R: correct the id, or create the group; 'openstack security group list'"},
 		"NoImage": {func(_ *needs, f *findings) { f.images["i"] = nil }, "ImageNotFound",
-			"the project P does not see the image i of version 1.37.1-1: ask whoever runs the platform"},
+			"the project P sees no image i of version 1.37.1-1 in the region R: ask whoever runs the platform"},
+		"NoImageOfItsOwn": {func(n *needs, f *findings) { n.release, f.images["i"] = "", nil }, "ImageNotFound",
+			"the project P sees no image i in the region R: correct the id, or have the image shared with the project; 'openstack image list' shows"},
 		"ImageNotActive":   {func(_ *needs, f *findings) { f.images["i"].status = "deactivated" }, "ImageNotActive", "the image i of version 1.37.1-1 is deactivated and not active"},
-		"ImageOfMemory":    {func(n *needs, _ *findings) { n.flavor.MemoryMiB = 3999 }, "FlavorTooSmall", "flavor f has 3999 MiB of memory, and the image i takes at least 4000"},
-		"ImageOfDisk":      {func(n *needs, _ *findings) { n.flavor.DiskGiB = 19 }, "DiskTooSmall", "the disk of the flavor f is 19 GiB, and the image i takes at least 20: set diskGiB"},
-		"ImageOfVolume":    {func(n *needs, f *findings) { n.diskGiB, f.images["i"].minDiskGiB = 30, 31 }, "DiskTooSmall", "diskGiB is 30 GiB, and the image i takes at least 31"},
+		"ImageOfMemory":    {func(n *needs, _ *findings) { n.flavor.MemoryMiB = 3999 }, "FlavorTooSmall", "flavor f has 3999 MiB of memory, and the image i of version 1.37.1-1 takes at least 4000"},
+		"ImageOfDisk":      {func(n *needs, _ *findings) { n.flavor.DiskGiB = 19 }, "DiskTooSmall", "the disk of the flavor f is 19 GiB, and the image i of version 1.37.1-1 takes at least 20: set diskGiB"},
+		"ImageOfVolume":    {func(n *needs, f *findings) { n.diskGiB, f.images["i"].minDiskGiB = 30, 31 }, "DiskTooSmall", "diskGiB is 30 GiB, and the image i of version 1.37.1-1 takes at least 31"},
 		"VolumeIsWhatFits": {func(n *needs, _ *findings) { n.diskGiB, n.flavor.DiskGiB = 20, 0 }, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -69,6 +69,7 @@ func TestCreate(t *testing.T) {
 	s.Conditions, s.Message = nil, ""
 	if diff := cmp.Diff(v1alpha1.NodePoolStatus{
 		Phase: "Active", Replicas: 3, ReadyReplicas: 3, UpdatedReplicas: 3, Selector: "marina.dev/pool=web", Version: "1.37.1-1",
+		Nodes:      []string{"shop-web-00001", "shop-web-00002", "shop-web-00003"},
 		ReadySince: s.ReadySince, ObservedGeneration: 1,
 	}, s); diff != "" || s.ReadySince == nil {
 		t.Errorf("status, ready since %v (-want +got):\n%s", s.ReadySince, diff)

@@ -139,18 +139,23 @@ func (r *Reconciler) writeStatus(s *scope, err error) {
 	status.Phase = phase(f)
 	status.Selector = v1alpha1.LabelPool + "=" + s.pool.Name
 	if s.cluster != nil {
-		status.Version = cmp.Or(s.cluster.Status.Version, status.Version)
+		status.Version = cmp.Or(s.template().Release, status.Version)
 	}
 	// Without its Cluster nobody knows where they are.
 	if s.cluster != nil || f.Deleting {
 		status.Replicas, status.ReadyReplicas = int32(f.Live+f.Going), int32(f.Ready)
-		status.UpdatedReplicas = 0
+		status.UpdatedReplicas, status.Nodes = 0, nil
 		w := s.wish()
 		for _, m := range s.machines {
-			if m.DeletionTimestamp == nil && w.isCurrent(m) {
+			if m.DeletionTimestamp != nil {
+				continue
+			}
+			status.Nodes = append(status.Nodes, m.Name)
+			if w.isCurrent(m) {
 				status.UpdatedReplicas++
 			}
 		}
+		slices.Sort(status.Nodes)
 	}
 	problem := cmp.Or(s.refused, err)
 	status.Message = s.message(f, problem)

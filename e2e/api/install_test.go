@@ -122,7 +122,7 @@ func TestColumns(t *testing.T) {
 		},
 		"nodepools": {
 			narrow: []string{"Name", "Cluster", "Flavor", "Phase", "Wanted", "Ready", "Age"},
-			wide:   []string{"Version", "Message"},
+			wide:   []string{"Version", "Image", "Message"},
 		},
 		"machines": {
 			narrow: []string{"Name", "Pool", "State", "Address", "Age"},

@@ -81,9 +81,14 @@ type PoolReference struct {
 
 // MachineTemplate is what a server is made by. Two Machines of one template are alike.
 type MachineTemplate struct {
-	// Release is the KubernetesRelease whose image it boots.
+	// Release is the KubernetesRelease that the node runs.
 	// +kubebuilder:validation:MaxLength=32
 	Release string `json:"release"`
+	// Image is the id of the image that it boots, in place of the Infrastructure's for the
+	// release.
+	// +optional
+	// +kubebuilder:validation:MaxLength=36
+	Image string `json:"image,omitempty"`
 	// Flavor is the name of one of the Infrastructure's flavors.
 	// +kubebuilder:validation:MaxLength=255
 	Flavor string `json:"flavor"`

@@ -27,6 +27,7 @@ const MaxHardAntiAffinity = 5
 // +kubebuilder:printcolumn:name="Ready",type=integer,JSONPath=`.status.readyReplicas`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Version",type=string,priority=1,JSONPath=`.status.version`
+// +kubebuilder:printcolumn:name="Image",type=string,priority=1,JSONPath=`.spec.image`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.message`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 20 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="a pool's name has at most 20 characters, starts with a letter and holds only lower-case letters, digits and '-' (not at its end): choose another one"
 type NodePool struct {
@@ -38,9 +39,9 @@ type NodePool struct {
 	Status NodePoolStatus `json:"status,omitempty,omitzero"`
 }
 
-// NodePoolSpec is what the tenant asks for. A change of flavor, disk, availability zone,
-// security groups, networks or floating IPs replaces the nodes one after the other; one of
-// labels and taints changes them as they are.
+// NodePoolSpec is what the tenant asks for. A change of version, flavor, image, disk,
+// availability zone, security groups, networks or floating IPs replaces the nodes one after the
+// other; one of labels and taints changes them as they are.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.antiAffinity) || self.antiAffinity != 'Hard' || !has(self.replicas) || self.replicas <= 5",message="a pool with hard anti-affinity has at most 5 nodes, each on a host of its own: ask for fewer nodes, or use antiAffinity Soft",fieldPath=".replicas"
 // +kubebuilder:validation:XValidation:rule="has(self.antiAffinity) == has(oldSelf.antiAffinity) && (!has(self.antiAffinity) || self.antiAffinity == oldSelf.antiAffinity)",message="antiAffinity cannot be changed: create another pool and delete this one",fieldPath=".antiAffinity"
@@ -55,11 +56,24 @@ type NodePoolSpec struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=20
 	Replicas *int32 `json:"replicas,omitempty"`
+	// Version is the KubernetesRelease that the nodes run, one that the Infrastructure offers.
+	// It is not newer than that of the control plane, and at most three minors older. Without
+	// it they run what the control plane runs, and follow it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|[1-9][0-9]{0,4})[.](0|[1-9][0-9]{0,4})[.](0|[1-9][0-9]{0,4})-[1-9][0-9]{0,4}$')",message="a version is MAJOR.MINOR.PATCH-BUILD, for example 1.37.1-1: see 'kubectl get kubernetesreleases'"
+	Version string `json:"version,omitempty"`
 	// Flavor is the name of one of the Infrastructure's flavors.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
 	Flavor string `json:"flavor"`
+	// Image is the id of an image of Glance that the project sees, in place of the one that the
+	// Infrastructure has for the version. It has the programs of a node of that version.
+	// +optional
+	// +kubebuilder:validation:MaxLength=36
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$')",message="image is an id and not a name: 'openstack image list' shows it"
+	Image string `json:"image,omitempty"`
 	// DiskGiB is the size of the root disk, a volume that is made and deleted with the
 	// server. Without it the disk is the flavor's own.
 	// +optional
@@ -215,6 +229,11 @@ type NodePoolStatus struct {
 	// Version is the release that new nodes get.
 	// +optional
 	Version string `json:"version,omitempty"`
+	// Nodes are the names of the nodes that there are, sorted, without those that are being
+	// removed.
+	// +optional
+	// +listType=atomic
+	Nodes []string `json:"nodes,omitempty"`
 	// ReadySince is when the pool first had all the nodes that were asked for.
 	// +optional
 	ReadySince *metav1.Time `json:"readySince,omitempty"`

@@ -16,6 +16,7 @@ import (
 
 type createOptions struct {
 	cluster, flavor          string
+	version, image           string
 	replicas                 int32
 	disk                     int64
 	zone, antiAffinity       string
@@ -67,6 +68,8 @@ func (o *createOptions) addFlags(cmd *cobra.Command, open session.Opener) {
 	flags := cmd.Flags()
 	clusterFlag(cmd, open, &o.cluster, "`name` of the cluster that the nodes are of")
 	flags.StringVar(&o.flavor, "flavor", "", "`name` of one of the infrastructure's flavors: how big each node is")
+	flags.StringVar(&o.version, "version", "", "Kubernetes `version` of the nodes (default: that of the control plane, which they follow)")
+	flags.StringVar(&o.image, "image", "", "`id` of the image of the nodes (default: the infrastructure's for the version)")
 	flags.Int32Var(&o.replicas, "replicas", 1, "how many nodes there are to be")
 	flags.Int64Var(&o.disk, "disk", 0, "size of each node's root disk in `GiB` (default: the flavor's own)")
 	flags.StringVar(&o.zone, "zone", "", "availability `zone` of all nodes (default: the cloud chooses)")
@@ -78,6 +81,7 @@ func (o *createOptions) addFlags(cmd *cobra.Command, open session.Opener) {
 	flags.StringSliceVar(&o.networks, "network", nil, "`id` of a further network of the nodes; repeatable")
 	o.creation.AddFlags(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("flavor", session.CompleteFlavors(open, "cluster"))
+	_ = cmd.RegisterFlagCompletionFunc("version", session.CompleteVersions(open))
 	_ = cmd.RegisterFlagCompletionFunc("anti-affinity", session.CompleteFixed(antiAffinities...))
 }
 

@@ -18,6 +18,7 @@ import (
 
 const (
 	groupID   = "6f1ba1d5-8f34-4f2b-bb0a-5d3c8a0f8f10"
+	imageID   = "b0a7c2de-8f34-4f2b-bb0a-5d3c8a0f8f11"
 	networkID = "0c5d3a80-27a8-4b0a-9d6e-3f1de1b8b7c4"
 )
 
@@ -31,9 +32,11 @@ func TestCreate(t *testing.T) {
 		},
 		"Everything": {
 			args: "--replicas 3 --disk 50 --zone nova --anti-affinity Hard --floating-ips --security-group " + groupID + " --network " + networkID +
+				" --version 1.36.4-1 --image " + imageID +
 				" --label tier=db,empty= --label example.com/a=b --taint dedicated=db:NoSchedule --taint spot:PreferNoSchedule,old=:NoExecute",
 			want: v1alpha1.NodePoolSpec{
 				Replicas: new(int32(3)), DiskGiB: new(int64(50)), AvailabilityZone: "nova", AntiAffinity: v1alpha1.AntiAffinityHard,
+				Version: "1.36.4-1", Image: imageID,
 				FloatingIPs: true, SecurityGroups: []string{groupID}, Networks: []string{networkID},
 				Labels: map[string]string{"tier": "db", "empty": "", "example.com/a": "b"},
 				Taints: []v1alpha1.Taint{

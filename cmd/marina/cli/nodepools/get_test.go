@@ -19,6 +19,11 @@ func TestGet(t *testing.T) {
 	if err := p.reports(t, "workers", status)(p); err != nil {
 		t.Fatal(err)
 	}
+	pool := p.pool(t, "workers")
+	pool.Spec.Image = imageID
+	if err := p.Update(t.Context(), pool); err != nil {
+		t.Fatal(err)
+	}
 	cases := map[string]struct{ args, out, errOut, problem string }{
 		"OfAllClusters":   {args: "list -o name", out: "nodepool.marina.dev/gpu\nnodepool.marina.dev/other\nnodepool.marina.dev/workers\n"},
 		"OfACluster":      {args: "list --cluster demo -o name", out: "nodepool.marina.dev/gpu\nnodepool.marina.dev/workers\n"},
@@ -46,14 +51,14 @@ func TestGet(t *testing.T) {
 	}
 	head, line, _ := strings.Cut(strings.TrimSpace(out), "\n")
 	row := strings.Fields(line)
-	if len(row) != 9 {
-		t.Fatalf("not nine columns:\n%s", out)
+	if len(row) != 10 {
+		t.Fatalf("not ten columns:\n%s", out)
 	}
 	row[6] = "AGE"
 	got := [][]string{strings.Fields(head), row}
 	want := [][]string{
-		{"NAME", "CLUSTER", "FLAVOR", "PHASE", "WANTED", "READY", "AGE", "VERSION", "MESSAGE"},
-		{"workers", "demo", "b3-8", "Scaling", "3", "2", "AGE", "1.37.1-1", "waiting"},
+		{"NAME", "CLUSTER", "FLAVOR", "PHASE", "WANTED", "READY", "AGE", "VERSION", "IMAGE", "MESSAGE"},
+		{"workers", "demo", "b3-8", "Scaling", "3", "2", "AGE", "1.37.1-1", imageID, "waiting"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -29,8 +29,8 @@ func (o *createOptions) spec(withDisk bool) (*v1alpha1.NodePoolSpec, error) {
 		return nil, fmt.Errorf("--anti-affinity: %q is not known: choose %s", o.antiAffinity, strings.Join(antiAffinities, " or "))
 	}
 	spec := &v1alpha1.NodePoolSpec{
-		ClusterRef: v1alpha1.LocalReference{Name: o.cluster},
-		Flavor:     o.flavor, Replicas: &o.replicas, AvailabilityZone: o.zone,
+		ClusterRef: v1alpha1.LocalReference{Name: o.cluster}, Version: o.version, Image: o.image,
+		Flavor: o.flavor, Replicas: &o.replicas, AvailabilityZone: o.zone,
 		AntiAffinity:   v1alpha1.AntiAffinity(o.antiAffinity),
 		SecurityGroups: o.securityGroups, Networks: o.networks, FloatingIPs: o.floatingIPs,
 	}
