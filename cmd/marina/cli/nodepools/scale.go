@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -101,11 +102,29 @@ func (o *scaleOptions) checkRemoval(pool *v1alpha1.NodePool) error {
 		wanted = *pool.Spec.Replicas
 	}
 	again := o.replicas == wanted && slices.Equal(o.remove, pool.Spec.NodesToRemove)
-	if len(o.remove) == 0 || o.replicas < wanted || again {
+	if len(o.remove) == 0 || again {
 		return nil
+	}
+	if o.replicas < wanted {
+		return o.checkNames(pool)
 	}
 	return failure.New("ask for fewer nodes, or leave --remove out",
 		"--remove names nodes to go, but nodepool %q is to have %d nodes and you ask for %d", pool.Name, wanted, o.replicas)
+}
+
+// checkNames refuses names that no node of the pool has: others would go in their place. A
+// status without names is that of an older manager.
+func (o *scaleOptions) checkNames(pool *v1alpha1.NodePool) error {
+	there := pool.Status.Nodes
+	unknown := slices.DeleteFunc(slices.Clone(o.remove), func(name string) bool { return slices.Contains(there, name) })
+	if len(there) == 0 && pool.Status.Replicas > 0 || len(unknown) == 0 {
+		return nil
+	}
+	do := "its nodes are " + strings.Join(there, ", ")
+	if len(there) == 0 {
+		do = "it has no nodes"
+	}
+	return failure.New(do, "--remove: nodepool %q has no node %s", pool.Name, strings.Join(unknown, ", "))
 }
 
 // patch sets both fields whatever they are: names of nodes that a former change left

@@ -35,6 +35,10 @@ func TestScale(t *testing.T) {
 			args: "--replicas 3 --remove workers-a", replicas: 3,
 			problem: "Error: --remove names nodes to go, but nodepool \"workers\" is to have 3 nodes and you ask for 3\nWhat to do: ask for fewer nodes, or leave --remove out\n",
 		},
+		"NamesOfNoNodes": {
+			args: "--replicas 1 --remove workers-a,typo,other", replicas: 3,
+			problem: "Error: --remove: nodepool \"workers\" has no node typo, other\nWhat to do: its nodes are workers-a, workers-b, workers-c\n",
+		},
 		"WithoutANumber": {
 			args: "--remove workers-a", replicas: 3,
 			problem: "Error: --replicas is missing: say how many nodes there are to be\nWhat to do: see 'marina scale --help'\n",
@@ -48,6 +52,10 @@ func TestScale(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newProject(t)
 			p.addPool(t, "workers", "demo", tc.remove...)
+			status := v1alpha1.NodePoolStatus{Replicas: 3, Nodes: []string{"workers-a", "workers-b", "workers-c"}}
+			if err := p.reports(t, "workers", status)(p); err != nil {
+				t.Fatal(err)
+			}
 			out, _, err := p.run(t, nil, append([]string{"scale", "workers"}, strings.Fields(tc.args)...)...)
 			if diff := cmp.Diff(tc.problem, clitest.Explained(err)); diff != "" || out != tc.out {
 				t.Errorf("wrote %q, want %q (-want +got):\n%s", out, tc.out, diff)
@@ -56,6 +64,29 @@ func TestScale(t *testing.T) {
 				ClusterRef: v1alpha1.LocalReference{Name: "demo"}, Flavor: "b3-8", Replicas: &tc.replicas, NodesToRemove: tc.want,
 			}
 			if diff := cmp.Diff(want, p.pool(t, "workers").Spec); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Where it is not known which nodes there are, names are taken as they are.
+func TestScaleOfUnknownNodes(t *testing.T) {
+	for name, tc := range map[string]struct {
+		replicas int32
+		problem  string
+	}{
+		"OfAnOlderManager": {replicas: 3},
+		"None":             {problem: "Error: --remove: nodepool \"workers\" has no node workers-a\nWhat to do: it has no nodes\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProject(t)
+			p.addPool(t, "workers", "demo")
+			if err := p.reports(t, "workers", v1alpha1.NodePoolStatus{Replicas: tc.replicas})(p); err != nil {
+				t.Fatal(err)
+			}
+			_, _, err := p.run(t, nil, "scale", "workers", "--replicas=1", "--remove=workers-a")
+			if diff := cmp.Diff(tc.problem, clitest.Explained(err)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
