@@ -72,6 +72,9 @@ func (e *Error) Unwrap() error { return e.Err }
 // or too busy.
 func (e *Error) Passing() bool { return e.Kind == Throttled || e.Kind == Unavailable }
 
+// Silent reports whether there was no answer at all.
+func (e *Error) Silent() bool { return e.Kind == Unavailable && e.Status == 0 }
+
 // ByUser reports whether whoever has the project can change it. The others are for
 // whoever runs the cloud, or end by themselves.
 func (e *Error) ByUser() bool {

@@ -26,6 +26,8 @@ type Opener struct {
 	Pool *openstack.Pool
 	Now  func() time.Time
 
+	gate gate
+
 	mu      sync.Mutex
 	refused map[types.NamespacedName]refusal
 }
