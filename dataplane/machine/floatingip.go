@@ -150,5 +150,5 @@ func floating(sc *gophercloud.ServiceClient, s *scope, port string) openstack.Ow
 }
 
 func floatingKey(m *v1alpha1.Machine) string {
-	return openstack.OwnerKey(m.Spec.ClusterRef.UID, "node machine-uid="+string(m.UID))
+	return openstack.FloatingIPKey(openstack.Mark{Cluster: m.Spec.ClusterRef.UID, Owner: m.UID})
 }

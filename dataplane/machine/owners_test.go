@@ -112,28 +112,6 @@ func TestFloatingIP(t *testing.T) {
 	w.dismissed(t)
 }
 
-// A server whose Machine is gone is deleted when it was seen twice, fifteen minutes apart.
-func TestOrphans(t *testing.T) {
-	w := newWorld(t)
-	w.SetQuota(w.project.ID, "compute", "cores", 100)
-	w.SetQuota(w.project.ID, "compute", "ram", -1)
-	w.machine(t)
-	w.ready(t)
-	for range 5 {
-		w.theirs(t, "late", map[string]string{keyCluster: string(w.network.Spec.ClusterRef.UID), keyMachine: "00000000-7a52-4d9b-9f0c-3b8f2f9a0001"})
-	}
-	var left []int
-	for range 5 {
-		w.rounds(t, 15*time.Minute, time.Minute)
-		left = append(left, len(w.Servers()))
-	}
-	// Too young or seen once; seen once or twice; three at a time.
-	if left[0] != 6 || left[4] != 1 || !slices.Contains(left, 3) {
-		t.Errorf("servers after each quarter of an hour: %v, want 6 at first, then three less, and 1 in the end", left)
-	}
-	w.holds(t, map[string]int{"server": 1, "port": 1})
-}
-
 // A node may be Ready before the list of servers says that its server runs.
 func TestReadyBeforeTheList(t *testing.T) {
 	w := newWorld(t)

@@ -50,8 +50,6 @@ type feed struct {
 	// the same credentials. What is wrong with the ones of one Cluster is no matter for
 	// another Cluster in the project.
 	failed map[client.ObjectKey]failing
-
-	collector collector
 }
 
 // failing is why the cloud could not be asked, and until when nobody tries again.

@@ -7,14 +7,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
 
+	"github.com/marina-dev/marina/dataplane/openstack"
 	"github.com/marina-dev/marina/dataplane/userdata"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
 // The metadata of a server say whose it is.
 const (
-	keyCluster = v1alpha1.LabelClusterUID
-	keyMachine = "marina.dev/machine-uid"
+	keyCluster = openstack.MetadataCluster
+	keyMachine = openstack.MetadataMachine
 	keyPool    = v1alpha1.LabelPool
 )
 

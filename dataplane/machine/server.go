@@ -45,7 +45,6 @@ func (r *Reconciler) ensureServer(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.again = max(time.Second, l.began.Add(calmInterval).Sub(r.Now()))
-	r.collect(ctx, s, l)
 	return r.act(ctx, s, l.sight(s.machine))
 }
 
@@ -179,7 +178,7 @@ func (r *Reconciler) missing(ctx context.Context, s *scope) error {
 	if err != nil {
 		return s.project.Outcome(err, "looking for the server")
 	}
-	if server != nil && !leaving(server) {
+	if server != nil && !openstack.Leaving(server) {
 		return reconcile.WaitFor(calmInterval, "ServerUnknown", "the server %s is there, but in no list: a part of the cloud may be down", status.ServerID)
 	}
 	f := &failure{reason: reasonGone, message: fmt.Sprintf("the server %s is gone, and Marina has not deleted it", status.ServerID)}
@@ -205,7 +204,7 @@ func (r *Reconciler) current(ctx context.Context, s *scope) error {
 // remove deletes servers, but for those that are going already.
 func (r *Reconciler) remove(ctx context.Context, s *scope, all []*servers.Server) error {
 	for _, server := range all {
-		if leaving(server) {
+		if openstack.Leaving(server) {
 			continue
 		}
 		if err := r.current(ctx, s); err != nil {
@@ -233,7 +232,7 @@ func (r *Reconciler) clear(ctx context.Context, s *scope, all []*servers.Server)
 
 // repair writes the metadata again that somebody has changed: by them the server is found.
 func (r *Reconciler) repair(ctx context.Context, s *scope, server *servers.Server) error {
-	if leaving(server) || !strayed(s.machine, server.Metadata) {
+	if openstack.Leaving(server) || !strayed(s.machine, server.Metadata) {
 		return nil
 	}
 	if err := r.open(ctx, s); err != nil {

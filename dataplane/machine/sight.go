@@ -30,7 +30,7 @@ func (l *listing) sight(m *v1alpha1.Machine) sight {
 		slices.SortFunc(all, func(a, b *servers.Server) int {
 			return cmp.Or(cmp.Compare(rank(a), rank(b)), a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
 		})
-		if !leaving(all[0]) {
+		if !openstack.Leaving(all[0]) {
 			known = all[0]
 		}
 	}
@@ -39,17 +39,12 @@ func (l *listing) sight(m *v1alpha1.Machine) sight {
 
 func rank(s *servers.Server) int {
 	switch {
-	case leaving(s):
+	case openstack.Leaving(s):
 		return 2
 	case s.Status == "ERROR":
 		return 1
 	}
 	return 0
-}
-
-// leaving reports whether a server is being deleted.
-func leaving(s *servers.Server) bool {
-	return s.TaskState == "deleting" || s.TaskState == "soft-deleting" || s.Status == "DELETED" || s.Status == "SOFT_DELETED"
 }
 
 // passing are states in which somebody else does something with a server that ends by itself.
@@ -61,7 +56,7 @@ func judge(m *v1alpha1.Machine, server *servers.Server, network *v1alpha1.Cluste
 	status := m.Status
 	var f *failure
 	switch limit := time.Duration(m.Spec.CreationTimeoutSeconds) * time.Second; {
-	case leaving(server):
+	case openstack.Leaving(server):
 		f = &failure{reason: reasonGone, message: fmt.Sprintf("the server %s is being deleted, and not by Marina", server.ID)}
 	case server.Status == "ERROR":
 		f = faultOf(server)

@@ -143,7 +143,7 @@ func (r *Reconciler) openGroups(ctx context.Context, s *scope) (*project.Project
 	if err != nil {
 		return nil, none, p.Outcome(err, "looking for Nova")
 	}
-	return p, serverGroups(sc, s.pool), nil
+	return p, serverGroups(sc, s.pool, s.network.Spec.ClusterRef.UID), nil
 }
 
 // open opens the project that the nodes are in.
@@ -155,10 +155,9 @@ func (r *Reconciler) open(ctx context.Context, s *scope) (*project.Project, erro
 	return r.Projects.Open(ctx, s.network, infra)
 }
 
-// serverGroups are those of a pool. They have nothing but a name to say whose they are, which
-// has the UID of the pool in it, and which nobody can change.
-func serverGroups(sc *gophercloud.ServiceClient, pool *v1alpha1.NodePool) openstack.Owned[servergroups.ServerGroup] {
-	name := fmt.Sprintf("marina-%s-%s", pool.Name, pool.UID)
+// serverGroups are those of a pool of a Cluster.
+func serverGroups(sc *gophercloud.ServiceClient, pool *v1alpha1.NodePool, cluster types.UID) openstack.Owned[servergroups.ServerGroup] {
+	name := openstack.ServerGroupName(pool.Name, openstack.Mark{Cluster: cluster, Owner: pool.UID})
 	policy := "soft-anti-affinity"
 	if pool.Spec.AntiAffinity == v1alpha1.AntiAffinityHard {
 		policy = "anti-affinity"
@@ -173,7 +172,7 @@ func serverGroups(sc *gophercloud.ServiceClient, pool *v1alpha1.NodePool) openst
 			all, err := servergroups.ExtractServerGroups(pages)
 			var found []servergroups.ServerGroup
 			for _, g := range all {
-				if g.Name == name {
+				if openstack.IsServerGroup(g.Name, pool.Name, pool.UID) {
 					found = append(found, g)
 				}
 			}

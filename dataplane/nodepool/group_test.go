@@ -87,7 +87,7 @@ func TestServerGroup(t *testing.T) {
 			c := newCloudWorld(t)
 			c.pool.Spec.AntiAffinity = affinity
 			c.active()
-			name := fmt.Sprintf("marina-web-%s", c.pool.UID)
+			name := fmt.Sprintf("marina-web-%s-%s", c.pool.UID, c.cluster.UID)
 			if diff := cmp.Diff(map[string]string{name: policy}, c.groups()); diff != "" {
 				t.Errorf("server groups (-want +got):\n%s", diff)
 			}

@@ -52,6 +52,7 @@ var mayImport = map[string][]string{
 	"dataplane/network":        {"pkg", "dataplane/openstack", "dataplane/project", simulator},
 	"dataplane/userdata":       {"pkg"},
 	"dataplane/machine":        {"pkg", "dataplane/openstack", "dataplane/project", "dataplane/userdata", simulator},
+	"dataplane/garbage":        {"pkg", "dataplane/openstack", "dataplane/project", simulator},
 	"dataplane/nodepool":       {"pkg", "dataplane/openstack", "dataplane/project", "dataplane/userdata", simulator},
 
 	"manifests": {},

@@ -16,6 +16,7 @@ import (
 	"github.com/marina-dev/marina/controlplane/host"
 	"github.com/marina-dev/marina/controlplane/hosted"
 	"github.com/marina-dev/marina/controlplane/node"
+	"github.com/marina-dev/marina/dataplane/garbage"
 	"github.com/marina-dev/marina/dataplane/infrastructure"
 	"github.com/marina-dev/marina/dataplane/machine"
 	"github.com/marina-dev/marina/dataplane/network"
@@ -52,6 +53,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, tenants host.Host, version str
 		&network.Reconciler{Client: c, Live: mgr.GetAPIReader(), Projects: projects, Now: time.Now},
 		&machine.Reconciler{Client: c, Live: mgr.GetAPIReader(), Projects: projects, Now: time.Now},
 		&nodepool.Reconciler{Client: c, Live: mgr.GetAPIReader(), Projects: projects, Now: time.Now, Suffix: func() string { return utilrand.String(5) }},
+		&garbage.Reconciler{Client: c, Live: mgr.GetAPIReader(), Projects: projects, Now: time.Now},
 	} {
 		if err := controller.SetupWithManager(mgr); err != nil {
 			return err
