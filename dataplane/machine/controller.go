@@ -2,6 +2,7 @@ package machine
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
@@ -42,6 +43,7 @@ type scope struct {
 	// early is whether the server is not looked at in this pass.
 	early bool
 
+	visit   *project.Visit   // open
 	project *project.Project // open
 	compute compute          // open
 }
@@ -69,6 +71,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	s := &scope{machine: machine, before: machine.DeepCopy()}
+	defer s.leave(nil)
 	if machine.DeletionTimestamp != nil {
 		return r.delete(ctx, s)
 	}
@@ -79,6 +82,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		{Name: "floating IP", Run: r.ensureFloatingIP},
 	})
 	return r.finish(ctx, s, err)
+}
+
+// leave makes room for others that have to ask the cloud.
+func (s *scope) leave(err error) {
+	if s.visit != nil {
+		s.visit.Leave(s.project != nil, err)
+	}
+	s.visit, s.project = nil, nil
 }
 
 // readNode takes note of the first time that the node is Ready. From then on nobody else may
@@ -96,8 +107,12 @@ func (r *Reconciler) readNode(ctx context.Context, s *scope) error {
 
 // finish writes down what a pass has come to, and says when the next one is.
 func (r *Reconciler) finish(ctx context.Context, s *scope, err error) (ctrl.Result, error) {
+	s.leave(err)
 	if reconcile.Overtaken(err) {
 		return reconcile.Again(), nil
+	}
+	if errors.Is(err, project.ErrBusy) {
+		return ctrl.Result{RequeueAfter: busyAgain}, nil // nothing is known that was not before
 	}
 	e := reconcile.As(err)
 	if e != nil && e.Kind == reconcile.KindRetry && e.Reason != project.ReasonUnreachable {

@@ -2,12 +2,14 @@ package machine
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/marina-dev/marina/dataplane/project"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
@@ -19,6 +21,8 @@ const (
 	// firstRetry is when a cloud that does not answer is asked again for the first time; it
 	// doubles up to lastRetry.
 	firstRetry, lastRetry = 5 * time.Second, 5 * time.Minute
+	// busyAgain is when somebody comes again who was not to wait for others.
+	busyAgain = time.Second
 	// unused is how long the list of a project is kept that nobody asks for.
 	unused = time.Hour
 )
@@ -31,7 +35,8 @@ func placeOf(infra *v1alpha1.Infrastructure, project string) place {
 }
 
 // poller has one list of servers for each project, for all Machines in it: one of them asks,
-// and those that come meanwhile wait for the answer.
+// and those that come meanwhile come again. None of them waits, as the workers are there for
+// the Machines of all clouds.
 type poller struct {
 	mu    sync.Mutex
 	feeds map[place]*feed
@@ -128,10 +133,13 @@ func (f *feed) fresh(mark int, within time.Duration, now time.Time) *listing {
 	return nil
 }
 
-// list is such a list, which is asked for with credentials if there is none. While the cloud
-// cannot be asked, all are told so by whoever has tried last.
+// list is such a list, which is asked for with credentials if there is none. While somebody
+// else asks it is project.ErrBusy, and while the cloud cannot be asked, all are told so by
+// whoever has tried last.
 func (f *feed) list(ctx context.Context, credentials client.ObjectKey, mark int, within time.Duration, now func() time.Time, ask func(context.Context) ([]servers.Server, error)) (*listing, error) {
-	f.asking.Lock()
+	if !f.asking.TryLock() {
+		return nil, project.ErrBusy
+	}
 	defer f.asking.Unlock()
 	if l := f.fresh(mark, within, now()); l != nil {
 		return l, nil
@@ -171,10 +179,11 @@ func (f *feed) failing(credentials client.ObjectKey, now time.Time) error {
 }
 
 // fail remembers why the cloud could not be asked, for all that will ask, or that will with
-// the same credentials. An error that is not of the cloud is nobody else's.
+// the same credentials. An error that is not of the cloud is nobody else's, and who was not
+// let in to ask it has nothing to tell.
 func (f *feed) fail(credentials client.ObjectKey, err error, now time.Time) error {
 	e := unreachable(err)
-	if e == nil {
+	if e == nil || errors.Is(err, project.ErrSilent) {
 		return err
 	}
 	f.mu.Lock()

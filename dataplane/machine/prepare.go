@@ -39,11 +39,19 @@ func (r *Reconciler) readNetwork(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// open opens the project, if something is to be asked of the cloud. Nothing tells of a Secret
-// that is there again: it is looked for.
+// open opens the project, if something is to be asked of the cloud. From then on the pass is
+// one of those that may hold up others. Nothing tells of a Secret that is there again: it is
+// looked for.
 func (r *Reconciler) open(ctx context.Context, s *scope) error {
 	if s.project != nil {
 		return nil
+	}
+	if s.visit == nil {
+		visit, err := r.Projects.Enter(s.infra)
+		if err != nil {
+			return err
+		}
+		s.visit = visit
 	}
 	err := r.logIn(ctx, s)
 	if e := reconcile.As(err); e != nil && e.Kind == reconcile.KindUser && e.After == 0 {

@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
+	"github.com/marina-dev/marina/dataplane/project"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
@@ -20,7 +21,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Owns(&v1alpha1.NodeBootstrap{}).
 		Watches(&v1alpha1.ClusterNetwork{}, handler.EnqueueRequestsFromMapFunc(r.waiting)).
 		Watches(&v1alpha1.Infrastructure{}, handler.EnqueueRequestsFromMapFunc(r.in)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: 16}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: 2 * project.MostVisits}).
 		Complete(r)
 }
 
