@@ -220,6 +220,34 @@ func TestSharedRanges(t *testing.T) {
 	w.is(v1alpha1.PoolActive, "4 of 4")
 }
 
+// An older pool that takes the last room for what may be there while its nodes are replaced
+// takes nothing from a younger one that has all its nodes.
+func TestLastRoomTaken(t *testing.T) {
+	w := newWorld(t)
+	w.network.Spec.PodCIDR = "10.244.0.0/21" // 8 nodes
+	w.must(management.Client.Update(t.Context(), w.network))
+	w.active() // 3 and one more
+	web := w.pool
+	w.pool = &v1alpha1.NodePool{ObjectMeta: metav1.ObjectMeta{Namespace: web.Namespace, Name: "zzz"}}
+	w.pool.Spec = v1alpha1.NodePoolSpec{ClusterRef: web.Spec.ClusterRef, Flavor: "b3-8", Replicas: new(int32(3))}
+	w.active() // as many
+	younger := w.pool
+	w.pool = web
+	w.change(func(s *v1alpha1.NodePoolSpec) { s.Replicas = new(int32(4)) })
+	w.settle()
+	w.is(v1alpha1.PoolActive, "4 of 4")
+	w.pool = younger
+	w.mustPass()
+	w.is(v1alpha1.PoolActive, "3 of 3")
+	w.says("SpecAccepted", "True", "AsExpected", "")
+	w.change(func(s *v1alpha1.NodePoolSpec) { s.Flavor = "b3-16" })
+	w.mustPass()
+	w.is(v1alpha1.PoolDegraded, "has room for 8 nodes, and its pools ask for 9")
+	w.change(func(s *v1alpha1.NodePoolSpec) { s.Flavor, s.Replicas = "b3-8", new(int32(4)) })
+	w.mustPass()
+	w.is(v1alpha1.PoolDegraded, "has room for 8 nodes, and its pools ask for 10")
+}
+
 func TestRooms(t *testing.T) {
 	for cidr, want := range map[string]int{"10.244.0.0/16": 256, "10.0.0.0/8": 65536, "10.244.0.0/24": 1, "10.244.0.0/25": 0, "": 0} {
 		if got := podRoom(cidr); got != want {

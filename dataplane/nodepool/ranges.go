@@ -19,10 +19,11 @@ const nodePrefix = 24
 const reserved = 2 + 1 + 3
 
 // checkRanges checks that the ranges of the Cluster have room for the nodes of all its pools.
-// Of two that want the last room the older one has it.
+// Of two that want the last room the older one has it: that takes nothing from nodes that the
+// younger one has, and only matters where that is to have others.
 func (r *Reconciler) checkRanges(ctx context.Context, s *scope) error {
 	mine := most(s.pool.Spec)
-	if mine <= len(s.machines) {
+	if mine <= len(s.machines) || !s.needsNode() {
 		return nil // they have theirs
 	}
 	siblings, err := r.poolsOf(ctx, s.pool.Namespace, s.pool.Spec.ClusterRef.Name)
