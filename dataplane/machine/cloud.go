@@ -62,15 +62,18 @@ func (c compute) mark(ctx context.Context, id string, metadata map[string]string
 	return err
 }
 
-// exhausted names the quotas of Nova that leave no room for a server of a size, with their
-// numbers; empty if none does.
-func (c compute) exhausted(ctx context.Context, cores, memory int) ([]string, error) {
+// limits are the quotas of the project in Nova, and what is used of them.
+func (c compute) limits(ctx context.Context) (limits.Absolute, error) {
 	all, err := of(limits.Get(ctx, c.ServiceClient, nil).Extract())
 	if err != nil {
-		return nil, err
+		return limits.Absolute{}, err
 	}
-	l := all.Absolute
-	var words []string
+	return all.Absolute, nil
+}
+
+// exhausted names the quotas that leave no room for a server of a size, with their numbers;
+// empty if none does.
+func exhausted(l limits.Absolute, cores, memory int) (words []string) {
 	for _, q := range []struct {
 		name              string
 		used, limit, need int
@@ -84,5 +87,5 @@ func (c compute) exhausted(ctx context.Context, cores, memory int) ([]string, er
 			words = append(words, fmt.Sprintf("%s: %d of %d%s used, this node takes %d", q.name, q.used, q.limit, q.unit, q.need))
 		}
 	}
-	return words, nil
+	return words
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
@@ -64,9 +63,10 @@ func (r *Reconciler) fail(ctx context.Context, s *scope, f *failure, all []*serv
 		return err
 	}
 	status := &s.machine.Status
-	wait := project.ProblemInterval
+	var wait time.Duration
 	switch f.kind {
 	case openstack.Quota:
+		wait = r.quotaBackOff(s)
 	case openstack.NoCapacity:
 		wait = capacityInterval
 	default:
@@ -95,14 +95,6 @@ func (r *Reconciler) backOff(s *scope) error {
 	}
 	return e
 }
-
-func quotaError(project string, words []string, err error) error {
-	return &reconcile.Error{Kind: reconcile.KindUser, Reason: string(openstack.Quota), After: quotaInterval, Err: err,
-		Message: fmt.Sprintf("the quota of the project %s is exhausted: %s: have it raised, or delete what is not needed any more", project, strings.Join(words, "; "))}
-}
-
-// quotaInterval is how often it is tried again with a quota that was exhausted.
-const quotaInterval = time.Minute
 
 // unreachable is why a cloud cannot be asked, nil if it is something else that is wrong.
 func unreachable(err error) *reconcile.Error {

@@ -33,6 +33,8 @@ type look struct {
 	why error
 	// failures is how often in a row the cloud could not be asked for something.
 	failures int
+	// refusals is how often in a row the quota had no room, and no number told of which.
+	refusals int
 	// floating is the server that has been seen with its floating IP, and address is that.
 	floating, address string
 }

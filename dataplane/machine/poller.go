@@ -44,7 +44,7 @@ type poller struct {
 
 // feed is the list of one project.
 type feed struct {
-	// asking is held while the cloud is asked.
+	// asking is held while the cloud is asked for what all share. Nobody waits for it.
 	asking sync.Mutex
 
 	mu     sync.Mutex
@@ -55,6 +55,8 @@ type feed struct {
 	// the same credentials. What is wrong with the ones of one Cluster is no matter for
 	// another Cluster in the project.
 	failed map[client.ObjectKey]failing
+	// numbers are the project's quotas, once somebody had no room in them.
+	numbers *numbers
 }
 
 // failing is why the cloud could not be asked, and until when nobody tries again.

@@ -78,17 +78,13 @@ func (r *Reconciler) logIn(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// prepare finds out what a server is made of and what it needs to become a node. It asks
-// nothing of the cloud.
-func (r *Reconciler) prepare(ctx context.Context, s *scope) error {
+// prepare finds out what a server is made of. It asks nothing of the cloud.
+func (s *scope) prepare() error {
 	if !reconcile.IsTrue(s.network.Status.Conditions, v1alpha1.ConditionReady) || s.network.Status.NetworkID == "" || s.network.Status.NodeSecurityGroupID == "" {
 		return reconcile.Wait("WaitingForNetwork", "no node can have a port in the network yet")
 	}
 	if err := s.resolve(); err != nil {
 		return fmt.Errorf("template: %w", err)
-	}
-	if err := r.ensureBootstrap(ctx, s); err != nil {
-		return fmt.Errorf("bootstrap: %w", err)
 	}
 	return nil
 }

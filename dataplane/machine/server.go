@@ -32,7 +32,7 @@ func (r *Reconciler) ensureServer(ctx context.Context, s *scope) error {
 		if err := r.backOff(s); err != nil {
 			return err
 		}
-		if err := r.prepare(ctx, s); err != nil {
+		if err := s.prepare(); err != nil {
 			return err
 		}
 	}
@@ -83,7 +83,7 @@ func (r *Reconciler) act(ctx context.Context, s *scope, seen sight) error {
 			return reconcile.WaitFor(busyInterval, "LookingForServer", "waiting whether the server is made that was asked for at %s", status.RequestedAt.UTC().Format(time.TimeOnly))
 		}
 		// It was asked for, and nothing came of it.
-		if err := r.prepare(ctx, s); err != nil {
+		if err := s.prepare(); err != nil {
 			return err
 		}
 		return r.create(ctx, s)
@@ -108,13 +108,20 @@ func (r *Reconciler) act(ctx context.Context, s *scope, seen sight) error {
 	}
 	if err == nil {
 		s.server = seen.known
+		r.memory.set(s.machine, func(l *look) { l.refusals = 0 })
 	}
 	return err
 }
 
-// create asks for the server. That it does is written down first: who finds it written down
-// looks for the server.
+// create asks for the server, if there is room for it and what it joins with. That it does is
+// written down first: who finds it written down looks for the server.
 func (r *Reconciler) create(ctx context.Context, s *scope) error {
+	if err := r.awaitQuota(ctx, s); err != nil {
+		return err
+	}
+	if err := r.ensureBootstrap(ctx, s); err != nil {
+		return fmt.Errorf("bootstrap: %w", err)
+	}
 	secret, err := r.bootstrapSecret(ctx, s)
 	if apierrors.IsNotFound(err) {
 		return reconcile.WaitFor(time.Second, "WaitingForBootstrap", "what the node joins with is being made")
@@ -251,10 +258,7 @@ func (r *Reconciler) repair(ctx context.Context, s *scope, server *servers.Serve
 func (r *Reconciler) refused(ctx context.Context, s *scope, err error) error {
 	switch {
 	case openstack.IsKind(err, openstack.Quota):
-		// Without the numbers, Nova's own words tell which quota it is.
-		if words, asked := s.compute.exhausted(ctx, int(s.flavor.VCPUs), int(s.flavor.MemoryMiB)); asked == nil && len(words) > 0 {
-			return quotaError(s.project.ID, words, err)
-		}
+		return r.overQuota(ctx, s, err)
 	case openstack.IsKind(err, openstack.NoCapacity):
 		e := reconcile.As(s.project.Outcome(err, "asking for the server"))
 		e.After = capacityInterval

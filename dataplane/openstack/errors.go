@@ -146,7 +146,7 @@ func answered(service string, refused gophercloud.ErrUnexpectedResponseCode) *Er
 // What services say when a quota is exhausted, or the cloud. Nova and Octavia answer 403
 // for the former, as they do for what a policy forbids.
 var (
-	quota    = regexp.MustCompile(`(?i)quota exceeded|quota has been met|exceed(s|ed)?\b.*\bquota|ExceedsAvailableQuota|Maximum number of .* exceeds`)
+	quota    = regexp.MustCompile(`(?i)quota exceeded|quota has been met|exceed(s|ed)?\b.*\bquota|ExceedsAvailableQuota|Maximum number of .* exceed(s|ed)`)
 	capacity = regexp.MustCompile(`(?i)no valid host was found|no more IP addresses available|not enough hosts available`)
 )
 
