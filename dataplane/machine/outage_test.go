@@ -99,6 +99,47 @@ func TestCredentials(t *testing.T) {
 	w.dismissed(t)
 }
 
+// However long a Secret has been missing or wrong, it is soon used when it is right again, and
+// the cloud is not asked meanwhile.
+func TestSecretBack(t *testing.T) {
+	for name, test := range map[string]struct {
+		file  func(*world) string
+		words string
+		tries int
+	}{
+		"Missing": {func(*world) string { return "" }, "SecretNotFound", 0},
+		"Refused": {func(w *world) string {
+			return strings.ReplaceAll(w.CloudsYAML(w.project), w.project.Password, "another password")
+		}, "Unauthorized", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.noJoin = true
+			w.give(t, test.file(w))
+			m := w.machine(t)
+			for range 2 {
+				w.round(t, 0)
+			}
+			begin := w.clock.Now()
+			for w.clock.Since(begin) < 15*time.Minute {
+				result, err := w.pass(t, m)
+				w.must(t, err)
+				if result.RequeueAfter <= 0 || result.RequeueAfter > 30*time.Second {
+					t.Fatalf("after %s it is looked again in %s, want within 30 s", w.clock.Since(begin), result.RequeueAfter)
+				}
+				w.clock.Step(result.RequeueAfter)
+				w.play(t)
+			}
+			w.is(t, m, "ServerReady", "False", test.words, "")
+			if n := w.Count(front.Match{}); n > test.tries {
+				t.Errorf("%d requests in 15 minutes, want at most %d", n, test.tries)
+			}
+			w.give(t, w.CloudsYAML(w.project))
+			w.settle(t, "the server", 0, func() bool { return m.Status.ServerID != "" })
+		})
+	}
+}
+
 // A Secret that is missing is looked for again, also where a list of servers is at hand so
 // that it is missed only when a server is to be deleted. Nothing tells when it is back.
 func TestSecretGoneWhenDeleting(t *testing.T) {

@@ -23,6 +23,10 @@ const (
 	firstRetry, lastRetry = 5 * time.Second, 5 * time.Minute
 	// busyAgain is when somebody comes again who was not to wait for others.
 	busyAgain = time.Second
+	// personInterval is how often it is looked again while a person is to change something that
+	// nobody tells of: a Secret, or a role. It costs reading the Secret: credentials that the
+	// cloud has refused are not tried again before they are others.
+	personInterval = 30 * time.Second
 	// unused is how long the list of a project is kept that nobody asks for.
 	unused = time.Hour
 )
@@ -166,6 +170,14 @@ func (f *feed) list(ctx context.Context, credentials client.ObjectKey, mark int,
 	return l, nil
 }
 
+// soon is when it is looked again at what a person is to change.
+func soon(after time.Duration) time.Duration {
+	if after == 0 {
+		return personInterval
+	}
+	return min(after, personInterval)
+}
+
 // failing is why the cloud is not asked at this moment.
 func (f *feed) failing(credentials client.ObjectKey, now time.Time) error {
 	f.mu.Lock()
@@ -194,7 +206,11 @@ func (f *feed) fail(credentials client.ObjectKey, err error, now time.Time) erro
 		credentials = client.ObjectKey{}
 	}
 	times, why := f.failed[credentials].times+1, *e
-	why.After = max(e.After, min(firstRetry<<min(times-1, 10), lastRetry))
+	if e.Kind == reconcile.KindUser {
+		why.After = soon(e.After)
+	} else {
+		why.After = max(e.After, min(firstRetry<<min(times-1, 10), lastRetry))
+	}
 	if f.failed == nil {
 		f.failed = map[client.ObjectKey]failing{}
 	}

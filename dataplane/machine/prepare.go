@@ -9,7 +9,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/dataplane/openstack"
-	"github.com/marina-dev/marina/dataplane/project"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
@@ -54,9 +53,9 @@ func (r *Reconciler) open(ctx context.Context, s *scope) error {
 		s.visit = visit
 	}
 	err := r.logIn(ctx, s)
-	if e := reconcile.As(err); e != nil && e.Kind == reconcile.KindUser && e.After == 0 {
+	if e := reconcile.As(err); e != nil && e.Kind == reconcile.KindUser {
 		again := *e
-		again.After = project.ProblemInterval
+		again.After = soon(e.After)
 		return &again
 	}
 	return err
