@@ -102,7 +102,11 @@ func (r *Reconciler) act(ctx context.Context, s *scope, seen sight) error {
 		return err
 	}
 	status.Addresses = addressesOf(seen.known, s.network.Status.CIDR)
-	err := judge(s.machine, seen.known, s.network, r.Now())
+	overdue, err := r.overdue(ctx, s.machine)
+	if err != nil {
+		return err
+	}
+	err = judge(s.machine, seen.known, s.network, overdue)
 	if f, failed := err.(*failure); failed { //nolint:errorlint // judge makes it
 		return r.fail(ctx, s, f, append(seen.others, seen.known))
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 
@@ -51,17 +50,17 @@ func rank(s *servers.Server) int {
 var passing = []string{"REBOOT", "HARD_REBOOT", "MIGRATING", "RESIZE", "REVERT_RESIZE", "REBUILD", "PASSWORD"}
 
 // judge says what a server is: nil if it runs, a *failure if it does not become a node any
-// more.
-func judge(m *v1alpha1.Machine, server *servers.Server, network *v1alpha1.ClusterNetwork, now time.Time) error {
+// more, as one that is overdue.
+func judge(m *v1alpha1.Machine, server *servers.Server, network *v1alpha1.ClusterNetwork, overdue bool) error {
 	status := m.Status
 	var f *failure
-	switch limit := time.Duration(m.Spec.CreationTimeoutSeconds) * time.Second; {
+	switch {
 	case openstack.Leaving(server):
 		f = &failure{reason: reasonGone, message: fmt.Sprintf("the server %s is being deleted, and not by Marina", server.ID)}
 	case server.Status == "ERROR":
 		f = faultOf(server)
-	case status.ReadySince == nil && status.RequestedAt != nil && now.Sub(status.RequestedAt.Time) >= limit:
-		f = &failure{reason: "CreationTimeout", message: fmt.Sprintf("the server %s (%s) has not become a Ready node within %s", server.ID, server.Status, limit)}
+	case overdue:
+		f = &failure{reason: "CreationTimeout", message: fmt.Sprintf("the server %s (%s) has not become a Ready node within %s", server.ID, server.Status, creationTimeout(m))}
 	case server.Status == "BUILD":
 		return building(m)
 	case slices.Contains(passing, server.Status):

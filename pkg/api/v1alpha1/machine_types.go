@@ -58,7 +58,8 @@ type MachineSpec struct {
 	// +kubebuilder:validation:MaxItems=32
 	Taints []Taint `json:"taints,omitempty"`
 	// CreationTimeoutSeconds is how long it may take until the node is Ready, from the
-	// request for the server. Then the server is deleted and another one made.
+	// request for the server, or from when the control plane that it joins came back, if that
+	// was away. Then the server is deleted and another one made.
 	// +optional
 	// +default=1800
 	// +kubebuilder:validation:Minimum=60
