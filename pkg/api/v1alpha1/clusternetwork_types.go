@@ -92,6 +92,11 @@ type ClusterNetworkSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=43
 	ServiceCIDR string `json:"serviceCIDR,omitempty"`
+	// Resync is the UID of the Operation that has the network, and the servers in it, looked
+	// at early. The network has been when status.observedGeneration is the one of this spec.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Resync string `json:"resync,omitempty"`
 }
 
 // ClusterNetworkStatus is what is, by ids. It stays as it was while the cloud cannot be

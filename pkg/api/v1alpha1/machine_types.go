@@ -65,6 +65,10 @@ type MachineSpec struct {
 	// +kubebuilder:validation:Minimum=60
 	// +kubebuilder:validation:Maximum=86400
 	CreationTimeoutSeconds int32 `json:"creationTimeoutSeconds,omitempty"`
+	// Resync is the UID of the Operation that has the server looked at early.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Resync string `json:"resync,omitempty"`
 	// DrainTimeoutSeconds is how long PodDisruptionBudgets are respected when the node is
 	// emptied.
 	// +optional
@@ -175,6 +179,10 @@ type MachineStatus struct {
 	// +optional
 	// +listType=atomic
 	Addresses []string `json:"addresses,omitempty"`
+	// Resynced tells for which Resyncs the server has been looked at: spec.resync, and that
+	// of the ClusterNetwork after a slash.
+	// +optional
+	Resynced string `json:"resynced,omitempty"`
 	// Node is what controlplane has written of the node; nil while there is none.
 	// +optional
 	Node *MachineNode `json:"node,omitempty"`

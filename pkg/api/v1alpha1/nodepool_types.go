@@ -240,6 +240,17 @@ type NodePoolStatus struct {
 	// ServerGroupID is the server group of Nova, of a pool with anti-affinity.
 	// +optional
 	ServerGroupID string `json:"serverGroupID,omitempty"`
+	// Operation is the name of the one that runs: the change that is carried out, or else
+	// a Resync.
+	// +optional
+	Operation string `json:"operation,omitempty"`
+	// Accepted is what has been taken up of the spec.
+	// +optional
+	Accepted *AcceptedPool `json:"accepted,omitempty"`
+	// Resynced is the Resync of the Cluster, by UID, for which all nodes have been looked
+	// at in the cloud.
+	// +optional
+	Resynced string `json:"resynced,omitempty"`
 	// ObservedGeneration is the generation of the spec that this status is of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
@@ -247,6 +258,20 @@ type NodePoolStatus struct {
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// AcceptedPool is what has been taken up of the spec of a NodePool. What differs from it is
+// a change that no Operation has been recorded for.
+type AcceptedPool struct {
+	// Replicas is the number of nodes that was taken up last.
+	Replicas int32 `json:"replicas"`
+	// Rest is a hash of everything else in the spec, but for nodesToRemove.
+	Rest string `json:"rest"`
+	// Generation is the one that the rest came with.
+	Generation int64 `json:"generation"`
+	// Refused is whether the rest has been refused since then.
+	// +optional
+	Refused bool `json:"refused,omitempty"`
 }
 
 // NodePoolList is a list of NodePools.

@@ -5,16 +5,17 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Operation is one action on a Cluster: what was asked for, when, how far it came
-// and what became of it. Marina records one for each change of a Cluster's spec and
-// for what it does on its own. Users create one to ask for an action that no change
-// of a spec stands for. The last OperationsKept of a Cluster are kept.
+// Operation is one action on a Cluster or a NodePool: what was asked for, when, how far
+// it came and what became of it. Marina records one for each change of a spec and for
+// what it does on its own. Users create one to ask for an action that no change of a
+// spec stands for. The last OperationsKept of each target are kept.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=op,categories=marina
 // +kubebuilder:selectablefield:JSONPath=`.spec.targetRef.name`
 // +kubebuilder:selectablefield:JSONPath=`.spec.type`
+// +kubebuilder:printcolumn:name="Kind",type=string,JSONPath=`.spec.targetRef.kind`
 // +kubebuilder:printcolumn:name="Target",type=string,JSONPath=`.spec.targetRef.name`
 // +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
 // +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
@@ -25,7 +26,7 @@ import (
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.message`
 // +kubebuilder:validation:XValidation:rule="!(oldSelf.?status.?phase.orValue(\"\") in [\"Succeeded\", \"Failed\", \"Cancelled\"]) || self.?status.?phase.orValue(\"\") == oldSelf.status.phase",message="this operation has finished: its result does not change any more",fieldPath=".status.phase"
 // +kubebuilder:validation:XValidation:rule="!self.spec.?cancel.orValue(false) || oldSelf.spec.?cancel.orValue(false) || !(oldSelf.?status.?phase.orValue(\"\") in [\"Succeeded\", \"Failed\", \"Cancelled\"])",messageExpression="\"this operation has finished (\" + oldSelf.status.phase + \") and cannot be cancelled\"",message="this operation has finished and cannot be cancelled",fieldPath=".spec.cancel"
-// +kubebuilder:validation:XValidation:rule="!self.spec.?cancel.orValue(false) || oldSelf.spec.?cancel.orValue(false) || self.spec.type in [\"Upgrade\", \"Restart\"] || oldSelf.?status.?phase.orValue(\"\") != \"Running\"",messageExpression="self.spec.type == \"Create\" ? \"a creation cannot be cancelled: delete the cluster\" : self.spec.type == \"Delete\" ? \"a deletion cannot be taken back\" : \"an operation of type \" + self.spec.type + \" cannot be cancelled once it runs: it ends by itself in a moment\"",message="an operation of this type cannot be cancelled once it runs",fieldPath=".spec.cancel"
+// +kubebuilder:validation:XValidation:rule="!self.spec.?cancel.orValue(false) || oldSelf.spec.?cancel.orValue(false) || self.spec.type in [\"Upgrade\", \"Restart\"] || oldSelf.?status.?phase.orValue(\"\") != \"Running\"",messageExpression="self.spec.type == \"Create\" ? \"a creation cannot be cancelled: delete the \" + (self.spec.targetRef.?kind.orValue(\"\") == \"NodePool\" ? \"node pool\" : \"cluster\") : self.spec.targetRef.?kind.orValue(\"\") == \"NodePool\" && self.spec.type in [\"Scale\", \"Update\"] ? \"a change of a node pool cannot be cancelled once it runs: change spec back\" : self.spec.type == \"Delete\" ? \"a deletion cannot be taken back\" : \"an operation of type \" + self.spec.type + \" cannot be cancelled once it runs: it ends by itself in a moment\"",message="an operation of this type cannot be cancelled once it runs",fieldPath=".spec.cancel"
 type Operation struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -35,29 +36,34 @@ type Operation struct {
 	Status OperationStatus `json:"status,omitempty,omitzero"`
 }
 
-// OperationsKept is how many Operations of one Cluster are kept, and how many of all
-// deleted Clusters of a project together.
+// OperationsKept is how many Operations of one target are kept, and how many of all
+// deleted ones of a kind in a project together.
 const OperationsKept = 50
 
 // OperationType is a kind of action.
-// +kubebuilder:validation:Enum=Create;Update;Upgrade;Delete;RenewCertificates;Resync;Restart;RotateCertificates
+// +kubebuilder:validation:Enum=Create;Scale;Update;Upgrade;Delete;RenewCertificates;Resync;Restart;RotateCertificates
 type OperationType string
 
 const (
-	// OperationCreate lasts from a Cluster's creation until it is ready for the first
+	// OperationCreate lasts from a target's creation until it is ready for the first
 	// time.
 	OperationCreate OperationType = "Create"
-	// OperationUpdate carries out a change of the spec other than of the version.
+	// OperationScale carries out another number of nodes of a NodePool. What is asked for
+	// while it runs is merged into it.
+	OperationScale OperationType = "Scale"
+	// OperationUpdate carries out a change of the spec other than of the version or of
+	// nothing but the number of nodes.
 	OperationUpdate OperationType = "Update"
 	// OperationUpgrade carries out a change of the version.
 	OperationUpgrade OperationType = "Upgrade"
-	// OperationDelete lasts until nothing of a Cluster is left.
+	// OperationDelete lasts until nothing of a target is left.
 	OperationDelete OperationType = "Delete"
 	// OperationRenewCertificates tells of certificates that Marina has renewed by
 	// itself. It is recorded when that is done.
 	OperationRenewCertificates OperationType = "RenewCertificates"
 	// OperationResync writes everything again that a Cluster consists of, also inside
-	// the tenant, whether or not it seems to be in place.
+	// the tenant, whether or not it seems to be in place, and looks at its network and its
+	// nodes in the cloud. Of a NodePool it looks at the nodes in the cloud.
 	OperationResync OperationType = "Resync"
 	// OperationRestart restarts the replicas of the control plane, one at a time.
 	OperationRestart OperationType = "Restart"
@@ -71,12 +77,13 @@ const (
 // +kubebuilder:validation:XValidation:rule="has(self.version) == has(oldSelf.version) && has(self.retryOf) == has(oldSelf.retryOf)",message="an Operation cannot be changed, except for spec.cancel: create another one"
 // +kubebuilder:validation:XValidation:rule="!oldSelf.?cancel.orValue(false) || self.?cancel.orValue(false)",message="a cancellation cannot be taken back: create another Operation with retryOf"
 // +kubebuilder:validation:XValidation:rule="!has(self.version) || self.type == \"Upgrade\"",message="version is for the type Upgrade only"
+// +kubebuilder:validation:XValidation:rule="self.targetRef.?kind.orValue(\"\") == 'NodePool' ? self.type in ['Create', 'Scale', 'Update', 'Delete', 'Resync'] : self.type != 'Scale'",messageExpression="self.targetRef.?kind.orValue(\"\") == 'NodePool' ? 'type ' + self.type + ' is for clusters: a node pool can be asked for a Resync' : 'type Scale is for node pools'",message="there is no such type of this kind of target",fieldPath=".type"
 type OperationSpec struct {
 	// TargetRef names what it is about, in the same namespace.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="an Operation cannot be changed, except for spec.cancel: create another one"
 	TargetRef OperationTarget `json:"targetRef"`
-	// Type is what is to be done. Users create Resync, Restart and
+	// Type is what is to be done. Users create Resync and, for Clusters, Restart and
 	// RotateCertificates; the others are recorded when a spec changes, and may be
 	// created with retryOf.
 	// +required
@@ -97,16 +104,22 @@ type OperationSpec struct {
 	RetryOf string `json:"retryOf,omitempty"`
 }
 
+// What Operations are about.
+const (
+	TargetCluster  = "Cluster"
+	TargetNodePool = "NodePool"
+)
+
 // OperationTarget names a resource.
 type OperationTarget struct {
 	// +kubebuilder:default=Cluster
-	// +kubebuilder:validation:Enum=Cluster
+	// +kubebuilder:validation:Enum=Cluster;NodePool
 	// +kubebuilder:validation:MaxLength=63
 	Kind string `json:"kind,omitempty"`
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=30
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="there can be no cluster of that name: it starts with a letter and holds only lower-case letters, digits and '-'"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="there can be no cluster or node pool of that name: it starts with a letter and holds only lower-case letters, digits and '-'"
 	Name string `json:"name"`
 	// UID keeps two of one name apart. Empty is the one that there is.
 	// +optional
@@ -142,9 +155,14 @@ func (p OperationPhase) Finished() bool {
 type OperationStatus struct {
 	// +optional
 	Phase OperationPhase `json:"phase,omitempty"`
-	// Generation is that of the target's spec when it began.
+	// Generation is that of the target's spec when it began, or of the newest change that
+	// was merged into it.
 	// +optional
 	Generation int64 `json:"generation,omitempty"`
+	// Merged is how many later changes of the spec it carries out besides the first: a
+	// NodePool that is being scaled takes up another number of nodes.
+	// +optional
+	Merged int32 `json:"merged,omitempty"`
 	// +optional
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
 	// +optional
