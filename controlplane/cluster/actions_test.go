@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -70,52 +69,5 @@ func TestWhatWasAskedForStays(t *testing.T) {
 	stopping := cancel(running(upgradeTo(newVersion, "u"), 1))
 	if got := withActions(want, s, stopping); !got.Paused {
 		t.Error("a cancelled upgrade goes on")
-	}
-}
-
-func TestSteps(t *testing.T) {
-	began, later := metav1.NewTime(noon), metav1.NewTime(noon.Add(30*time.Second))
-	steps := func(done ...bool) (all []step) {
-		for i, d := range done {
-			all = append(all, step{name: rolled[i], done: d, message: "left as it was"})
-		}
-		return all
-	}
-	o := running(op(v1alpha1.OperationRestart, "r"), 1)
-	report(o, steps(false, false, false), began)
-	report(o, steps(true, false, false), later)
-	want := []v1alpha1.OperationStep{
-		{Name: rolled[0], Phase: v1alpha1.OperationSucceeded, StartedAt: &began, FinishedAt: &later},
-		{Name: rolled[1], Phase: v1alpha1.OperationRunning, Message: "left as it was", StartedAt: &later},
-		{Name: rolled[2], Phase: v1alpha1.OperationPending},
-	}
-	if diff := cmp.Diff(want, o.Status.Steps); diff != "" || o.Status.Progress != "1/3" {
-		t.Errorf("progress %s, steps (-want +got):\n%s", o.Status.Progress, diff)
-	}
-	again := o.DeepCopy()
-	report(again, steps(true, false, false), metav1.NewTime(noon.Add(time.Hour)))
-	if diff := cmp.Diff(o, again); diff != "" {
-		t.Errorf("a second look at the same changed:\n%s", diff)
-	}
-
-	for name, tc := range map[string]struct {
-		phase v1alpha1.OperationPhase
-		want  []v1alpha1.OperationPhase
-	}{
-		"succeeded": {v1alpha1.OperationSucceeded, []v1alpha1.OperationPhase{"Succeeded", "Succeeded", "Succeeded"}},
-		"failed":    {v1alpha1.OperationFailed, []v1alpha1.OperationPhase{"Succeeded", "Failed", "Cancelled"}},
-		"cancelled": {v1alpha1.OperationCancelled, []v1alpha1.OperationPhase{"Succeeded", "Cancelled", "Cancelled"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			end := o.DeepCopy()
-			conclude(end, steps(true, false, false), verdict{end, tc.phase, "words"}, metav1.NewTime(noon.Add(59*time.Second)))
-			var got []v1alpha1.OperationPhase
-			for _, st := range end.Status.Steps {
-				got = append(got, st.Phase)
-			}
-			if diff := cmp.Diff(tc.want, got); diff != "" || end.Status.Took != "119s" || end.Status.Message != "words" {
-				t.Errorf("%+v, phases of the steps (-want +got):\n%s", end.Status, diff)
-			}
-		})
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/operation"
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
 
@@ -33,7 +34,7 @@ func (r *Reconciler) delete(ctx context.Context, s *scope, before *v1alpha1.Clus
 		return ctrl.Result{}, err
 	}
 	// What cannot be recorded must not keep anybody from deleting.
-	recordErr := forgivable(r.operate(ctx, s))
+	recordErr := operation.Forgivable(r.operate(ctx, s))
 	err := reconcile.Run(ctx, s, []reconcile.Step[*scope]{
 		{Name: "give credentials", Run: r.giveCredentials},
 		{Name: "delete node pools", Run: r.deletePools},
@@ -41,7 +42,7 @@ func (r *Reconciler) delete(ctx context.Context, s *scope, before *v1alpha1.Clus
 		{Name: "delete control plane", Run: r.deleteControlPlane},
 		{Name: "delete namespace", Run: r.deleteNamespace},
 	})
-	if errors.Is(recordErr, errHistoryBehind) && err != nil {
+	if errors.Is(recordErr, operation.ErrBehind) && err != nil {
 		// Status would tell of what is not known.
 		return reconcile.Result(recordErr)
 	}

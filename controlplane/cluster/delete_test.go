@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/operation"
 )
 
 // A Cluster that is deleted right after it was created: the cache has seen the
@@ -36,7 +37,7 @@ func TestDeletionLooksPastTheCache(t *testing.T) {
 		Namespace: namespace.Name, Name: v1alpha1.NameHostedControlPlane, Finalizers: []string{v1alpha1.HostedControlPlaneFinalizer},
 	}}
 	build := func(objects ...client.Object) client.Client {
-		return fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&v1alpha1.Cluster{}, &v1alpha1.Operation{}).WithIndex(&v1alpha1.Operation{}, indexTarget, targetOf).WithObjects(objects...).Build()
+		return fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&v1alpha1.Cluster{}, &v1alpha1.Operation{}).WithIndex(operation.Index()).WithObjects(objects...).Build()
 	}
 	cached := build(cluster.DeepCopy())
 	live := build(namespace, hcp)

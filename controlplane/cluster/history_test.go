@@ -112,45 +112,6 @@ func TestRefusalsDoNotPushOutTheHistory(t *testing.T) {
 	}
 }
 
-func TestSurplus(t *testing.T) {
-	finished := func(n int, name string, began bool) (all []*v1alpha1.Operation) {
-		for i := range n {
-			o := op(v1alpha1.OperationResync, fmt.Sprintf("%s-%02d", name, i))
-			o.Status.Phase = v1alpha1.OperationFailed
-			if began {
-				o.Status.StartedAt = &metav1.Time{Time: noon}
-			}
-			all = append(all, o)
-		}
-		return all
-	}
-	runs := running(op(v1alpha1.OperationRestart, "runs"), 1)
-	cases := map[string]struct {
-		operations []*v1alpha1.Operation
-		want       []string
-	}{
-		"none":                      {nil, nil},
-		"as many as may be":         {finished(50, "done", true), nil},
-		"one more":                  {finished(51, "done", true), []string{"done-00"}},
-		"one that runs stays":       {append([]*v1alpha1.Operation{runs}, finished(50, "done", true)...), []string{"done-00"}},
-		"what waits does not count": {append(finished(50, "done", true), op(v1alpha1.OperationResync, "waits")), nil},
-		"refusals beyond ten":       {finished(12, "refused", false), []string{"refused-01", "refused-00"}},
-		"refusals go first":         {append(finished(45, "done", true), finished(15, "refused", false)...), []string{"refused-04", "refused-03", "refused-02", "refused-01", "refused-00", "done-04", "done-03", "done-02", "done-01", "done-00"}},
-		"only those that have not":  {finished(10, "refused", false), nil},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			var got []string
-			for _, o := range surplus(tc.operations) {
-				got = append(got, o.Name)
-			}
-			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("surplus (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
 // What cannot be recorded must not keep anybody from deleting.
 func TestDeletionDoesNotNeedARecord(t *testing.T) {
 	w := newWorld(t)
@@ -180,7 +141,7 @@ func TestDeletionDoesNotNeedARecord(t *testing.T) {
 func TestATakenNameHoldsNothingUp(t *testing.T) {
 	w := newWorld(t)
 	w.create()
-	taken := op(v1alpha1.OperationResync, decide(situation{cluster: w.shop(), now: noon}).running.Name)
+	taken := op(v1alpha1.OperationResync, decide(situation{cluster: w.shop(), now: noon}).Running.Name)
 	taken.Spec.TargetRef.Name = "another"
 	w.must(w.api.Create(context.Background(), taken))
 	w.settle()

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/operation"
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
 
@@ -150,23 +151,23 @@ func (s *scope) withNetwork(ready error) error {
 }
 
 // networkMade is the step of a creation for the network, of a Cluster that has one.
-func (s situation) networkMade() []step {
+func (s situation) networkMade() []operation.Step {
 	if s.cluster.Spec.InfrastructureRef == nil {
 		return nil
 	}
-	made := step{name: "Network", done: networkError(s.cluster, s.network) == nil}
+	made := operation.Step{Name: "Network", Done: networkError(s.cluster, s.network) == nil}
 	if networkFailed(s.network) {
-		made.message = networkReady(s.network).Message
+		made.Message = networkReady(s.network).Message
 	}
-	return []step{made}
+	return []operation.Step{made}
 }
 
 // networkGone is that of a deletion.
-func (s situation) networkGone() []step {
+func (s situation) networkGone() []operation.Step {
 	if s.cluster.Spec.InfrastructureRef == nil {
 		return nil
 	}
-	return []step{{name: "Network", done: s.network == nil, message: "the network of the nodes is still there"}}
+	return []operation.Step{{Name: "Network", Done: s.network == nil, Message: "the network of the nodes is still there"}}
 }
 
 // giveCredentials gives a network, and by it the nodes, other credentials: those that it has

@@ -5,12 +5,13 @@ import (
 	"time"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/operation"
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
 
-// judge tells whether an Operation that runs has come to an end, and how.
-func (s situation) judge(op *v1alpha1.Operation) (v1alpha1.OperationPhase, string) {
-	left := leftOver(stepsOf(op, s))
+// Judge implements operation.Target.
+func (s situation) Judge(op *v1alpha1.Operation) (v1alpha1.OperationPhase, string) {
+	left := operation.LeftOver(stepsOf(op, s))
 	switch c := s.cluster; {
 	case op.Spec.Type != v1alpha1.OperationDelete && c.DeletionTimestamp != nil:
 		return v1alpha1.OperationCancelled, "overtaken: the cluster is being deleted" + left
@@ -26,7 +27,7 @@ func (s situation) judge(op *v1alpha1.Operation) (v1alpha1.OperationPhase, strin
 	case s.refused != nil && (carriesOutSpec(op) || s.refusedWith(op)):
 		return v1alpha1.OperationFailed, reconcile.As(s.refused).Message + left
 	case s.now.After(deadline(op)):
-		return v1alpha1.OperationFailed, fmt.Sprintf("not done within %s%s", took(limits[op.Spec.Type]), left)
+		return v1alpha1.OperationFailed, fmt.Sprintf("not done within %s%s", operation.Took(limits[op.Spec.Type]), left)
 	case op.Spec.Cancel && s.atSafePoint(op):
 		return v1alpha1.OperationCancelled, "stopped as asked" + left + s.advice(op)
 	}

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/operation"
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
 
@@ -126,6 +127,8 @@ func retryOf(o *v1alpha1.Operation, name string) *v1alpha1.Operation {
 	return o
 }
 
+func decide(s situation) operation.Decision { return operation.Decide(s, s.operations) }
+
 func TestDecide(t *testing.T) {
 	const (
 		create  = v1alpha1.OperationCreate
@@ -232,17 +235,17 @@ func TestDecide(t *testing.T) {
 				t.Errorf("what runs is %q, want %q", got, tc.want)
 			}
 			var ends []string
-			for _, v := range d.verdicts {
-				ends = append(ends, fmt.Sprintf("%s %s", v.operation.Name, v.phase))
-				if v.message == "" {
-					t.Errorf("%s ends without a word", v.operation.Name)
+			for _, v := range d.Verdicts {
+				ends = append(ends, fmt.Sprintf("%s %s", v.Operation.Name, v.Phase))
+				if v.Message == "" {
+					t.Errorf("%s ends without a word", v.Operation.Name)
 				}
 			}
 			if diff := cmp.Diff(tc.ends, ends); diff != "" {
 				t.Errorf("what ends (-want +got):\n%s", diff)
 			}
-			if tc.says != "" && len(d.verdicts) > 0 && !strings.Contains(d.verdicts[0].message, tc.says) {
-				t.Errorf("it says %q, want it to say %q", d.verdicts[0].message, tc.says)
+			if tc.says != "" && len(d.Verdicts) > 0 && !strings.Contains(d.Verdicts[0].Message, tc.says) {
+				t.Errorf("it says %q, want it to say %q", d.Verdicts[0].Message, tc.says)
 			}
 		})
 	}
@@ -264,18 +267,18 @@ func firstRestarted(ready int32) []v1alpha1.ComponentStatus {
 	return all
 }
 
-func describe(d decision) string {
+func describe(d operation.Decision) string {
 	switch {
-	case d.running == nil:
+	case d.Running == nil:
 		return ""
-	case d.create && d.running.Spec.RetryOf != "":
-		return fmt.Sprintf("new %s retrying %s", d.running.Spec.Type, d.running.Spec.RetryOf)
-	case d.create:
-		return fmt.Sprintf("new %s", d.running.Spec.Type)
-	case d.begins:
-		return "begins " + d.running.Name
+	case d.Create && d.Running.Spec.RetryOf != "":
+		return fmt.Sprintf("new %s retrying %s", d.Running.Spec.Type, d.Running.Spec.RetryOf)
+	case d.Create:
+		return fmt.Sprintf("new %s", d.Running.Spec.Type)
+	case d.Begins:
+		return "begins " + d.Running.Name
 	default:
-		return d.running.Name
+		return d.Running.Name
 	}
 }
 
@@ -283,17 +286,17 @@ func describe(d decision) string {
 // recording it twice, because the cache is behind, is noticed.
 func TestRecordingTwiceFindsTheSameName(t *testing.T) {
 	first, second := decide(given{neverReady: true}.situation()), decide(given{neverReady: true}.situation())
-	if first.running.Name != second.running.Name || !strings.HasPrefix(first.running.Name, "shop-create-") {
-		t.Errorf("names %q and %q, want the same", first.running.Name, second.running.Name)
+	if first.Running.Name != second.Running.Name || !strings.HasPrefix(first.Running.Name, "shop-create-") {
+		t.Errorf("names %q and %q, want the same", first.Running.Name, second.Running.Name)
 	}
 	for i := range 100_000 {
 		c := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "shop", UID: types.UID(fmt.Sprint(i))}}
-		if name := operationName(c, &wish{kind: v1alpha1.OperationDelete, generation: 1}, 0); len(name) != len(first.running.Name) {
-			t.Fatalf("%q is not as long as %q", name, first.running.Name)
+		if name := (situation{cluster: c}).Subject().OperationName(&operation.Wish{Kind: v1alpha1.OperationDelete, Generation: 1}, 0); len(name) != len(first.Running.Name) {
+			t.Fatalf("%q is not as long as %q", name, first.Running.Name)
 		}
 	}
-	later := decide(given{neverReady: true, generation: 2, operations: ops(ended(op(v1alpha1.OperationCreate, first.running.Name), v1alpha1.OperationFailed, 1))}.situation())
-	if later.running == nil || later.running.Name == first.running.Name {
-		t.Errorf("the next attempt is %+v, want one of another name", later.running)
+	later := decide(given{neverReady: true, generation: 2, operations: ops(ended(op(v1alpha1.OperationCreate, first.Running.Name), v1alpha1.OperationFailed, 1))}.situation())
+	if later.Running == nil || later.Running.Name == first.Running.Name {
+		t.Errorf("the next attempt is %+v, want one of another name", later.Running)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	ctrlreconcile "sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/operation"
 	"github.com/marina-dev/marina/pkg/reconcile"
 	"github.com/marina-dev/marina/pkg/release"
 )
@@ -119,11 +120,11 @@ func (r *Reconciler) deletePools(ctx context.Context, s *scope) error {
 }
 
 // poolsGone is the step of a deletion for the NodePools, of a Cluster that may have some.
-func (s situation) poolsGone() []step {
+func (s situation) poolsGone() []operation.Step {
 	if s.cluster.Spec.InfrastructureRef == nil {
 		return nil
 	}
-	return []step{{name: "Node pools", done: len(s.pools) == 0, message: "node pools are still there"}}
+	return []operation.Step{{Name: "Node pools", Done: len(s.pools) == 0, Message: "node pools are still there"}}
 }
 
 // toCluster maps a NodePool to its Cluster.

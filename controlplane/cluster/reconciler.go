@@ -19,6 +19,7 @@ import (
 	ctrlreconcile "sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/operation"
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
 
@@ -77,7 +78,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		if err := r.collectOrphans(ctx, req.NamespacedName, ""); err != nil {
 			return reconcile.Result(err)
 		}
-		return reconcile.Result(r.closeHistory(ctx, req.NamespacedName))
+		return reconcile.Result(r.book().CloseGone(ctx, req.NamespacedName))
 	} else if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -109,7 +110,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		{Name: "network", Run: r.ensureNetwork},
 		{Name: "control plane", Run: r.ensureControlPlane},
 	})
-	if errors.Is(err, errHistoryBehind) {
+	if errors.Is(err, operation.ErrBehind) {
 		// Status would tell of what is not known.
 		return reconcile.Result(err)
 	}
@@ -156,8 +157,21 @@ func byLabels(_ context.Context, object client.Object) []ctrlreconcile.Request {
 	}}}
 }
 
+// book is where the Operations on Clusters are written down.
+func (r *Reconciler) book() *operation.Book {
+	return &operation.Book{
+		Client: r.Client, Live: r.Live, Now: r.Now, Events: r.events, Success: success,
+		Kind: v1alpha1.TargetCluster, What: "cluster",
+		New:  func() client.Object { return &v1alpha1.Cluster{} },
+		List: func() client.ObjectList { return &v1alpha1.ClusterList{} },
+	}
+}
+
 // toTarget maps an Operation to its Cluster.
 func toTarget(_ context.Context, object client.Object) []ctrlreconcile.Request {
+	if operation.KindOf(object.(*v1alpha1.Operation)) != v1alpha1.TargetCluster {
+		return nil
+	}
 	return []ctrlreconcile.Request{{NamespacedName: types.NamespacedName{
 		Namespace: object.GetNamespace(),
 		Name:      object.(*v1alpha1.Operation).Spec.TargetRef.Name,

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/operation"
 )
 
 // recordRenewal records certificates that were renewed because they fell due. What an
@@ -18,23 +19,15 @@ func (r *Reconciler) recordRenewal(ctx context.Context, s *scope) error {
 		return nil
 	}
 	now := s.situation(r.Now())
-	record := &wish{kind: v1alpha1.OperationRenewCertificates, generation: at.Unix()}
+	record := &operation.Wish{Kind: v1alpha1.OperationRenewCertificates, Generation: at.Unix()}
 	recorded := func(op *v1alpha1.Operation) bool {
-		return replaced(op, at) || op.Name == operationName(s.cluster, record, 0)
+		return replaced(op, at) || op.Name == now.Subject().OperationName(record, 0)
 	}
 	if !slices.ContainsFunc(s.operations, recorded) {
-		op := now.newOperation(record)
-		if err := r.record(ctx, op); err != nil {
+		op := operation.New(now.Subject(), record, s.operations)
+		if err := r.book().Record(ctx, s.cluster, op, now.renewed(), *at); err != nil {
 			return err
 		}
-		before := op.DeepCopy()
-		op.Status.StartedAt, op.Status.Generation = at, s.cluster.Generation
-		v := verdict{op, v1alpha1.OperationSucceeded, now.renewed()}
-		conclude(op, nil, v, *at)
-		if err := r.patchOperation(ctx, before, op); err != nil {
-			return err
-		}
-		r.operationEvent(s.cluster, v)
 	}
 	s.cluster.Status.CertificatesRenewedAt = at
 	return nil

@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -13,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/operation"
 	"github.com/marina-dev/marina/pkg/reconcile"
 	"github.com/marina-dev/marina/pkg/release"
 )
@@ -26,16 +26,11 @@ func NamespaceName(cluster *v1alpha1.Cluster) string {
 // observe finds the control plane, the network, the pools and the history, which status is about
 // whatever the steps come to.
 func (r *Reconciler) observe(ctx context.Context, from client.Reader, s *scope) error {
-	operations, err := r.operationsOf(ctx, client.ObjectKeyFromObject(s.cluster))
+	operations, err := r.book().Of(ctx, client.ObjectKeyFromObject(s.cluster))
 	if err != nil {
 		return err
 	}
-	s.history = operations
-	for _, op := range operations {
-		if isAbout(op, s.cluster) {
-			s.operations = append(s.operations, op)
-		}
-	}
+	s.history, s.operations = operations, operation.About(operations, s.cluster)
 	hcp := &v1alpha1.HostedControlPlane{}
 	err = from.Get(ctx, client.ObjectKey{Namespace: NamespaceName(s.cluster), Name: v1alpha1.NameHostedControlPlane}, hcp)
 	if err == nil {
@@ -126,18 +121,19 @@ func (r *Reconciler) checkSpec(ctx context.Context, s *scope) error {
 // operate decides which Operation runs and writes down how far it is, before anything
 // is done for it. Then the spec is taken up, unless it has to wait.
 func (r *Reconciler) operate(ctx context.Context, s *scope) error {
-	others := slices.DeleteFunc(slices.Clone(s.history), func(op *v1alpha1.Operation) bool { return isAbout(op, s.cluster) })
-	if err := r.close(ctx, others, "refused: it is about another cluster of this name, which is gone"); err != nil {
+	book, at := r.book(), s.situation(r.Now())
+	if err := book.CloseOthers(ctx, s.history, s.cluster); err != nil {
 		return err
 	}
-	d := decide(s.situation(r.Now()))
-	if !d.create {
-		s.running = d.running
+	d := operation.Decide(at, s.operations)
+	if !d.Create {
+		s.running = d.Running
 	}
-	if err := r.enact(ctx, s, d); err != nil {
+	var err error
+	if s.again, err = book.Enact(ctx, at, s.cluster, s.history, d); err != nil {
 		return err
 	}
-	s.running = d.running
+	s.running = d.Running
 	if err := r.recordRenewal(ctx, s); err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 	"github.com/marina-dev/marina/pkg/apitest"
+	"github.com/marina-dev/marina/pkg/operation"
 )
 
 // errCrash is what a write comes to at which Marina is killed.
@@ -87,7 +88,7 @@ func newWorld(t testing.TB) *world {
 	w := &world{TB: t, now: noon}
 	w.api = fake.NewClientBuilder().WithScheme(scheme).
 		WithStatusSubresource(&v1alpha1.Cluster{}, &v1alpha1.Operation{}, &v1alpha1.HostedControlPlane{}, &v1alpha1.ClusterNetwork{}, &v1alpha1.Infrastructure{}, &v1alpha1.NodePool{}).
-		WithIndex(&v1alpha1.Operation{}, indexTarget, targetOf).
+		WithIndex(operation.Index()).
 		WithObjects(
 			&v1alpha1.KubernetesRelease{ObjectMeta: metav1.ObjectMeta{Name: oldVersion}},
 			&v1alpha1.KubernetesRelease{ObjectMeta: metav1.ObjectMeta{Name: newVersion}},

@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"pkg/pki":        {"pkg/api"},
 	"pkg/kubeconfig": {"pkg/api", "pkg/pki"},
 	"pkg/reconcile":  {"pkg/api"},
+	"pkg/operation":  {"pkg/api", "pkg/reconcile"},
 	"pkg/guard":      {"pkg/api", "pkg/reconcile"},
 	"pkg/apitest":    {},
 

@@ -23,6 +23,7 @@ import (
 	"github.com/marina-dev/marina/dataplane/nodepool"
 	"github.com/marina-dev/marina/dataplane/openstack"
 	"github.com/marina-dev/marina/dataplane/project"
+	"github.com/marina-dev/marina/pkg/operation"
 )
 
 // Setup adds every controller to the manager. What they host runs on tenants; version is
@@ -31,7 +32,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, tenants host.Host, version str
 	if err := etcd.AddIndexes(ctx, mgr); err != nil {
 		return err
 	}
-	if err := cluster.AddIndexes(ctx, mgr); err != nil {
+	if err := operation.AddIndexes(ctx, mgr); err != nil {
 		return err
 	}
 	c, pool := mgr.GetClient(), &etcd.Pool{}
