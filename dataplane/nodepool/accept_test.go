@@ -66,6 +66,8 @@ func TestRefused(t *testing.T) {
 			w := newWorld(t)
 			tc.prepare(w)
 			w.makesNothing(v1alpha1.PoolError, "False", tc.reason, tc.words)
+			w.mustPass() // in which the creation fails
+			w.history("Create Failed 0/4")
 			before := w.Writes.Load()
 			w.mustPass()
 			if w.Writes.Load() != before {
@@ -163,6 +165,7 @@ func TestRefusedLater(t *testing.T) {
 	w.change(func(s *v1alpha1.NodePoolSpec) { s.Flavor = "b3-8" })
 	w.settle()
 	w.is(v1alpha1.PoolActive, "2 of 2")
+	w.history("Create Succeeded 4/4", "Scale Succeeded 3/3", "Update Failed 0/4", "Update Succeeded 4/4")
 }
 
 // What is offered no longer stays, until another one is needed.

@@ -2,6 +2,7 @@ package nodepool
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/marina-dev/marina/dataplane/project"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/operation"
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
 
@@ -46,6 +48,10 @@ type scope struct {
 	machines []v1alpha1.Machine // observe
 	// refused is why a person has to change the spec, or what it names.
 	refused error // accept
+	// resync is the UID of the Resync that runs, empty for none.
+	resync string // operate
+	// again is when to look again, at the latest.
+	again time.Duration // operate
 }
 
 // Reconcile brings one NodePool closer to its spec:
@@ -54,19 +60,20 @@ type scope struct {
 //  2. locate: its Cluster, with the network and the Infrastructure of that
 //  3. observe: the Machines that there are
 //  4. accept: the spec can be carried out there
-//  5. adjust: what changes in Machines as they are
-//  6. group: the server group of nodes that are kept apart
-//  7. scale: Machines are made and deleted
+//  5. operate: which Operations run, and how far they are
+//  6. adjust: what changes in Machines as they are
+//  7. group: the server group of nodes that are kept apart
+//  8. scale: Machines are made and deleted
 //
 // What is refused, or has to wait, keeps nobody from having fewer nodes. Status follows from
 // what was observed. A deleted one goes the other way.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	pool := &v1alpha1.NodePool{}
-	if err := r.Client.Get(ctx, req.NamespacedName, pool); err != nil {
-		if apierrors.IsNotFound(err) {
-			r.checks.forget(req.NamespacedName)
-		}
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+	if err := r.Client.Get(ctx, req.NamespacedName, pool); apierrors.IsNotFound(err) {
+		r.checks.forget(req.NamespacedName)
+		return reconcile.Result(r.book().CloseGone(ctx, req.NamespacedName))
+	} else if err != nil {
+		return ctrl.Result{}, err
 	}
 	s := &scope{pool: pool, before: pool.DeepCopy()}
 	if pool.DeletionTimestamp != nil {
@@ -81,6 +88,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 			{Name: "locate", Run: r.locate},
 			{Name: "observe", Run: r.observe},
 			{Name: "accept", Run: r.accept},
+			{Name: "operate", Run: r.operate},
+			{Name: "resync", Run: r.passResync},
 			{Name: "adjust", Run: r.adjust},
 			{Name: "group", Run: r.ensureGroup},
 			{Name: "scale", Run: r.scale},
@@ -88,6 +97,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	if reconcile.Overtaken(err) {
 		return reconcile.Again(), nil
+	}
+	if errors.Is(err, operation.ErrBehind) {
+		// Status would tell of what is not known.
+		return reconcile.Result(err)
 	}
 	return r.finish(ctx, s, err)
 }
@@ -107,6 +120,7 @@ func (r *Reconciler) finish(ctx context.Context, s *scope, err error) (ctrl.Resu
 			result.RequeueAfter = reconcile.Earliest(result.RequeueAfter, e.After)
 		}
 	}
+	result.RequeueAfter = reconcile.Earliest(result.RequeueAfter, s.again)
 	return result, err
 }
 

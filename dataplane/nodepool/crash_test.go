@@ -9,19 +9,23 @@ import (
 
 // The controller is killed before and after each write of each change, in turn, with a cache
 // that is up to date and with one that is behind: there are as many Machines as asked for in
-// the end, of the kind that was asked for, and never more than there may be.
+// the end, of the kind that was asked for, and never more than there may be; and each change is
+// recorded once, with its end.
 func TestKilledAtAnyWrite(t *testing.T) {
 	cases := map[string]struct {
 		begin func(*world)
 		// want is how many Machines there are in the end, and most how many at any time.
 		want, most int
+		// history is what is recorded besides the creation.
+		history string
 	}{
-		"Create":  {func(w *world) { w.create(w.pool) }, 2, 2},
-		"Up":      {func(w *world) { w.change(func(s *v1alpha1.NodePoolSpec) { s.Replicas = new(int32(4)) }) }, 4, 4},
-		"Down":    {func(w *world) { w.change(func(s *v1alpha1.NodePoolSpec) { s.Replicas = new(int32(0)) }) }, 0, 2},
-		"Replace": {func(w *world) { w.change(func(s *v1alpha1.NodePoolSpec) { s.Flavor = "b3-16" }) }, 2, 3},
-		"Labels":  {func(w *world) { w.change(func(s *v1alpha1.NodePoolSpec) { s.Labels = map[string]string{"a": "b"} }) }, 2, 2},
-		"Delete":  {func(w *world) { w.must(management.Client.Delete(w.Context(), w.pool)) }, 0, 2},
+		"Create":  {func(w *world) { w.create(w.pool) }, 2, 2, ""},
+		"Up":      {func(w *world) { w.change(func(s *v1alpha1.NodePoolSpec) { s.Replicas = new(int32(4)) }) }, 4, 4, "Scale Succeeded 3/3"},
+		"Down":    {func(w *world) { w.change(func(s *v1alpha1.NodePoolSpec) { s.Replicas = new(int32(0)) }) }, 0, 2, "Scale Succeeded 3/3"},
+		"Replace": {func(w *world) { w.change(func(s *v1alpha1.NodePoolSpec) { s.Flavor = "b3-16" }) }, 2, 3, "Update Succeeded 4/4"},
+		"Resync":  {func(w *world) { w.ask(v1alpha1.OperationResync, "asked") }, 2, 2, "Resync Succeeded 1/1"},
+		"Labels":  {func(w *world) { w.change(func(s *v1alpha1.NodePoolSpec) { s.Labels = map[string]string{"a": "b"} }) }, 2, 2, "Update Succeeded 4/4"},
+		"Delete":  {func(w *world) { w.must(management.Client.Delete(w.Context(), w.pool)) }, 0, 2, "Delete Succeeded 2/2"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -35,6 +39,11 @@ func TestKilledAtAnyWrite(t *testing.T) {
 				w.KillAt, w.KillAfter, w.behind = killAt, after, behind
 				tc.begin(w)
 				w.settleBelow(tc.most)
+				recorded := []string{"Create Succeeded 4/4"}
+				if tc.history != "" {
+					recorded = append(recorded, tc.history)
+				}
+				w.history(recorded...)
 				names := w.names()
 				if len(names) != tc.want || len(w.machines()) != tc.want {
 					t.Errorf("%v are there, want %d", names, tc.want)

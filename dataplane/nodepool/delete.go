@@ -1,7 +1,9 @@
 package nodepool
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -11,14 +13,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/operation"
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
 
 // delete takes a pool down, from whatever phase it is in:
 //
-//  1. deleteMachines: all at once, and wait until they are gone. Each empties its node
-//  2. deleteGroup: the server group that they were in
-//  3. the finalizer
+//  1. operate: that it is deleted is recorded
+//  2. deleteMachines: all at once, and wait until they are gone. Each empties its node
+//  3. deleteGroup: the server group that they were in
+//  4. the finalizer
 //
 // All is read past the cache: a Machine that is taken for gone would stay for ever.
 func (r *Reconciler) delete(ctx context.Context, s *scope) (ctrl.Result, error) {
@@ -29,17 +33,29 @@ func (r *Reconciler) delete(ctx context.Context, s *scope) (ctrl.Result, error) 
 	if !controllerutil.ContainsFinalizer(s.pool, v1alpha1.NodePoolFinalizer) {
 		return ctrl.Result{}, nil
 	}
-	if err := reconcile.Run(ctx, s, []reconcile.Step[*scope]{
+	err := reconcile.Run(ctx, s, []reconcile.Step[*scope]{
 		{Name: "find cluster", Run: r.findCluster},
-		{Name: "delete machines", Run: r.deleteMachines},
-		{Name: "delete server group", Run: r.deleteGroup},
-	}); err != nil {
-		if reconcile.Overtaken(err) {
-			return reconcile.Again(), nil
+		{Name: "find machines", Run: r.findMachines},
+	})
+	var recordErr error
+	if err == nil {
+		if recordErr = operation.Forgivable(r.operate(ctx, s)); errors.Is(recordErr, operation.ErrBehind) {
+			return reconcile.Result(recordErr) // in a moment
 		}
-		return r.finish(ctx, s, err)
+		// What cannot be recorded must not keep anybody from deleting.
+		err = reconcile.Run(ctx, s, []reconcile.Step[*scope]{
+			{Name: "delete machines", Run: r.deleteMachines},
+			{Name: "delete server group", Run: r.deleteGroup},
+		})
 	}
-	err := reconcile.SetFinalizer(ctx, r.Client, s.pool, s.before, controllerutil.RemoveFinalizer, v1alpha1.NodePoolFinalizer)
+	if reconcile.Overtaken(err) {
+		return reconcile.Again(), nil
+	}
+	if err != nil {
+		result, err := r.finish(ctx, s, err)
+		return result, cmp.Or(err, recordErr)
+	}
+	err = reconcile.SetFinalizer(ctx, r.Client, s.pool, s.before, controllerutil.RemoveFinalizer, v1alpha1.NodePoolFinalizer)
 	if reconcile.Overtaken(err) {
 		return reconcile.Again(), nil
 	}
@@ -59,14 +75,19 @@ func (r *Reconciler) findCluster(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// deleteMachines deletes all Machines of the pool. Without a Cluster, or with a new one of its
+// findMachines finds all Machines of the pool. Without a Cluster, or with a new one of its
 // name, nobody knows where they are, and they are looked for everywhere.
-func (r *Reconciler) deleteMachines(ctx context.Context, s *scope) (err error) {
+func (r *Reconciler) findMachines(ctx context.Context, s *scope) (err error) {
 	if s.machines, err = s.list(ctx, r.Live); err == nil && len(s.machines) == 0 {
 		s.machines, err = machinesOf(ctx, r.Live, s.pool)
 	}
-	if err != nil || len(s.machines) == 0 {
-		return err
+	return err
+}
+
+// deleteMachines deletes all of them, and waits until they are gone.
+func (r *Reconciler) deleteMachines(ctx context.Context, s *scope) error {
+	if len(s.machines) == 0 {
+		return nil
 	}
 	for i := range s.machines {
 		if m := &s.machines[i]; m.DeletionTimestamp == nil {

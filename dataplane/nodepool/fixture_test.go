@@ -46,10 +46,11 @@ type world struct {
 	recorder   *events.FakeRecorder
 	suffixes   int
 
-	// behind makes the cache of Machines late: a pass finds those that there were when the
-	// one before it began.
-	behind         bool
-	cached, latest *v1alpha1.MachineList
+	// behind makes the cache of Machines and Operations late: a pass finds those that there
+	// were when the one before it began.
+	behind               bool
+	cached, latest       *v1alpha1.MachineList
+	cachedOps, latestOps *v1alpha1.OperationList
 }
 
 var worlds atomic.Int64
@@ -152,6 +153,10 @@ func (w *world) restart() {
 				w.cached.DeepCopyInto(found)
 				return nil
 			}
+			if found, ok := list.(*v1alpha1.OperationList); ok && w.behind && w.cachedOps != nil {
+				w.cachedOps.DeepCopyInto(found)
+				return nil
+			}
 			return c.List(ctx, list, opts...)
 		},
 	})
@@ -167,6 +172,9 @@ func (w *world) restart() {
 func (w *world) pass() (ctrl.Result, error) {
 	w.Helper()
 	w.cached, w.latest = w.latest, &v1alpha1.MachineList{Items: w.machines()}
+	if w.behind {
+		w.cachedOps, w.latestOps = w.latestOps, &v1alpha1.OperationList{Items: w.operations()}
+	}
 	result, err := w.reconciler.Reconcile(w.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(w.pool)})
 	w.read()
 	return result, err

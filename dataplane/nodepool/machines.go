@@ -23,12 +23,11 @@ func (r *Reconciler) adjust(ctx context.Context, s *scope) error {
 	}
 	for i := range s.machines {
 		m := &s.machines[i]
-		before := m.DeepCopy()
-		s.shape(&m.Spec)
-		if m.DeletionTimestamp != nil || equality.Semantic.DeepEqual(before.Spec, m.Spec) {
-			m.Spec = before.Spec
+		if m.DeletionTimestamp != nil || s.isShaped(m) {
 			continue
 		}
+		before := m.DeepCopy()
+		s.shape(&m.Spec)
 		err := r.Client.Patch(ctx, m, client.MergeFrom(before), client.FieldOwner(v1alpha1.FieldOwner))
 		if client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("adjusting Machine %s: %w", m.Name, err)
@@ -136,6 +135,13 @@ func (s *scope) shape(m *v1alpha1.MachineSpec) {
 	if spec.Upgrade.DrainTimeoutSeconds != nil {
 		m.DrainTimeoutSeconds = spec.Upgrade.DrainTimeoutSeconds
 	}
+}
+
+// isShaped reports whether all of that is in a Machine.
+func (s *scope) isShaped(m *v1alpha1.Machine) bool {
+	want := m.Spec.DeepCopy()
+	s.shape(want)
+	return equality.Semantic.DeepEqual(*want, m.Spec)
 }
 
 // template is what servers of the pool are made by. Security groups and networks are sets:

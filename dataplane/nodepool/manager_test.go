@@ -13,11 +13,15 @@ import (
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 	"github.com/marina-dev/marina/pkg/apitest"
+	"github.com/marina-dev/marina/pkg/operation"
 )
 
 // TestManager runs the controller as the product does, woken by nothing but events.
 func TestManager(t *testing.T) {
 	mgr := apitest.NewManager(t, management, cache.Options{}, 0)
+	if err := operation.AddIndexes(t.Context(), mgr); err != nil {
+		t.Fatal(err)
+	}
 	w := newWorld(t)
 	r := &Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Projects: w.reconciler.Projects, Now: time.Now, Suffix: func() string { return rand.String(5) }}
 	if err := r.SetupWithManager(mgr); err != nil {

@@ -52,12 +52,12 @@ func TestCreate(t *testing.T) {
 	if diff := cmp.Diff([]string{"marina.dev/machine", "marina.dev/node"}, m.Finalizers); diff != "" {
 		t.Errorf("finalizers (-want +got):\n%s", diff)
 	}
-	if w.Writes.Load() != 5 {
-		t.Errorf("%d writes, want 5: the finalizer, three Machines, the status", w.Writes.Load())
+	if w.Writes.Load() != 7 {
+		t.Errorf("%d writes, want 7: the finalizer, the Operation and that it runs, three Machines, the status", w.Writes.Load())
 	}
 	w.mustPass()
-	if w.Writes.Load() != 5 {
-		t.Errorf("%d writes of a second pass, want none", w.Writes.Load()-5)
+	if w.Writes.Load() != 7 {
+		t.Errorf("%d writes of a second pass, want none", w.Writes.Load()-7)
 	}
 
 	w.join()
@@ -66,7 +66,7 @@ func TestCreate(t *testing.T) {
 	w.says("Ready", "True", "AsExpected", "3 of 3 nodes are ready")
 	w.says("SpecAccepted", "True", "AsExpected", "")
 	s := w.pool.Status
-	s.Conditions, s.Message = nil, ""
+	s.Conditions, s.Message, s.Accepted = nil, "", nil
 	if diff := cmp.Diff(v1alpha1.NodePoolStatus{
 		Phase: "Active", Replicas: 3, ReadyReplicas: 3, UpdatedReplicas: 3, Selector: "marina.dev/pool=web", Version: "1.37.1-1",
 		Nodes:      []string{"shop-web-00001", "shop-web-00002", "shop-web-00003"},
@@ -79,7 +79,8 @@ func TestCreate(t *testing.T) {
 	if w.Writes.Load() != before {
 		t.Error("a pass over a pool that is as it is to be writes")
 	}
-	if diff := cmp.Diff([]string{"Normal Creating 0 of 3 nodes are ready", "Normal Active 3 of 3 nodes are ready"}, w.told()); diff != "" {
+	created := "Normal CreateSucceeded operation " + w.operations()[0].Name + ": the pool has its 3 nodes"
+	if diff := cmp.Diff([]string{"Normal Creating 0 of 3 nodes are ready", created, "Normal Active 3 of 3 nodes are ready"}, w.told()); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
 }

@@ -40,8 +40,14 @@ func (w *world) names() (names []string) {
 func (w *world) join() (busy bool) {
 	w.Helper()
 	for _, m := range w.machines() {
+		if m.Spec.Resync != "" && m.DeletionTimestamp == nil && m.Status.Resynced != m.Spec.Resync+"/" {
+			w.report(m, func(s *v1alpha1.MachineStatus) { s.Resynced = m.Spec.Resync + "/" })
+			busy = true
+			continue
+		}
 		if m.DeletionTimestamp == nil && !isReady(m) {
 			w.report(m, func(s *v1alpha1.MachineStatus) {
+				s.ServerID = "server-of-" + m.Name
 				s.Node, s.ReadySince, s.State, s.Message = &v1alpha1.MachineNode{Ready: true}, &metav1.Time{Time: w.now}, v1alpha1.MachineReady, ""
 				meta.SetStatusCondition(&s.Conditions, metav1.Condition{Type: "ServerReady", Status: "True", Reason: "AsExpected"})
 			})

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/operation"
 )
 
 // SetupWithManager starts the controller. Machines and networks lead back by label, since
@@ -25,6 +26,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		// The room that one gives up another one takes.
 		Watches(&v1alpha1.NodePool{}, handler.EnqueueRequestsFromMapFunc(r.siblings), builder.WithPredicates(predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, fewer))).
 		Watches(&v1alpha1.Machine{}, handler.EnqueueRequestsFromMapFunc(toPool)).
+		Watches(&v1alpha1.Operation{}, handler.EnqueueRequestsFromMapFunc(operation.ToTarget(v1alpha1.TargetNodePool)), builder.WithPredicates(operation.Unfinished)).
 		Watches(&v1alpha1.Cluster{}, handler.EnqueueRequestsFromMapFunc(r.inCluster)).
 		Watches(&v1alpha1.ClusterNetwork{}, handler.EnqueueRequestsFromMapFunc(r.inNetwork)).
 		Watches(&v1alpha1.Infrastructure{}, handler.EnqueueRequestsFromMapFunc(r.inInfrastructure)).
