@@ -55,10 +55,14 @@ func (s *scope) observeNetwork(ctx context.Context, from client.Reader) error {
 // ensureNetwork makes the ClusterNetwork. Other credentials are given to it at any time,
 // also while the spec is refused or has to wait: with those that have ended nothing works.
 func (r *Reconciler) ensureNetwork(ctx context.Context, s *scope) error {
-	if s.nothingToKeep() || s.cluster.Spec.InfrastructureRef == nil || networkAsAsked(s.cluster, s.network) {
+	if s.nothingToKeep() || s.cluster.Spec.InfrastructureRef == nil {
 		return nil
 	}
-	return reconcile.Apply(ctx, r.Client, desiredNetwork(s.cluster))
+	want := desiredNetwork(s.cluster)
+	if want.Spec.Resync = resyncOf(s.network, s.running); s.network != nil && reconcile.Same(want, s.network, want.Spec, s.network.Spec) {
+		return nil
+	}
+	return reconcile.Apply(ctx, r.Client, want)
 }
 
 // networkAsAsked reports whether a network is what the spec asks for.
@@ -67,6 +71,7 @@ func networkAsAsked(cluster *v1alpha1.Cluster, live *v1alpha1.ClusterNetwork) bo
 		return true
 	}
 	want := desiredNetwork(cluster)
+	want.Spec.Resync = resyncOf(live, nil)
 	return live != nil && reconcile.Same(want, live, want.Spec, live.Spec)
 }
 

@@ -41,7 +41,7 @@ func (w *world) nodeNetwork() (busy bool) {
 		default:
 			c.Type = v1alpha1.ConditionReady
 		}
-		n.Status.Conditions = []metav1.Condition{c}
+		n.Status.Conditions, n.Status.ObservedGeneration = []metav1.Condition{c}, n.Generation
 		if !cmp.Equal(before.Status, n.Status) {
 			w.must(w.api.Status().Update(context.Background(), n))
 			busy = true
@@ -104,6 +104,8 @@ func TestAKilledMarinaLosesNoNetwork(t *testing.T) {
 		"other credentials": {func(w *world) {
 			w.change(func(c *v1alpha1.Cluster) { c.Spec.CredentialsRef.Name = "new" })
 		}, []string{"1 Create Succeeded 5/5", "1 Update Succeeded 2/2"}, false},
+		"resync": {func(w *world) { w.ask(v1alpha1.OperationResync) },
+			[]string{"1 Create Succeeded 5/5", "1 Resync Succeeded 3/3"}, false},
 		"delete": {(*world).delete, []string{"1 Create Succeeded 5/5", "1 Delete Succeeded 4/4"}, true},
 	}
 	for name, tc := range cases {

@@ -51,7 +51,7 @@ func stepsOf(op *v1alpha1.Operation, s situation) []operation.Step {
 		}
 	case v1alpha1.OperationResync:
 		resynced := s.hcp != nil && s.hcp.Status.Resynced == string(op.UID)
-		return []operation.Step{{Name: "Control plane", Done: resynced, Message: "not everything has been written again"}}
+		return append([]operation.Step{{Name: "Control plane", Done: resynced, Message: "not everything has been written again"}}, s.lookedAt(op)...)
 	case v1alpha1.OperationRenewCertificates:
 		return nil
 	default: // Delete

@@ -127,8 +127,6 @@ func retryOf(o *v1alpha1.Operation, name string) *v1alpha1.Operation {
 	return o
 }
 
-func decide(s situation) operation.Decision { return operation.Decide(s, s.operations) }
-
 func TestDecide(t *testing.T) {
 	const (
 		create  = v1alpha1.OperationCreate

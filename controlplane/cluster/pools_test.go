@@ -29,7 +29,7 @@ func (w *world) nodePools() (busy bool) {
 		before := p.DeepCopy()
 		p.Status = w.pool
 		if p.Status.Phase == "" {
-			p.Status = v1alpha1.NodePoolStatus{Phase: v1alpha1.PoolActive, Message: "3 of 3 nodes are ready"}
+			p.Status = v1alpha1.NodePoolStatus{Phase: v1alpha1.PoolActive, Message: "3 of 3 nodes are ready", Resynced: w.resync()}
 			if p.DeletionTimestamp != nil {
 				p.Finalizers = nil
 				w.must(w.api.Update(context.Background(), p))

@@ -136,7 +136,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.HostedControlPlane{}, handler.EnqueueRequestsFromMapFunc(byLabels)).
 		Watches(&v1alpha1.ClusterNetwork{}, handler.EnqueueRequestsFromMapFunc(byLabels)).
 		Watches(&v1alpha1.NodePool{}, handler.EnqueueRequestsFromMapFunc(toCluster)).
-		Watches(&v1alpha1.Operation{}, handler.EnqueueRequestsFromMapFunc(toTarget), builder.WithPredicates(unfinished)).
+		Watches(&v1alpha1.Operation{}, handler.EnqueueRequestsFromMapFunc(operation.ToTarget(v1alpha1.TargetCluster)), builder.WithPredicates(operation.Unfinished)).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(byLabels)).
 		Watches(&v1alpha1.KubernetesRelease{}, handler.EnqueueRequestsFromMapFunc(r.waiting)).
 		Watches(&v1alpha1.HostingClass{}, handler.EnqueueRequestsFromMapFunc(r.waiting)).
@@ -166,22 +166,6 @@ func (r *Reconciler) book() *operation.Book {
 		List: func() client.ObjectList { return &v1alpha1.ClusterList{} },
 	}
 }
-
-// toTarget maps an Operation to its Cluster.
-func toTarget(_ context.Context, object client.Object) []ctrlreconcile.Request {
-	if operation.KindOf(object.(*v1alpha1.Operation)) != v1alpha1.TargetCluster {
-		return nil
-	}
-	return []ctrlreconcile.Request{{NamespacedName: types.NamespacedName{
-		Namespace: object.GetNamespace(),
-		Name:      object.(*v1alpha1.Operation).Spec.TargetRef.Name,
-	}}}
-}
-
-// unfinished leaves out what is history.
-var unfinished = predicate.NewPredicateFuncs(func(object client.Object) bool {
-	return !object.(*v1alpha1.Operation).Status.Phase.Finished()
-})
 
 // waiting are the Clusters that may have waited for a release or a class. Both
 // change a few times a year, so that listing all Clusters costs nothing.

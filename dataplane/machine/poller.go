@@ -61,6 +61,8 @@ type feed struct {
 	failed map[client.ObjectKey]failing
 	// numbers are the project's quotas, once somebody had no room in them.
 	numbers *numbers
+	// resyncs are the marks of Resyncs, see markOf.
+	resyncs map[string]int
 }
 
 // failing is why the cloud could not be asked, and until when nobody tries again.

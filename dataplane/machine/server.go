@@ -22,14 +22,15 @@ const settling = time.Minute
 
 // ensureServer looks at the server, or makes it. In between events it is as it was.
 func (r *Reconciler) ensureServer(ctx context.Context, s *scope) error {
-	if why, wait := r.memory.early(s.machine, r.Now()); wait > 0 {
+	resync := r.resync(s)
+	if why, wait := r.memory.early(s.machine, r.Now()); wait > 0 && !resync {
 		s.early, s.again = true, wait
 		return why
 	}
 	status := &s.machine.Status
 	if status.ServerID == "" && status.RequestedAt == nil {
 		// Nothing was asked for: there is no hurry to look.
-		if err := r.backOff(s); err != nil {
+		if err := r.backOff(s); err != nil && !resync {
 			return err
 		}
 		if err := s.prepare(); err != nil {

@@ -1,0 +1,51 @@
+package machine
+
+import (
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/reconcile"
+)
+
+// resyncOf tells for which Resyncs a server is to have been looked at: that of its pool, and
+// that of its Cluster; empty if there has never been one.
+func resyncOf(m *v1alpha1.Machine, network *v1alpha1.ClusterNetwork) string {
+	if m.Spec.Resync == "" && network.Spec.Resync == "" {
+		return ""
+	}
+	return m.Spec.Resync + "/" + network.Spec.Resync
+}
+
+// resync reports whether somebody has asked to look at the server now. Then lists that began
+// before do not count, nor does what has been seen of the floating IP.
+func (r *Reconciler) resync(s *scope) bool {
+	asked := resyncOf(s.machine, s.network)
+	if asked == s.machine.Status.Resynced || asked == "" {
+		return false
+	}
+	mark := s.feed.markOf(asked)
+	r.memory.set(s.machine, func(l *look) { l.mark, l.floating, l.address = max(l.mark, mark), "", "" })
+	return true
+}
+
+// markOf is what the number of a list has to be above that began after the first Machine has
+// heard of a Resync: one list does for all of them.
+func (f *feed) markOf(resync string) int {
+	const most = 100
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if mark, known := f.resyncs[resync]; known {
+		return mark
+	}
+	if f.resyncs == nil || len(f.resyncs) >= most {
+		f.resyncs = map[string]int{}
+	}
+	f.resyncs[resync] = f.begun
+	return f.begun
+}
+
+// resynced takes note of a look, unless the cloud could not be asked.
+func (s *scope) resynced(e *reconcile.Error) {
+	if s.early || s.network == nil || s.machine.DeletionTimestamp != nil || e != nil && e.Kind == reconcile.KindRetry {
+		return
+	}
+	s.machine.Status.Resynced = resyncOf(s.machine, s.network)
+}
