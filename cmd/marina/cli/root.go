@@ -72,11 +72,12 @@ func newRoot() *cobra.Command {
 	cluster.AddCommand(clusters.Commands(flags.Open)...)
 	cluster.AddCommand(operations.ClusterCommands(flags.Open)...)
 
-	pool := group("nodepool", "Create, show, scale, wait for and delete pools of nodes")
+	pool := group("nodepool", "Create, show, scale, wait for, look at and delete pools of nodes")
 	pool.Aliases = []string{"nodepools", "np"}
 	pool.AddCommand(nodepools.Commands(flags.Open)...)
+	pool.AddCommand(operations.NodePoolCommands(flags.Open)...)
 
-	operation := group("operation", "Show, cancel and retry what is done to clusters")
+	operation := group("operation", "Show, cancel and retry what is done to clusters and pools")
 	operation.Aliases = []string{"operations", "op"}
 	operation.AddCommand(operations.Commands(flags.Open)...)
 

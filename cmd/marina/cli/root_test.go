@@ -68,7 +68,7 @@ func TestMistakesOfUsage(t *testing.T) {
 		},
 		"TwoClustersToList": {
 			args: "op ls a b",
-			want: "Error: unexpected argument \"b\" after CLUSTER\nWhat to do: see 'marina operation list --help'\n",
+			want: "Error: unexpected argument \"b\" after TARGET\nWhat to do: see 'marina operation list --help'\n",
 		},
 		"ArgumentsOfUp": {
 			args: "up extra",

@@ -32,7 +32,7 @@ var kind = &lifecycle.Kind[*v1alpha1.NodePool]{
 	List:    func() client.ObjectList { return &v1alpha1.NodePoolList{} },
 	Status: func(p *v1alpha1.NodePool) lifecycle.Status {
 		return lifecycle.Status{
-			Phase: string(p.Status.Phase), Message: p.Status.Message,
+			Phase: string(p.Status.Phase), Message: p.Status.Message, Operation: p.Status.Operation,
 			ObservedGeneration: p.Status.ObservedGeneration, Conditions: p.Status.Conditions,
 		}
 	},

@@ -1,6 +1,9 @@
 package operations
 
 import (
+	"context"
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"github.com/marina-dev/marina/cmd/marina/cli/arguments"
@@ -14,6 +17,47 @@ type action struct {
 	name, short, long string
 	kind              v1alpha1.OperationType
 }
+
+// group is a kind of objects that operations can be asked for on.
+type group struct {
+	// command and example are the words for it, and for one of them, in examples.
+	command, example string
+	// target finds the object.
+	target   func(ctx context.Context, s *session.Session, name string) (v1alpha1.OperationTarget, error)
+	complete func(open session.Opener, limit int) cobra.CompletionFunc
+}
+
+var clusters = group{
+	command: "cluster", example: "demo", complete: session.CompleteClusters,
+	target: func(ctx context.Context, s *session.Session, name string) (v1alpha1.OperationTarget, error) {
+		cluster, err := s.Cluster(ctx, name)
+		if err != nil {
+			return v1alpha1.OperationTarget{}, err
+		}
+		return v1alpha1.OperationTarget{Kind: v1alpha1.TargetCluster, Name: cluster.Name, UID: cluster.UID}, nil
+	},
+}
+
+var nodePools = group{
+	command: "nodepool", example: "workers", complete: session.CompleteNodePools,
+	target: func(ctx context.Context, s *session.Session, name string) (v1alpha1.OperationTarget, error) {
+		pool, err := s.NodePool(ctx, name)
+		if err != nil {
+			return v1alpha1.OperationTarget{}, err
+		}
+		return v1alpha1.OperationTarget{Kind: v1alpha1.TargetNodePool, Name: pool.Name, UID: pool.UID}, nil
+	},
+}
+
+var poolActions = []action{{
+	name:  "resync",
+	kind:  v1alpha1.OperationResync,
+	short: "Look at a pool's servers in the cloud now; nothing is changed if nothing differs",
+	long: `Look at a pool's servers in the cloud now, and not when it is time to.
+
+What could not be made, and waits until it is tried again, is tried at once: after a
+quota was raised, say. What is as it should be stays as it is.`,
+}}
 
 var actions = []action{
 	{
@@ -30,7 +74,7 @@ lost. Nodes and pods are left alone, and so is etcd.`,
 		kind:  v1alpha1.OperationResync,
 		short: "Write everything again that a cluster consists of; nothing is restarted if nothing differs",
 		long: `Write everything again that a cluster consists of, also inside the tenant, whether
-or not it seems to be in place.
+or not it seems to be in place; and look at its network and its nodes in the cloud.
 
 What somebody has changed or deleted by hand is set right. What is as it should be
 stays as it is: nothing is restarted for it.`,
@@ -46,15 +90,14 @@ that kubeconfigs and nodes go on working.`,
 	},
 }
 
-func newAction(open session.Opener, a action) *cobra.Command {
+func newAction(open session.Opener, g group, a action) *cobra.Command {
 	r := &request{}
 	cmd := &cobra.Command{
-		Use:   a.name + " NAME",
-		Short: a.short,
-		Long:  a.long + "\n\nIt creates an operation. With --wait the command exits as 'marina operation watch'\ndoes.",
-		Example: "  marina cluster " + a.name + " demo\n" +
-			"  marina cluster " + a.name + " demo --wait --timeout=2m",
-		Args: arguments.Named("NAME"),
+		Use:     a.name + " NAME",
+		Short:   a.short,
+		Long:    a.long + "\n\nIt creates an operation. With --wait the command exits as 'marina operation watch'\ndoes.",
+		Example: fmt.Sprintf("  marina %s %s %s\n  marina %s %s %s --wait --timeout=2m", g.command, a.name, g.example, g.command, a.name, g.example),
+		Args:    arguments.Named("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := r.check(cmd); err != nil {
 				return err
@@ -65,16 +108,13 @@ func newAction(open session.Opener, a action) *cobra.Command {
 			}
 			ctx, cancel := waiting.Limit(cmd.Context(), r.timeout)
 			defer cancel()
-			cluster, err := s.Cluster(ctx, args[0])
+			target, err := g.target(ctx, s, args[0])
 			if err != nil {
 				return err
 			}
-			return r.create(ctx, cmd, s, v1alpha1.OperationSpec{
-				TargetRef: v1alpha1.OperationTarget{Kind: "Cluster", Name: cluster.Name, UID: cluster.UID},
-				Type:      a.kind,
-			})
+			return r.create(ctx, cmd, s, v1alpha1.OperationSpec{TargetRef: target, Type: a.kind})
 		},
-		ValidArgsFunction: session.CompleteClusters(open, 1),
+		ValidArgsFunction: g.complete(open, 1),
 	}
 	r.addFlags(cmd)
 	return cmd

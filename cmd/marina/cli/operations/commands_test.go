@@ -60,6 +60,27 @@ func TestActions(t *testing.T) {
 	}
 }
 
+func TestActionOnAPool(t *testing.T) {
+	pool := &v1alpha1.NodePool{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "workers", UID: "u"}}
+	a := clitest.NewAPI(t, []client.Object{pool}, becomes(t, operation("", v1alpha1.OperationRunning, "")))
+	ofPools := func(args ...string) (string, error) {
+		out, _, err := clitest.Run(t, t.Context(), a, NodePoolCommands, args...)
+		return out, err
+	}
+	out, err := ofPools("resync", "workers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := created(t, a)
+	want := v1alpha1.OperationSpec{TargetRef: v1alpha1.OperationTarget{Kind: "NodePool", Name: "workers", UID: "u"}, Type: "Resync"}
+	if diff := cmp.Diff(want, got.Spec); diff != "" || out != "operation \""+got.Name+"\" created\n" {
+		t.Errorf("wrote %q, created (-want +got):\n%s", out, diff)
+	}
+	if _, err := ofPools("resync", "nobody"); err == nil || !strings.Contains(clitest.Explained(err), `no nodepool "nobody"`) {
+		t.Errorf("of a pool that is not there: %v", err)
+	}
+}
+
 func TestActionAndWait(t *testing.T) {
 	cases := map[string]struct {
 		end     *v1alpha1.Operation

@@ -56,8 +56,8 @@ func TestList(t *testing.T) {
 		"ObjectsNewestLast":   {args: "-o name", out: "operation.marina.dev/b\noperation.marina.dev/a\n", request: "/namespaces/default/operations"},
 		"OfACluster":          {args: "demo --no-headers", out: "b\na\n", request: "/namespaces/default/operations?fieldSelector=spec.targetRef.name%3Ddemo"},
 		"OfAllNamespaces":     {args: "-A", out: "NAMESPACE   NAME\ndefault     b\ndefault     a\n", request: "/operations"},
-		"NoneOfThisCluster":   {args: "nobody", errOut: "No operations of cluster \"nobody\" found in default namespace.\n", request: "/namespaces/default/operations?fieldSelector=spec.targetRef.name%3Dnobody"},
-		"NoneOfThemAnywhere":  {args: "nobody -A", errOut: "No operations of cluster \"nobody\" found\n", request: "/operations?fieldSelector=spec.targetRef.name%3Dnobody"},
+		"NoneOfThisCluster":   {args: "nobody", errOut: "No operations on \"nobody\" found in default namespace.\n", request: "/namespaces/default/operations?fieldSelector=spec.targetRef.name%3Dnobody"},
+		"NoneOfThemAnywhere":  {args: "nobody -A", errOut: "No operations on \"nobody\" found\n", request: "/operations?fieldSelector=spec.targetRef.name%3Dnobody"},
 		"ObjectsOfOneCluster": {args: "demo -o name", out: "operation.marina.dev/b\noperation.marina.dev/a\n", request: "/namespaces/default/operations?fieldSelector=spec.targetRef.name%3Ddemo"},
 	}
 	for name, tc := range cases {

@@ -1,5 +1,5 @@
 // Package operations holds the commands on operations: list, watch, cancel, retry;
-// and those on clusters that ask for one: restart, resync, rotate-certificates.
+// and those on clusters and pools that ask for one: restart, resync, rotate-certificates.
 //
 // They only speak to the Kubernetes API of the management cluster: whatever they
 // do can be done with kubectl too.
@@ -29,7 +29,16 @@ func Commands(open session.Opener) []*cobra.Command {
 func ClusterCommands(open session.Opener) []*cobra.Command {
 	var all []*cobra.Command
 	for _, a := range actions {
-		all = append(all, newAction(open, a))
+		all = append(all, newAction(open, clusters, a))
+	}
+	return all
+}
+
+// NodePoolCommands are the subcommands of 'marina nodepool' that ask for an operation.
+func NodePoolCommands(open session.Opener) []*cobra.Command {
+	var all []*cobra.Command
+	for _, a := range poolActions {
+		all = append(all, newAction(open, nodePools, a))
 	}
 	return all
 }

@@ -87,20 +87,35 @@ func isIn(c *v1alpha1.Cluster, infrastructure string) bool {
 	return c.Spec.InfrastructureRef != nil && c.Spec.InfrastructureRef.Name == infrastructure
 }
 
-// CompleteOperations completes the name of one of the operations that fit, of clusters
-// that there are still.
+// CompleteTargets completes one name of what operations are about: of clusters and pools.
+func CompleteTargets(open Opener) cobra.CompletionFunc {
+	clusters, pools := CompleteClusters(open, 1), CompleteNodePools(open, 1)
+	return func(cmd *cobra.Command, args []string, start string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		names, _ := clusters(cmd, args, start)
+		more, _ := pools(cmd, args, start)
+		return append(names, more...), noFiles
+	}
+}
+
+// CompleteOperations completes the name of one of the operations that fit, of clusters and
+// pools that there are still.
 func CompleteOperations(open Opener, fits func(*v1alpha1.Operation) bool) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		var list v1alpha1.OperationList
 		var clusters v1alpha1.ClusterList
-		if len(args) > 0 || !complete(open, cmd, &list, true) || !complete(open, cmd, &clusters, true) {
+		var pools v1alpha1.NodePoolList
+		if len(args) > 0 || !complete(open, cmd, &list, true) || !complete(open, cmd, &clusters, true) || !complete(open, cmd, &pools, true) {
 			return nil, noFiles
 		}
 		targetIsThere := func(o *v1alpha1.Operation) bool {
 			target := o.Spec.TargetRef
-			return slices.ContainsFunc(clusters.Items, func(c v1alpha1.Cluster) bool {
-				return c.Name == target.Name && (target.UID == "" || c.UID == target.UID)
-			})
+			is := func(object client.Object) bool {
+				return object.GetName() == target.Name && (target.UID == "" || object.GetUID() == target.UID)
+			}
+			if target.Kind == v1alpha1.TargetNodePool {
+				return slices.ContainsFunc(pools.Items, func(p v1alpha1.NodePool) bool { return is(&p) })
+			}
+			return slices.ContainsFunc(clusters.Items, func(c v1alpha1.Cluster) bool { return is(&c) })
 		}
 		var names []cobra.Completion
 		for _, o := range list.Items {

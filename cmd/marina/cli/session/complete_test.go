@@ -53,6 +53,12 @@ func TestComplete(t *testing.T) {
 			Spec:       v1alpha1.OperationSpec{Type: v1alpha1.OperationRestart, TargetRef: target},
 		})
 	}
+	for name, target := range map[string]v1alpha1.OperationTarget{"of-workers": {Kind: "NodePool", Name: "workers"}, "of-no-pool": {Kind: "NodePool", Name: "a"}} {
+		builder.WithObjects(&v1alpha1.Operation{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default"},
+			Spec:       v1alpha1.OperationSpec{Type: v1alpha1.OperationScale, TargetRef: target},
+		})
+	}
 	unfinished := func(o *v1alpha1.Operation) bool { return !o.Status.Phase.Finished() }
 	c := builder.Build()
 	open := func(*cobra.Command) (*Session, error) { return &Session{Client: c, Namespace: "default"}, nil }
@@ -69,7 +75,8 @@ func TestComplete(t *testing.T) {
 		"NoneAfterTheLast":       {complete: CompleteClusters(open, 1), args: []string{"a"}},
 		"NoneTwice":              {complete: CompleteClusters(open, 0), args: []string{"a"}, want: []cobra.Completion{"b\tActive 1.37.1-1"}},
 		"VersionsNewestFirst":    {complete: CompleteVersions(open), want: []cobra.Completion{"1.36.4-10", "1.36.4-9"}},
-		"OperationsThatFit":      {complete: CompleteOperations(open, unfinished), want: []cobra.Completion{"new\tRestart", "runs\tRestart Running"}},
+		"OperationsThatFit":      {complete: CompleteOperations(open, unfinished), want: []cobra.Completion{"new\tRestart", "of-workers\tScale", "runs\tRestart Running"}},
+		"TargetsOfOperations":    {complete: CompleteTargets(open), want: []cobra.Completion{"a\tActive 1.37.1-1", "b\tActive 1.37.1-1", "workers\tActive of a"}},
 		"OneOperationOnly":       {complete: CompleteOperations(open, unfinished), args: []string{"runs"}},
 		"PoolsOfTheNamespace":    {complete: CompleteNodePools(open, 1), want: []cobra.Completion{"workers\tActive of a"}},
 		"OnePoolOnly":            {complete: CompleteNodePools(open, 1), args: []string{"workers"}},
