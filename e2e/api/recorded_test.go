@@ -93,6 +93,17 @@ func TestRecordedOperationsAreMarinas(t *testing.T) {
 			}
 			return err
 		})
+		for kind, words := range map[string]string{
+			"Create": "a node pool is created", "Scale": "the number of nodes in a node pool's spec changes", "Update": "a node pool's spec changes", "Delete": "a node pool is deleted",
+		} {
+			t.Run("OfAPool/"+kind, func(t *testing.T) {
+				spec := "{targetRef: {kind: NodePool, name: a}, type: " + kind
+				refused := says("an Operation of type " + kind + " is recorded when " + words + ": do that instead; users create Resync, or any type with retryOf")
+				judge(t, member.Create(t.Context(), object("Operation", newName(), spec+"}"), user), refused)
+				judge(t, member.Create(t.Context(), object("Operation", newName(), spec+", retryOf: b}"), user), nil)
+				judge(t, manager.Create(t.Context(), object("Operation", newName(), spec+"}"), user), nil)
+			})
+		}
 		for _, kind := range operationTypes {
 			var refused []string
 			if words, recorded := instead[kind]; recorded {
