@@ -42,6 +42,7 @@ var mayImport = map[string][]string{
 	"controlplane/join":      {"pkg"},
 	"controlplane/bootstrap": {"pkg", "controlplane/join"},
 	"controlplane/node":      {"pkg"},
+	"controlplane/deorbit":   {"pkg"},
 	"controlplane/addon":     {"pkg"},
 	"controlplane/access":    {"pkg"},
 	"controlplane/hosted":    {"pkg", "controlplane/component", "controlplane/host", "controlplane/join", "controlplane/addon"},
