@@ -20,12 +20,14 @@ import (
 // delete takes a Cluster down, from whatever phase it is in:
 //
 //  1. giveCredentials: those that the Cluster names now, by which all else is deleted
-//  2. deletePools: and wait until their nodes are emptied and gone. The control plane still
-//     runs, so that what is in the way can be deleted by what made it
-//  3. deleteNetwork: and wait until nothing of it is left in the cloud
-//  4. deleteControlPlane: and wait until nothing of it runs or is stored
-//  5. deleteNamespace: and with it certificates and configuration
-//  6. the finalizer
+//  2. deorbit: load balancers and volumes, while there are nodes on which those run that made
+//     them. Nobody waits for it for ever
+//  3. deletePools: and wait until their nodes are gone. The control plane still runs, so that
+//     what is in the way can be looked at
+//  4. deleteNetwork: and wait until nothing of it is left in the cloud
+//  5. deleteControlPlane: and wait until nothing of it runs or is stored
+//  6. deleteNamespace: and with it certificates and configuration
+//  7. the finalizer
 func (r *Reconciler) delete(ctx context.Context, s *scope, before *v1alpha1.Cluster) (ctrl.Result, error) {
 	if !controllerutil.ContainsFinalizer(s.cluster, v1alpha1.ClusterFinalizer) {
 		return ctrl.Result{}, nil
@@ -37,6 +39,7 @@ func (r *Reconciler) delete(ctx context.Context, s *scope, before *v1alpha1.Clus
 	recordErr := operation.Forgivable(r.operate(ctx, s))
 	err := reconcile.Run(ctx, s, []reconcile.Step[*scope]{
 		{Name: "give credentials", Run: r.giveCredentials},
+		{Name: "deorbit", Run: r.deorbit},
 		{Name: "delete node pools", Run: r.deletePools},
 		{Name: "delete network", Run: r.deleteNetwork},
 		{Name: "delete control plane", Run: r.deleteControlPlane},

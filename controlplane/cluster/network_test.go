@@ -106,7 +106,7 @@ func TestAKilledMarinaLosesNoNetwork(t *testing.T) {
 		}, []string{"1 Create Succeeded 5/5", "1 Update Succeeded 2/2"}, false},
 		"resync": {func(w *world) { w.ask(v1alpha1.OperationResync) },
 			[]string{"1 Create Succeeded 5/5", "1 Resync Succeeded 3/3"}, false},
-		"delete": {(*world).delete, []string{"1 Create Succeeded 5/5", "1 Delete Succeeded 4/4"}, true},
+		"delete": {(*world).delete, []string{"1 Create Succeeded 5/5", "1 Delete Succeeded 5/5"}, true},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

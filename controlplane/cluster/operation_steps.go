@@ -55,7 +55,7 @@ func stepsOf(op *v1alpha1.Operation, s situation) []operation.Step {
 	case v1alpha1.OperationRenewCertificates:
 		return nil
 	default: // Delete
-		return append(append(s.poolsGone(), s.networkGone()...), []operation.Step{
+		return append(slices.Concat(s.deorbited(), s.poolsGone(), s.networkGone()), []operation.Step{
 			{Name: "Control plane", Done: s.hcp == nil, Message: "the control plane is still there"},
 			{Name: "Namespace", Message: "the management namespace is still there"},
 		}...)

@@ -109,6 +109,11 @@ func success(op *v1alpha1.Operation) string {
 	case v1alpha1.OperationUpgrade:
 		return "the whole control plane runs " + op.Spec.Version
 	case v1alpha1.OperationDelete:
+		for _, st := range op.Status.Steps {
+			if st.Phase == v1alpha1.OperationSucceeded && st.Message != "" {
+				return "the cluster is gone; " + st.Message
+			}
+		}
 		return "nothing is left of the cluster"
 	case v1alpha1.OperationResync:
 		return "everything has been written again"

@@ -30,6 +30,10 @@ type Reconciler struct {
 	// taken for gone because the cache is behind would stay for ever.
 	Live client.Reader
 	Now  func() time.Time
+	// Deorbit has the tenant of a management namespace delete its load balancers and volumes,
+	// and names those that are still to go and those that are to stay; an error is of a tenant
+	// that does not answer.
+	Deorbit func(ctx context.Context, namespace string) (waiting, kept []string, err error)
 
 	events events.EventRecorder
 }

@@ -35,12 +35,15 @@ type world struct {
 	writes, crashAt int
 	lost            bool
 	now             time.Time
+	events          *events.FakeRecorder
 	// due is when certificates fell due and were renewed.
 	due *metav1.Time
 	// cloud is what a cloud has to say to the network of a Cluster.
 	cloud metav1.Condition
 	// pool is what a NodePool has to say of itself; Active if it is empty.
 	pool v1alpha1.NodePoolStatus
+	// tenant is what a tenant answers that is asked for its load balancers and volumes.
+	tenant tenant
 
 	// behind makes reads as late as those of a cache: the first one after a write finds
 	// what the one before it did.
@@ -85,7 +88,7 @@ func newWorld(t testing.TB) *world {
 			t.Fatal(err)
 		}
 	}
-	w := &world{TB: t, now: noon}
+	w := &world{TB: t, now: noon, events: events.NewFakeRecorder(1000)}
 	w.api = fake.NewClientBuilder().WithScheme(scheme).
 		WithStatusSubresource(&v1alpha1.Cluster{}, &v1alpha1.Operation{}, &v1alpha1.HostedControlPlane{}, &v1alpha1.ClusterNetwork{}, &v1alpha1.Infrastructure{}, &v1alpha1.NodePool{}).
 		WithIndex(operation.Index()).
@@ -134,7 +137,7 @@ func (w *world) controller() *Reconciler {
 			return read()
 		},
 	})
-	return &Reconciler{Client: api, Live: live, Now: func() time.Time { return w.now }, events: events.NewFakeRecorder(1000)}
+	return &Reconciler{Client: api, Live: live, Now: func() time.Time { return w.now }, Deorbit: w.tenant.ask, events: w.events}
 }
 
 var shop = client.ObjectKey{Namespace: "project", Name: "shop"}
@@ -247,7 +250,7 @@ func (w *world) history() (found []string) {
 			w.Errorf("operation %s has the times %v and %v", o.Name, o.Status.StartedAt, o.Status.FinishedAt)
 		}
 	}
-	for _, what := range []string{"Create Succeeded 4/4", "Create Succeeded 5/5", "Update Succeeded 2/2", "Upgrade Succeeded 3/3", "Restart Succeeded 3/3", "Resync Succeeded 1/1", "RotateCertificates Succeeded 2/2", "RenewCertificates Succeeded ", "Delete Succeeded 2/2", "Delete Succeeded 4/4"} {
+	for _, what := range []string{"Create Succeeded 4/4", "Create Succeeded 5/5", "Update Succeeded 2/2", "Upgrade Succeeded 3/3", "Restart Succeeded 3/3", "Resync Succeeded 1/1", "RotateCertificates Succeeded 2/2", "RenewCertificates Succeeded ", "Delete Succeeded 2/2", "Delete Succeeded 5/5"} {
 		if all[what] > 0 {
 			found = append(found, fmt.Sprintf("%d %s", all[what], what))
 			delete(all, what)

@@ -18,6 +18,8 @@ type Step struct {
 	Done bool
 	// Message tells what it waits for, or what is left of it.
 	Message string
+	// Note is what remains to be said when it is done.
+	Note string
 }
 
 // AllDone reports whether nothing is left to do.
@@ -55,7 +57,7 @@ func Report(op *v1alpha1.Operation, steps []Step, now metav1.Time) {
 		switch {
 		case st.Done && current == "":
 			done++
-			written.Phase = v1alpha1.OperationSucceeded
+			written.Phase, written.Message = v1alpha1.OperationSucceeded, st.Note
 			if written.StartedAt == nil {
 				written.StartedAt = &now
 			}

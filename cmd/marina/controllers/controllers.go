@@ -12,6 +12,7 @@ import (
 
 	"github.com/marina-dev/marina/controlplane/bootstrap"
 	"github.com/marina-dev/marina/controlplane/cluster"
+	"github.com/marina-dev/marina/controlplane/deorbit"
 	"github.com/marina-dev/marina/controlplane/etcd"
 	"github.com/marina-dev/marina/controlplane/host"
 	"github.com/marina-dev/marina/controlplane/hosted"
@@ -43,7 +44,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, tenants host.Host, version str
 	}
 	planes := &hosted.Reconciler{Client: c, Live: mgr.GetAPIReader(), Host: tenants, Now: time.Now}
 	for _, controller := range []interface{ SetupWithManager(ctrl.Manager) error }{
-		&cluster.Reconciler{Client: c, Live: mgr.GetAPIReader(), Now: time.Now},
+		&cluster.Reconciler{Client: c, Live: mgr.GetAPIReader(), Now: time.Now, Deorbit: deorbit.In(planes.Tenant)},
 		&cluster.ReleaseReconciler{Client: c},
 		planes,
 		&bootstrap.Reconciler{Client: c, Live: mgr.GetAPIReader(), Tenant: planes.Tenant, Now: time.Now, Random: rand.Reader},

@@ -1,6 +1,10 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // Cluster is a tenant's Kubernetes cluster: a control plane, and the nodes that
 // join it.
@@ -213,6 +217,10 @@ type ClusterStatus struct {
 	// replaced; an Operation tells of each time.
 	// +optional
 	CertificatesRenewedAt *metav1.Time `json:"certificatesRenewedAt,omitempty"`
+	// Deorbit tells of a deletion what becomes of load balancers and volumes; empty where
+	// there are none to think of.
+	// +optional
+	Deorbit *DeorbitStatus `json:"deorbit,omitempty"`
 	// ObservedGeneration is the generation of the spec that this status is of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
@@ -221,6 +229,34 @@ type ClusterStatus struct {
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// DeorbitStatus tells how what controllers in a cluster have made in the cloud is deleted, while
+// there are nodes on which they run.
+type DeorbitStatus struct {
+	// StartedAt is when the deletion began.
+	StartedAt metav1.Time `json:"startedAt"`
+	// UnansweredSince is since when the cluster's API server has not answered; empty while it
+	// does.
+	// +optional
+	UnansweredSince *metav1.Time `json:"unansweredSince,omitempty"`
+	// FinishedAt is when all of it was gone, or was waited for no longer.
+	// +optional
+	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
+	// Left names those that are still to go; empty at the end.
+	// +optional
+	Left string `json:"left,omitempty"`
+	// Message tells what is waited for; at the end what is left, and what was to stay.
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// Deorbits reports whether a Cluster is being deleted and load balancers and volumes may be left
+// that are to go before its nodes. One that has never been ready has none.
+func (c *Cluster) Deorbits() bool {
+	finished := c.Status.Deorbit != nil && c.Status.Deorbit.FinishedAt != nil
+	return c.DeletionTimestamp != nil && slices.Contains(c.Finalizers, ClusterFinalizer) &&
+		c.Spec.InfrastructureRef != nil && c.Status.ReadySince != nil && !finished
 }
 
 // AcceptedSpec is what the controller has taken up of a spec. A further change
