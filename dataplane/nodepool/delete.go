@@ -20,9 +20,10 @@ import (
 // delete takes a pool down, from whatever phase it is in:
 //
 //  1. operate: that it is deleted is recorded
-//  2. deleteMachines: all at once, and wait until they are gone. Each empties its node
-//  3. deleteGroup: the server group that they were in
-//  4. the finalizer
+//  2. awaitDeorbit: while its Cluster goes as well and needs the nodes for that
+//  3. deleteMachines: all at once, and wait until they are gone. Each empties its node
+//  4. deleteGroup: the server group that they were in
+//  5. the finalizer
 //
 // All is read past the cache: a Machine that is taken for gone would stay for ever.
 func (r *Reconciler) delete(ctx context.Context, s *scope) (ctrl.Result, error) {
@@ -44,6 +45,7 @@ func (r *Reconciler) delete(ctx context.Context, s *scope) (ctrl.Result, error) 
 		}
 		// What cannot be recorded must not keep anybody from deleting.
 		err = reconcile.Run(ctx, s, []reconcile.Step[*scope]{
+			{Name: "await deorbit", Run: r.awaitDeorbit},
 			{Name: "delete machines", Run: r.deleteMachines},
 			{Name: "delete server group", Run: r.deleteGroup},
 		})
@@ -72,6 +74,15 @@ func (r *Reconciler) findCluster(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.cluster = cluster
+	return nil
+}
+
+// awaitDeorbit keeps the nodes while they are needed to delete load balancers and volumes: a
+// Cluster and its pools may be deleted at the same time.
+func (r *Reconciler) awaitDeorbit(_ context.Context, s *scope) error {
+	if s.cluster != nil && s.cluster.Deorbits() {
+		return reconcile.Wait("ClusterDeorbits", "the nodes stay until the cluster, which is deleted as well, has deleted its load balancers and volumes")
+	}
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
@@ -39,6 +40,34 @@ func TestDelete(t *testing.T) {
 		w.create(w.pool)
 		w.mustPass()
 		w.must(management.Client.Delete(t.Context(), w.pool))
+		w.mustPass()
+		if !w.gone() {
+			t.Error("it is still there")
+		}
+	})
+	t.Run("WithItsCluster", func(t *testing.T) {
+		w := newWorld(t).active()
+		now := metav1.Now()
+		w.cluster.Finalizers = []string{"marina.dev/cluster"}
+		w.must(management.Client.Update(t.Context(), w.cluster))
+		w.cluster.Status.ReadySince = &now
+		w.writeStatus(w.cluster)
+		w.must(management.Client.Delete(t.Context(), w.cluster))
+		w.must(management.Client.Delete(t.Context(), w.pool))
+		w.mustPass()
+		w.is(v1alpha1.PoolDeleting, "the nodes stay until the cluster")
+		w.says("Deleting", "Unknown", "ClusterDeorbits", "has deleted its load balancers and volumes")
+		for _, m := range w.machines() {
+			if m.DeletionTimestamp != nil {
+				t.Errorf("node %s goes before load balancers and volumes", m.Name)
+			}
+		}
+		w.must(management.Client.Get(t.Context(), client.ObjectKeyFromObject(w.cluster), w.cluster))
+		w.cluster.Status.Deorbit = &v1alpha1.DeorbitStatus{StartedAt: now, FinishedAt: &now}
+		w.writeStatus(w.cluster)
+		w.mustPass()
+		w.is(v1alpha1.PoolDeleting, "waiting for 3 nodes")
+		w.vanish()
 		w.mustPass()
 		if !w.gone() {
 			t.Error("it is still there")
