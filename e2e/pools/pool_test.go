@@ -120,9 +120,15 @@ func TestPool(t *testing.T) {
 	t.Run("with the cluster all of it goes", func(t *testing.T) {
 		s.kubectl(t, "scale", "nodepool", "web", "--replicas=1")
 		s.settled(t, pool, 1)
+		for name := range s.nodes(t, "web") {
+			s.orbit(t, name)
+		}
 		c, err := harness.GetCluster(t.Context(), s.Marina, s.cluster.Name)
 		check(t, err)
+		// Both at once, as somebody does who deletes what a file describes.
 		check(t, s.Client.Delete(t.Context(), c))
+		check(t, s.Client.Delete(t.Context(), pool))
+		s.deorbits(t, "web")
 		harness.Gone(t, s.Marina, c)
 		s.holds(t, map[string]int{})
 		if err := s.Client.Get(t.Context(), client.ObjectKeyFromObject(pool), pool); client.IgnoreNotFound(err) != nil || err == nil {

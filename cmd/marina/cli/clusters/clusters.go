@@ -81,7 +81,8 @@ var deleteHelp = lifecycle.Help{
 	Short: "Delete clusters and all that is in them",
 	Long: `Delete clusters and all that is in them.
 
-The deletion cannot be taken back. By default the command waits until nothing is
+The deletion cannot be taken back. Of a cluster with node pools, load balancers go
+as well, and volumes whose reclaim policy is Delete, with their data. By default the command waits until nothing is
 left; an interrupt ends the waiting, not the deletion.`,
 	Example: `  marina cluster delete demo
   marina cluster delete demo test --wait=false
