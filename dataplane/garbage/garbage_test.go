@@ -9,12 +9,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/marina-dev/marina/dataplane/openstack"
 	"github.com/marina-dev/marina/e2e/openstacksim/front"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/apitest"
 )
 
 const gone = types.UID("00000000-1111-4d9b-9f0c-3b8f2f9a0001")
@@ -167,4 +169,23 @@ func TestTwoClusters(t *testing.T) {
 		t.Errorf("%d requests in 15 minutes, want 3 lists: %v", n, w.Calls(front.Match{}))
 	}
 	w.holds("of a Cluster that is gone", map[string]int{})
+}
+
+// TestManager runs the controller as the product does: a network wakes it, and one that is not
+// in a project yet does not.
+func TestManager(t *testing.T) {
+	w := newWorld(t)
+	w.leave(openstack.Mark{Cluster: w.networks[0].Spec.ClusterRef.UID, Owner: gone})
+	w.ResetCalls()
+	mgr := apitest.NewManager(t, management, apitest.SecretsOfShard(), 0)
+	w.reconciler.Client, w.reconciler.Live = mgr.GetClient(), mgr.GetAPIReader()
+	w.must(w.reconciler.SetupWithManager(mgr))
+	mgr.Run(t)
+	lists := func(context.Context) (bool, error) {
+		return w.Count(front.Match{Path: "/servers/detail"}) == 1 && w.Count(front.Match{Path: "/floatingips"}) == 1, nil
+	}
+	if err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, time.Minute, true, lists); err != nil {
+		t.Errorf("the project is not looked through: %v", w.Calls(front.Match{}))
+	}
+	w.holds("seen once", map[string]int{"server": 1, "server group": 1, "floating IP": 1})
 }

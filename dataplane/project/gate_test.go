@@ -52,8 +52,8 @@ func (g *gates) refused() time.Duration {
 }
 
 var (
-	silence = fmt.Errorf("listing servers: %w", &openstack.Error{Kind: openstack.Unavailable, Service: "compute", Message: "it does not answer"})
-	failure = &openstack.Error{Kind: openstack.Unavailable, Service: "compute", Status: 500}
+	errSilence = fmt.Errorf("listing servers: %w", &openstack.Error{Kind: openstack.Unavailable, Service: "compute", Message: "it does not answer"})
+	errFailure = &openstack.Error{Kind: openstack.Unavailable, Service: "compute", Status: 500}
 )
 
 // A cloud that does not answer is asked again later and later, by one at a time, until it
@@ -62,7 +62,7 @@ func TestSilence(t *testing.T) {
 	g := newGates(t)
 	var got []time.Duration
 	for range 6 {
-		g.enter().Leave(true, silence)
+		g.enter().Leave(true, errSilence)
 		got = append(got, g.refused())
 		g.now = g.now.Add(g.refused())
 	}
@@ -84,7 +84,7 @@ func TestSilence(t *testing.T) {
 	if _, err := g.Enter(g.infra); !errors.Is(err, ErrBusy) {
 		t.Error("who has not asked the cloud says nothing of it")
 	}
-	one.Leave(false, failure)
+	one.Leave(false, errFailure)
 	g.enter()
 	g.enter() // an answer is an answer
 }
@@ -102,14 +102,14 @@ func TestVisitors(t *testing.T) {
 	}
 	all[0].Leave(true, nil)
 	for _, v := range all[1:] {
-		v.Leave(true, silence)
+		v.Leave(true, errSilence)
 	}
 	if wait := g.refused(); wait > 0 {
 		t.Errorf("nobody asks for %s, although somebody was answered", wait)
 	}
 	all = []*Visit{g.enter(), g.enter(), g.enter()}
 	for _, v := range all {
-		v.Leave(true, silence)
+		v.Leave(true, errSilence)
 	}
 	if wait := g.refused(); wait != 5*time.Second {
 		t.Errorf("nobody asks for %s after three at once were not answered, want 5 s", wait)
