@@ -22,6 +22,7 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/marina-dev/marina/cmd/marina/simulator/guest"
 	"github.com/marina-dev/marina/cmd/marina/simulator/hollow"
 	"github.com/marina-dev/marina/e2e/harness"
 	"github.com/marina-dev/marina/e2e/openstacksim"
@@ -66,7 +67,7 @@ func newScene(t testing.TB, o openstacksim.Options) *scene {
 	s.cloud.AddFlavor("b3-4", 2, 4096, 50)
 	s.cloud.AddFlavor("b3-8", 2, 8192, 50)
 	s.cloud.AddImageAs(glance.Image{
-		Base: state.Base{Name: "node"}, MinDisk: 20, Properties: map[string]string{hollow.PropertyKubernetes: kubernetesVersion},
+		Base: state.Base{Name: "node"}, MinDisk: 20, Properties: map[string]string{guest.PropertyKubernetes: kubernetesVersion},
 	})
 	s.cloud.AddVolumeType("ssd")
 	s.cloud.AddExternalNetwork("public", "203.0.113.0/24")

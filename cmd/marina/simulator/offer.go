@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/marina-dev/marina/cmd/marina/simulator/hollow"
+	"github.com/marina-dev/marina/cmd/marina/simulator/guest"
 	"github.com/marina-dev/marina/e2e/openstacksim"
 	"github.com/marina-dev/marina/e2e/openstacksim/glance"
 	"github.com/marina-dev/marina/e2e/openstacksim/state"
@@ -69,7 +69,7 @@ func offer(cloud *openstacksim.Simulator, o Options) error {
 		if !cloud.HasImage(ImageName(version)) {
 			cloud.AddImageAs(glance.Image{
 				Base: state.Base{Name: ImageName(version)}, MinDisk: minDiskGiB,
-				Properties: map[string]string{"os_distro": "hollow", hollow.PropertyKubernetes: version},
+				Properties: map[string]string{"os_distro": "hollow", guest.PropertyKubernetes: version},
 			})
 		}
 	}

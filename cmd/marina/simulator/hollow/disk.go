@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/marina-dev/marina/cmd/marina/simulator/guest"
 	"github.com/marina-dev/marina/e2e/openstacksim/nova"
 )
 
@@ -53,19 +54,19 @@ func (d disk) initialize(s nova.Instance) error {
 		return err
 	}
 	err := d.install(s)
-	if err != nil && !errors.As(err, new(userError)) {
+	if err != nil && !errors.As(err, new(guest.Mistake)) {
 		return err
 	}
 	return errors.Join(err, d.write(pathFinished, "", 0o644))
 }
 
 func (d disk) install(s nova.Instance) error {
-	config, err := parse(s.UserData)
+	config, err := guest.Parse(s.UserData)
 	if err != nil {
 		return err
 	}
 	for _, f := range config.WriteFiles {
-		mode, err := f.mode()
+		mode, err := f.Mode()
 		if err != nil {
 			return err
 		}

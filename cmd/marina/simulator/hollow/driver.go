@@ -26,14 +26,11 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/marina-dev/marina/cmd/marina/simulator/guest"
 	"github.com/marina-dev/marina/controlplane/component"
 	"github.com/marina-dev/marina/controlplane/host/local"
 	"github.com/marina-dev/marina/e2e/openstacksim/nova"
 )
-
-// PropertyKubernetes is the property of an image that tells which kubelet is in it, as
-// v1.37.1. An image without boots a server that is no node.
-const PropertyKubernetes = "kubernetes_version"
 
 // namespace is where the host has the servers' Components, and program what runs there.
 const (
@@ -107,22 +104,22 @@ func (d *Driver) Boot(ctx context.Context, s nova.Instance) error {
 	if err := os.MkdirAll(d.folder(s.ID), 0o700); err != nil {
 		return err
 	}
-	console, err := openConsole(d.consoleLog(s.ID), d.now)
+	console, err := guest.OpenConsole(d.consoleLog(s.ID), d.now)
 	if err != nil {
 		return err
 	}
-	defer console.close()
-	console.say("booting %s from the image %q", s.Name, s.Image["name"])
+	defer console.Close()
+	console.Say("booting %s from the image %q", s.Name, s.Image["name"])
 	disk := disk{root: filepath.Join(d.folder(s.ID), "disk")}
 	if !disk.booted() {
-		if err := disk.initialize(s); errors.As(err, new(userError)) {
-			console.say("cloud-init: %v", err)
+		if err := disk.initialize(s); errors.As(err, new(guest.Mistake)) {
+			console.Say("cloud-init: %v", err)
 		} else if err != nil {
 			return err
 		}
 	}
 	if !disk.enabled() {
-		console.say("nothing starts a kubelet on this server")
+		console.Say("nothing starts a kubelet on this server")
 		return nil
 	}
 	address, err := d.addresses.of(s.ID)
@@ -130,16 +127,16 @@ func (d *Driver) Boot(ctx context.Context, s nova.Instance) error {
 		return err
 	}
 	args, err := kubelet(disk, s, address)
-	if errors.As(err, new(userError)) {
-		console.say("systemd: kubelet.service: %v", err)
+	if errors.As(err, new(guest.Mistake)) {
+		console.Say("systemd: kubelet.service: %v", err)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	console.say("starting the kubelet %s at %s", s.Image[PropertyKubernetes], address)
+	console.Say("starting the kubelet %s at %s", s.Image[guest.PropertyKubernetes], address)
 	c := componentOf(s.ID, 1)
-	c.Main.Version, c.Main.Args = s.Image[PropertyKubernetes], args
+	c.Main.Version, c.Main.Args = s.Image[guest.PropertyKubernetes], args
 	d.mu.Lock()
 	d.booted[s.ID] = c
 	d.mu.Unlock()
@@ -198,6 +195,11 @@ func (d *Driver) Shutdown(ctx context.Context) error { return d.end(ctx, true) }
 func (d *Driver) end(ctx context.Context, withNodes bool) (err error) {
 	d.ending.Do(func() { err = d.host.Stop(ctx, withNodes) })
 	return err
+}
+
+// Console implements nova.Consoler. It shows what there is, which may be nothing.
+func (d *Driver) Console(id string) string {
+	return guest.LastOf(d.consoleLog(id)) + guest.LastOf(d.kubeletLog(id))
 }
 
 func (d *Driver) folder(id string) string     { return filepath.Join(d.dir, id) }

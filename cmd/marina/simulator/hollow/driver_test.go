@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/marina-dev/marina/cmd/marina/simulator/guest"
 )
 
 func TestTheLifeOfAServer(t *testing.T) {
@@ -90,7 +92,7 @@ func TestServersLiveOnWithoutTheirDriver(t *testing.T) {
 // A server of which the kubelet is not built here cannot be made, and its owner is told.
 func TestAKubeletThatIsNotThere(t *testing.T) {
 	p, s := newPlace(t), server(t)
-	s.Image[PropertyKubernetes] = "v1.36.4"
+	s.Image[guest.PropertyKubernetes] = "v1.36.4"
 	err := p.driver(t).Boot(t.Context(), s)
 	if err == nil || !strings.Contains(err.Error(), "make kubernetes-1.36") {
 		t.Errorf("got %v, want words about what to build", err)
@@ -127,7 +129,7 @@ func TestServersThatBootAndNeverJoin(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, s := newPlace(t), server(t)
-			s.UserData, s.Image[PropertyKubernetes] = test.userData, test.image
+			s.UserData, s.Image[guest.PropertyKubernetes] = test.userData, test.image
 			d := p.driver(t)
 			check(t, d.Boot(t.Context(), s))
 			if got := d.Console(id); !strings.Contains(got, test.want) {

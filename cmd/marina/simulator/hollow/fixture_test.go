@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/marina-dev/marina/cmd/marina/simulator/guest"
 	"github.com/marina-dev/marina/controlplane/host/local"
 	"github.com/marina-dev/marina/dataplane/userdata"
 	"github.com/marina-dev/marina/e2e/openstacksim/nova"
@@ -50,7 +51,7 @@ func server(t *testing.T) nova.Instance {
 	t.Helper()
 	return nova.Instance{
 		ID: id, Name: "shop-pool-x2k4m", UserData: rendered(t), VCPUs: 2, RAMMiB: 8192, DiskGiB: 50,
-		Image: map[string]string{"name": "node", PropertyKubernetes: "v1.37.1"},
+		Image: map[string]string{"name": "node", guest.PropertyKubernetes: "v1.37.1"},
 	}
 }
 

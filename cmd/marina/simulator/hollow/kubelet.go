@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/marina-dev/marina/cmd/marina/simulator/guest"
 	"github.com/marina-dev/marina/e2e/openstacksim/nova"
 )
 
@@ -16,15 +17,15 @@ import (
 // those that systemd would give to the real one, with the paths that its files have here,
 // and what a real kubelet finds out of the machine it is on.
 func kubelet(d disk, s nova.Instance, address netip.Addr) ([]string, error) {
-	if s.Image[PropertyKubernetes] == "" {
-		return nil, wrong("the image %q has no %s: its property %s does not tell of one", s.Image["name"], pathKubelet, PropertyKubernetes)
+	if s.Image[guest.PropertyKubernetes] == "" {
+		return nil, guest.Wrong("the image %q has no %s: its property %s does not tell of one", s.Image["name"], pathKubelet, guest.PropertyKubernetes)
 	}
 	words, err := d.execStart()
 	if err != nil {
 		return nil, err
 	}
 	if len(words) == 0 || words[0] != pathKubelet {
-		return nil, wrong("ExecStart is %q, and the image has %s", strings.Join(words, " "), pathKubelet)
+		return nil, guest.Wrong("ExecStart is %q, and the image has %s", strings.Join(words, " "), pathKubelet)
 	}
 	args, named := []string{}, false
 	for _, word := range words[1:] {
@@ -95,7 +96,7 @@ func (d disk) readEnvironment(path string, into map[string]string) error {
 		if optional {
 			return nil
 		}
-		return wrong("there is no %s", path)
+		return guest.Wrong("there is no %s", path)
 	}
 	for line := range strings.Lines(string(text)) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {

@@ -4,6 +4,8 @@ import (
 	"os"
 	"regexp"
 	"strings"
+
+	"github.com/marina-dev/marina/cmd/marina/simulator/guest"
 )
 
 // run does a command of runcmd, which must be a script on the disk: nothing of a user's
@@ -11,15 +13,15 @@ import (
 func (d disk) run(command any, id string) error {
 	words, ok := command.([]any)
 	if !ok || len(words) != 1 {
-		return wrong("runcmd: the simulator does not run %v: it takes the path of a script, in a list", command)
+		return guest.Wrong("runcmd: the simulator does not run %v: it takes the path of a script, in a list", command)
 	}
 	path, ok := words[0].(string)
 	if !ok {
-		return wrong("runcmd: %v is no path", words[0])
+		return guest.Wrong("runcmd: %v is no path", words[0])
 	}
 	info, err := os.Stat(d.path(path))
 	if err != nil || info.Mode()&0o111 == 0 {
-		return wrong("runcmd: %s: not found, or not executable", path)
+		return guest.Wrong("runcmd: %s: not found, or not executable", path)
 	}
 	script, err := os.ReadFile(d.path(path))
 	if err != nil {
@@ -56,5 +58,5 @@ func (d disk) do(path, line, id string) error {
 			return d.write(m[2], text+"\n", 0o644)
 		}
 	}
-	return wrong("%s: the simulator does not know the command %q", path, line)
+	return guest.Wrong("%s: the simulator does not know the command %q", path, line)
 }
