@@ -53,6 +53,8 @@ type Marina struct {
 	Client client.WithWatch
 	// Ready is how long it took from start to serving.
 	Ready time.Duration
+	// Flags are given to "marina up" besides those of the harness.
+	Flags []string
 
 	port    int
 	portMin int
@@ -98,8 +100,8 @@ func freePort() (int, error) {
 // Begin starts "marina up" and does not wait for it.
 func (m *Marina) Begin() error {
 	m.output = &output{}
-	cmd := exec.Command(m.binary, "up", "--data-dir", m.Dir, "--port", fmt.Sprint(m.port),
-		"--port-range", fmt.Sprintf("%d-%d", m.portMin, m.portMin+portsEach-1))
+	cmd := exec.Command(m.binary, append([]string{"up", "--data-dir", m.Dir, "--port", fmt.Sprint(m.port),
+		"--port-range", fmt.Sprintf("%d-%d", m.portMin, m.portMin+portsEach-1)}, m.Flags...)...)
 	cmd.Stdout, cmd.Stderr = m.output, m.output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {

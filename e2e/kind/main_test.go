@@ -130,16 +130,22 @@ func systemNamespace() *corev1.Namespace {
 
 // imageTag is the version of the image of Marina that has been built.
 func imageTag(root string) (string, error) {
+	image, err := imageOf(root, "marina")
+	return image[strings.LastIndex(image, ":")+1:], err
+}
+
+// imageOf is the name, with its tag, of an image that has been built.
+func imageOf(root, name string) (string, error) {
 	list, err := os.ReadFile(filepath.Join(root, "bin", "images", "list"))
 	if err != nil {
 		return "", err
 	}
 	for line := range strings.Lines(string(list)) {
-		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "marina" {
-			return fields[1][strings.LastIndex(fields[1], ":")+1:], nil
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == name {
+			return fields[1], nil
 		}
 	}
-	return "", errors.New("no image of marina is in bin/images/list: run 'make images'")
+	return "", fmt.Errorf("no image of %s is in bin/images/list: run 'make images'", name)
 }
 
 // execute runs a command in the root of the repository and returns what it prints.

@@ -5,7 +5,8 @@
 #   hack/kind/kind.sh up [CONFIG]        a cluster of hack/kind/CONFIG.yaml (single, multi)
 #   hack/kind/kind.sh load [NAME...]     the images of bin/images (all) into its nodes
 #   hack/kind/kind.sh down               everything away again
-#   hack/kind/kind.sh node-image         only build the node image
+#   hack/kind/kind.sh node-image         only build the node image, load it into the engine
+#                                        that answers, if one does, and print its name
 #   hack/kind/kind.sh worker up|down|routes ...        see worker.sh
 #
 # .kind/env is to be sourced: it sets KUBECONFIG, DOCKER_HOST and PATH to what was made.
@@ -146,8 +147,13 @@ case ${1-} in
 up | load | down | worker) "$@" ;;
 node-image)
 	mkdir -p "$partial"
-	node_archive
-	echo "$node_archive"
+	if engine_reachable; then
+		node_image
+		echo "$node_image"
+	else
+		node_archive
+		echo "$node_archive"
+	fi
 	;;
 *)
 	sed -n '2,/^[^#]/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2

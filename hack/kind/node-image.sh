@@ -180,6 +180,6 @@ node_import() {
 		'ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]' |
 		DOCKER_BUILDKIT=0 docker build --quiet --tag "$node_image" - >/dev/null 2>&1
 	docker image rm "$prefix/kind-node:root" >/dev/null
-	docker image ls --format '{{.Repository}}:{{.Tag}}' "$prefix/kind-node" | grep -vxF "$node_image" |
+	docker image ls --format '{{.Repository}}:{{.Tag}}' "$prefix/kind-node:${kubernetes##*/}-*" | grep -vxF "$node_image" |
 		xargs -r docker image rm >/dev/null 2>&1 || true # in use still
 }

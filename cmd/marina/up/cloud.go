@@ -29,7 +29,7 @@ import (
 
 // Clouds that clusters may have nodes in.
 const (
-	// CloudSimulator is the OpenStack simulator, which boots hollow nodes.
+	// CloudSimulator is the OpenStack simulator, which boots hollow nodes or containers.
 	CloudSimulator = "simulator"
 	// CloudNone is none but those that somebody tells of with an Infrastructure.
 	CloudNone = "none"
@@ -46,9 +46,10 @@ const cloudStart = 30 * time.Second
 
 // cloud runs the simulator, and makes it known to clusters.
 type cloud struct {
-	options Options
-	host    *local.Host
-	api     client.Client
+	options    Options
+	containers simulator.Containers
+	host       *local.Host
+	api        client.Client
 	// authURL is where it is; empty if there is none.
 	authURL string
 }
@@ -85,7 +86,7 @@ func (c *cloud) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.apply(ctx, cloudComponent(c.options, accounts, slices.Sorted(maps.Values(kubernetes)))); err != nil {
+	if err := c.apply(ctx, cloudComponent(c.options, c.containers, accounts, slices.Sorted(maps.Values(kubernetes)))); err != nil {
 		return err
 	}
 	if err := c.ready(ctx); err != nil {
@@ -95,7 +96,7 @@ func (c *cloud) run(ctx context.Context) error {
 	if len(kubernetes) > 0 {
 		objects = append(objects, cloudInfrastructure(c.authURL, kubernetes))
 	} else {
-		c.options.Log.Warn("There is no hollow-node for any release: the simulated cloud has no image, and is not offered", "binDir", c.options.BinDir)
+		c.options.Log.Warn("There is neither a hollow-node nor a --node-image for any release: the simulated cloud has no image, and is not offered", "binDir", c.options.BinDir)
 	}
 	for _, object := range objects {
 		// A namespace or a kind may be too new to an API server that has only started.
@@ -119,7 +120,11 @@ func (c *cloud) images(ctx context.Context) (map[string]string, error) {
 			return nil, err
 		}
 		kubernetes := v.Kubernetes()
-		if hasPrograms(filepath.Join(c.options.BinDir, "kubernetes", kubernetes), []string{"hollow-node"}) {
+		_, there := c.containers.Images[kubernetes]
+		if len(c.containers.Images) == 0 {
+			there = hasPrograms(filepath.Join(c.options.BinDir, "kubernetes", kubernetes), []string{"hollow-node"})
+		}
+		if there {
 			found[releases.Items[i].Name] = kubernetes
 		}
 	}
@@ -189,11 +194,11 @@ func escape(path string) string { return strings.ReplaceAll(path, "$", "$$") }
 func cloudAuthURL(at component.HostPort) string { return "http://" + at.String() + "/identity/v3" }
 
 // cloudComponent is the process of the simulator.
-func cloudComponent(o Options, accounts map[string]string, kubernetes []string) component.Component {
+func cloudComponent(o Options, containers simulator.Containers, accounts map[string]string, kubernetes []string) component.Component {
 	args := simulator.Options{
 		Listen:  net.JoinHostPort(component.VarAddress, component.VarPort(portAPI)),
 		DataDir: escape(dataDir(o.DataDir).cloud()), BinDir: escape(o.BinDir),
-		Accounts: filepath.Join(component.VarFiles, "accounts"), Kubernetes: slices.Compact(kubernetes),
+		Accounts: filepath.Join(component.VarFiles, "accounts"), Kubernetes: slices.Compact(kubernetes), Containers: containers,
 	}.Args()
 	names := []string{accountOperator, accountTenant}
 	return component.Component{

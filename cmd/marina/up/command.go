@@ -52,6 +52,7 @@ func NewCommand() *cobra.Command {
 	flags.StringVar(&options.MetricsAddress, "metrics-address", options.MetricsAddress, `Where the controllers' metrics are served, for example 127.0.0.1:9090; "0" for nowhere.`)
 	flags.StringVar(&options.Cloud, "cloud", options.Cloud, "Cloud for nodes: simulator, an OpenStack on this machine whose servers are kubelets without containers; or none, besides those of your own.")
 	_ = cmd.RegisterFlagCompletionFunc("cloud", cobra.FixedCompletions([]string{CloudSimulator, CloudNone}, cobra.ShellCompDirectiveNoFileComp))
+	flags.StringSliceVar(&options.NodeImages, "node-image", nil, "Have the simulator's servers be containers of this image, in a Docker engine, in which pods run. Once for each Kubernetes version.")
 	logs.AddTo(cmd)
 	_ = cmd.MarkFlagDirname("data-dir")
 	_ = cmd.MarkFlagDirname("bin-dir")

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 	"sigs.k8s.io/yaml"
 
+	"github.com/marina-dev/marina/cmd/marina/simulator"
 	"github.com/marina-dev/marina/controlplane/component"
 	"github.com/marina-dev/marina/pkg/pki"
 )
@@ -41,7 +42,7 @@ func TestGolden(t *testing.T) {
 	for name, object := range map[string]any{
 		programAPIServer:         apiServer(testInputs()),
 		programControllerManager: controllerManager(testInputs()),
-		nameCloud:                cloudComponent(cloudOptions, accounts, []string{"v1.36.4", "v1.37.1", "v1.37.1"}),
+		nameCloud:                cloudComponent(cloudOptions, simulator.Containers{}, accounts, []string{"v1.36.4", "v1.37.1", "v1.37.1"}),
 		"infrastructure":         cloudInfrastructure(authURL, map[string]string{"1.37.1-1": "v1.37.1", "1.36.4-1": "v1.36.4", "1.37.1-2": "v1.37.1"}),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -31,6 +31,10 @@ type Options struct {
 	// Cloud is what there is for nodes: CloudSimulator, or CloudNone, which is also the
 	// empty one. It takes Controllers.
 	Cloud string
+	// NodeImages are container images of nodes, as hack/kind builds them, of different
+	// versions of Kubernetes: the simulator's servers are then containers of a Docker
+	// engine. Without, they are hollow nodes.
+	NodeImages []string
 	// Controllers tells whether tenants are served: without, there is the API alone.
 	Controllers bool
 	// Log gets what Marina has to say; nil for nowhere.
@@ -136,6 +140,9 @@ func (o *Options) complete() error {
 	}
 	if o.Cloud != CloudSimulator && o.Cloud != CloudNone {
 		return misused(fmt.Sprintf("choose %s or %s; for a cloud of your own create an Infrastructure", CloudSimulator, CloudNone), "--cloud %q is not known", o.Cloud)
+	}
+	if len(o.NodeImages) > 0 && o.Cloud != CloudSimulator {
+		return misused("leave out --node-image, or give --cloud "+CloudSimulator, "--node-image is for servers of the simulated cloud, and there is none")
 	}
 	if o.MetricsAddress == "" {
 		o.MetricsAddress = "0"

@@ -26,6 +26,7 @@ func TestOptions(t *testing.T) {
 		"NoPort":          {options: with(func(o *Options) { o.Port = 0 }), errors: []string{"--port 0"}},
 		"PortsOverlap":    {options: with(func(o *Options) { o.Port = 20991 }), errors: []string{"20991-21000", "--port-range"}},
 		"ACloudOfOnesOwn": {options: with(func(o *Options) { o.Cloud = "paris" }), errors: []string{`--cloud "paris"`, "Infrastructure"}},
+		"NoCloudForNodes": {options: with(func(o *Options) { o.NodeImages = []string{"node:v1.37.1"} }), errors: []string{"--node-image", "--cloud simulator"}},
 		"TheSimulator":    {options: with(func(o *Options) { o.Cloud = CloudSimulator })},
 		"PortsMeetOnly":   {options: with(func(o *Options) { o.Port = 20990 })},
 	}

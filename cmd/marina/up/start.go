@@ -34,6 +34,7 @@ import (
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
 	"github.com/marina-dev/marina/cmd/marina/controllers"
 	"github.com/marina-dev/marina/cmd/marina/logging"
+	"github.com/marina-dev/marina/cmd/marina/simulator"
 	"github.com/marina-dev/marina/manifests"
 )
 
@@ -44,6 +45,8 @@ type Running struct {
 	tenants    *tenants
 	cloud      *cloud
 	managers   *managers
+	// containers are what the simulator's servers are made of, if they are any.
+	containers simulator.Containers
 
 	// started are the parts to stop, in the order in which they were started.
 	started []part
@@ -121,6 +124,9 @@ func (r *Running) startManagement(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.containers, err = nodeContainers(ctx, r.options); err != nil {
+		return err
+	}
 	m, err := openManagement(ctx, r.options, kubernetes)
 	if err != nil {
 		return err
@@ -187,7 +193,7 @@ func (r *Running) startServing(ctx context.Context) error {
 			if err := r.startControllers(ctx, config, scheme); err != nil {
 				return err
 			}
-			r.cloud = &cloud{options: r.options, host: r.tenants.host, api: api}
+			r.cloud = &cloud{options: r.options, containers: r.containers, host: r.tenants.host, api: api}
 			return r.cloud.start(ctx)
 		})
 	}
@@ -250,50 +256,4 @@ func (r *Running) stop(ctx context.Context, leaveTenants bool) error {
 	}
 	r.started = nil
 	return errors.Join(errs...)
-}
-
-// watch reports the end of what is never to end by itself.
-func (r *Running) watch() {
-	var controllers <-chan error
-	if r.managers != nil {
-		controllers = r.managers.done
-	}
-	etcd := r.management.etcd
-	var err error
-	select {
-	case <-r.background.Done():
-		return
-	case err = <-etcd.broken:
-		err = fmt.Errorf("the management etcd has failed: %w", err)
-	case err = <-etcd.Err():
-		err = fmt.Errorf("the management etcd has failed: %w", err)
-	case <-etcd.Server.StopNotify():
-		err = errors.New("the management etcd has stopped")
-	case err = <-controllers:
-		err = fmt.Errorf("the controllers have stopped: %w", err)
-	}
-	if r.background.Err() == nil {
-		r.failed <- err
-	}
-}
-
-// renewEvery is how often certificates are looked at. They are renewed months before
-// they expire; but a machine that was suspended, or whose clock was set, may find that
-// one has expired meanwhile.
-const renewEvery = time.Hour
-
-// renew keeps a Marina that runs for years from ending with its certificates.
-func (r *Running) renew() {
-	ticker := time.NewTicker(renewEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-r.background.Done():
-			return
-		case now := <-ticker.C:
-			if err := r.management.renew(r.background, now); err != nil {
-				r.options.Log.Error("renewing the certificates of the management plane", "error", err)
-			}
-		}
-	}
 }

@@ -38,6 +38,9 @@ const (
 	program   = "hollow-node"
 )
 
+// Folder is where in Options.Dir there is a folder for each server.
+const Folder = "servers"
+
 // grace is how long a kubelet may take to stop: a server that is switched off has none.
 const grace = 2 * time.Second
 
@@ -71,7 +74,7 @@ var (
 // New finds out what runs from before, and does nothing more. There can be one Driver at a
 // time for a folder.
 func New(o Options) (*Driver, error) {
-	d := &Driver{dir: filepath.Join(o.Dir, "servers"), processes: filepath.Join(o.Dir, "processes"), now: time.Now, booted: map[string]component.Component{}}
+	d := &Driver{dir: filepath.Join(o.Dir, Folder), processes: filepath.Join(o.Dir, "processes"), now: time.Now, booted: map[string]component.Component{}}
 	if err := os.MkdirAll(d.dir, 0o700); err != nil {
 		return nil, err
 	}
