@@ -36,23 +36,26 @@ func (r *Reconciler) collectKind(ctx context.Context, p *project.Project, m *mem
 	if err != nil {
 		return openstack.Classify(k.service, err)
 	}
+	log := ctrl.LoggerFrom(ctx).WithValues("kind", k.name)
 	var orphans []object
 	for _, o := range found {
 		orphan, err := r.isOrphan(ctx, m, k, o)
 		if err != nil {
 			return err
 		}
-		if orphan {
+		if orphan && k.runs && o.created.Before(r.started.Add(-lateness)) {
+			log.Info("this has nobody who it is for, and is too old to have been made late: delete it in the cloud, unless an old backup has been restored", "id", o.id, "name", o.name, "created", o.created)
+		} else if orphan {
 			orphans = append(orphans, o)
 		}
 	}
-	log := ctrl.LoggerFrom(ctx).WithValues("kind", k.name)
 	for _, o := range m.ripe(k.name, orphans, r.Now()) {
 		err := openstack.Classify(k.service, k.remove(ctx, sc, o.id))
-		if e := openstack.As(err); e != nil && e.Passing() {
+		if e := openstack.As(err); e != nil && e.Silent() {
 			return err
 		} else if e != nil && e.Kind != openstack.NotFound {
 			log.Info("what is left over cannot be deleted", "id", o.id, "name", o.name, "error", err.Error())
+			m.seen[k.name][o.id] = r.Now().Add(interval) // others have their turn first
 			continue
 		}
 		log.Info("deleted what was left over", "id", o.id, "name", o.name, "cluster", o.mark.Cluster, "owner", o.mark.Owner)

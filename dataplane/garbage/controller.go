@@ -17,6 +17,10 @@ import (
 // interval is how often a project is looked through.
 const interval = 15 * time.Minute
 
+// lateness is how long before the start of this process a server may have been made that is
+// deleted: longer than any cloud has a request lie.
+const lateness = time.Hour
+
 // Reconciler looks through the projects that ClusterNetworks are in. It has one worker, so
 // that nothing in it is done twice at a time.
 type Reconciler struct {
@@ -27,7 +31,10 @@ type Reconciler struct {
 	Projects *project.Opener
 	Now      func() time.Time
 
-	places map[place]*memory
+	// started is when the process did: a server that is older was made before, and nothing in
+	// this process tells why.
+	started time.Time
+	places  map[place]*memory
 }
 
 // place is a project in a region of a cloud.
@@ -99,5 +106,6 @@ func (r *Reconciler) memory(at place) *memory {
 
 // SetupWithManager starts the controller.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	r.started = r.Now()
 	return ctrl.NewControllerManagedBy(mgr).Named("garbage").For(&v1alpha1.ClusterNetwork{}).Complete(r)
 }

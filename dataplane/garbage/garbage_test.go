@@ -57,6 +57,34 @@ func TestLeftOver(t *testing.T) {
 	w.holds("the last ones", map[string]int{})
 }
 
+// A server that is older than this process may be a node of a Machine that an old backup of
+// the management cluster does not know.
+func TestOlderThanTheProcess(t *testing.T) {
+	w := newWorld(t)
+	w.leave(openstack.Mark{Cluster: w.networks[0].Spec.ClusterRef.UID, Owner: gone})
+	w.after(2 * time.Hour)
+	w.restart()
+	w.reconciler.started = w.clock.Now()
+	for range 3 {
+		w.after(15 * time.Minute)
+	}
+	w.holds("what runs no pods goes", map[string]int{"server": 1})
+}
+
+// What cannot be deleted keeps nothing else: others have their turn before it is tried again.
+func TestLocked(t *testing.T) {
+	w := newWorld(t)
+	for range 5 {
+		w.leave(openstack.Mark{Cluster: w.networks[0].Spec.ClusterRef.UID, Owner: gone})
+	}
+	w.after(time.Hour)
+	w.Inject(front.Fault{Match: front.Match{Service: "compute", Method: "DELETE", Path: "/servers/{id}"}, Effect: front.Fail(500), Times: 3})
+	w.after(15 * time.Minute)
+	w.holds("three are refused", map[string]int{"server": 5, "server group": 2, "floating IP": 2})
+	w.after(15 * time.Minute)
+	w.holds("the others", map[string]int{"server": 3})
+}
+
 // What has an owner stays, and what is of others, however much it looks like ours. So does
 // what somebody uses.
 func TestOthers(t *testing.T) {

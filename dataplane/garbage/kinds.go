@@ -16,6 +16,9 @@ import (
 // kind is one of what may be left over. What its functions return is for openstack.Classify.
 type kind struct {
 	name, service string
+	// runs is whether it may be a node on which somebody's pods run. That has a Machine, unless
+	// the management cluster is one of an old backup: then it looks just like what is left over.
+	runs bool
 	// list lists what is marked in the project.
 	list func(ctx context.Context, sc *gophercloud.ServiceClient, project string) ([]object, error)
 	// remove deletes one.
@@ -25,9 +28,9 @@ type kind struct {
 }
 
 var kinds = []kind{
-	{"server", openstack.Compute, listServers, removeServer, machines},
-	{"server group", openstack.Compute, listGroups, removeGroup, pools},
-	{"floating IP", openstack.Network, listFloatingIPs, removeFloatingIP, machines},
+	{"server", openstack.Compute, true, listServers, removeServer, machines},
+	{"server group", openstack.Compute, false, listGroups, removeGroup, pools},
+	{"floating IP", openstack.Network, false, listFloatingIPs, removeFloatingIP, machines},
 }
 
 func listServers(ctx context.Context, sc *gophercloud.ServiceClient, _ string) ([]object, error) {
