@@ -42,6 +42,8 @@ type scope struct {
 	again time.Duration
 	// early is whether the server is not looked at in this pass.
 	early bool
+	// unasked is whether the cloud lets nobody ask with these credentials, or there are none.
+	unasked bool
 
 	visit   *project.Visit   // open
 	project *project.Project // open

@@ -54,6 +54,7 @@ func (r *Reconciler) open(ctx context.Context, s *scope) error {
 	}
 	err := r.logIn(ctx, s)
 	if e := reconcile.As(err); e != nil && e.Kind == reconcile.KindUser {
+		s.unasked = true
 		again := *e
 		again.After = soon(e.After)
 		return &again

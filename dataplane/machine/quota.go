@@ -2,6 +2,7 @@ package machine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -20,6 +21,9 @@ import (
 // not tell which one it is, a server is asked for instead, up to lastQuota apart.
 const quotaInterval, lastQuota = time.Minute, 5 * time.Minute
 
+// errNoNumbers says that the cloud answers, and does not tell.
+var errNoNumbers = errors.New("the cloud does not tell the numbers of the quota")
+
 // numbers are the quotas of a project as they were, for all Machines that wait for them.
 type numbers struct {
 	at time.Time
@@ -34,6 +38,9 @@ func (r *Reconciler) awaitQuota(ctx context.Context, s *scope) error {
 		return nil
 	}
 	n, err := r.numbers(ctx, s, r.Now().Add(-quotaInterval))
+	if errors.Is(err, errNoNumbers) {
+		return nil // Nova says so when it is asked for the server
+	}
 	if err != nil {
 		return err
 	}
@@ -65,7 +72,10 @@ func (r *Reconciler) numbers(ctx context.Context, s *scope, after time.Time) (*n
 	n := &numbers{at: r.Now()}
 	var err error
 	if n.Absolute, err = s.compute.limits(ctx); err != nil {
-		return nil, s.project.Outcome(err, "reading the quota")
+		if e := openstack.As(openstack.Classify(openstack.Compute, err)); e != nil && e.Silent() {
+			return nil, s.project.Outcome(err, "reading the quota")
+		}
+		return nil, errNoNumbers
 	}
 	s.feed.mu.Lock()
 	defer s.feed.mu.Unlock()

@@ -38,13 +38,14 @@ func (f *feed) markOf(resync string) int {
 	if f.resyncs == nil || len(f.resyncs) >= most {
 		f.resyncs = map[string]int{}
 	}
+	f.numbers = nil // of quotas, which may be raised
 	f.resyncs[resync] = f.begun
 	return f.begun
 }
 
 // resynced takes note of a look, unless the cloud could not be asked.
 func (s *scope) resynced(e *reconcile.Error) {
-	if s.early || s.network == nil || s.machine.DeletionTimestamp != nil || e != nil && e.Kind == reconcile.KindRetry {
+	if s.early || s.unasked || s.network == nil || s.machine.DeletionTimestamp != nil || e != nil && e.Kind == reconcile.KindRetry {
 		return
 	}
 	s.machine.Status.Resynced = resyncOf(s.machine, s.network)

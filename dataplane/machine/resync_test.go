@@ -64,6 +64,21 @@ func TestResync(t *testing.T) {
 	}
 }
 
+// Credentials that are refused look at nothing, and a Resync goes on until others do.
+func TestResyncWithRefusedCredentials(t *testing.T) {
+	w := newWorld(t)
+	m := w.machine(t)
+	w.settle(t, "a server", time.Second, func() bool { return m.Status.ServerID != "" })
+	w.SetPassword(w.project, "another")
+	w.RevokeTokens(w.project.ID)
+	m.Spec.Resync = "r"
+	w.must(t, management.Client.Update(t.Context(), m))
+	_, _ = w.pass(t, m)
+	if m.Status.Resynced != "" {
+		t.Errorf("it has been looked at for %q with a password that is refused: %+v", m.Status.Resynced, m.Status.Conditions)
+	}
+}
+
 // What waits until it is tried again is tried at once.
 func TestResyncTriesAgain(t *testing.T) {
 	w := newWorld(t)

@@ -43,6 +43,7 @@ func (r *Reconciler) ensureServer(ctx context.Context, s *scope) error {
 	}
 	l, err := r.list(ctx, s, within)
 	if err != nil {
+		s.unasked = true
 		return err
 	}
 	s.again = max(time.Second, l.began.Add(calmInterval).Sub(r.Now()))
