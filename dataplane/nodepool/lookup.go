@@ -2,14 +2,12 @@ package nodepool
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/availabilityzones"
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
-	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/external"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/security/groups"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/networks"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -65,7 +63,7 @@ func (r *Reconciler) look(ctx context.Context, s *scope, n needs) findings {
 		err = l.all(ctx, n)
 	}
 	if err != nil {
-		a.silent = l.now.Add(answerLife)
+		a.silent = r.Now().Add(answerLife) // it may have taken half a minute
 		ctrl.LoggerFrom(ctx).Info("what the pool names in the cloud cannot be looked up", "reason", err.Error())
 	}
 	return l.found
@@ -148,18 +146,14 @@ func listZones(ctx context.Context, sc *gophercloud.ServiceClient, _ string) (*m
 	return &zones, err
 }
 
-// getNetwork reads a network. Nova lets nobody but administrators have ports in an external
-// one that is not shared.
+// getNetwork reads a network. Whether servers may have ports in an external one is a policy of
+// each cloud's, and shows at the nodes.
 func (l *lookup) getNetwork(ctx context.Context, sc *gophercloud.ServiceClient, id string) (*foundNetwork, error) {
-	var n struct {
-		networks.Network
-		external.NetworkExternalExt
-	}
-	if err := networks.Get(ctx, sc, id).ExtractInto(&n); err != nil {
+	n, err := networks.Get(ctx, sc, id).Extract()
+	if err != nil {
 		return nil, err
 	}
-	admin := slices.Contains(l.project.Scope().Roles, "admin")
-	return &foundNetwork{closed: n.External && !n.Shared && !admin, subnets: len(n.Subnets) > 0}, nil
+	return &foundNetwork{subnets: len(n.Subnets) > 0}, nil
 }
 
 func getGroup(ctx context.Context, sc *gophercloud.ServiceClient, id string) (*foundGroup, error) {

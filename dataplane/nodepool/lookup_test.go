@@ -61,11 +61,6 @@ func TestRefusedByCloud(t *testing.T) {
 			s.Networks = []string{id}
 			return func() { c.share(id) }
 		}, "NetworkNotFound", "networks: the project "},
-		"ExternalNetwork": {func(c *cloudWorld, s *v1alpha1.NodePoolSpec) func() {
-			id := c.sim.AddExternalNetwork("public", "203.0.113.0/24")
-			s.Networks = []string{id}
-			return func() { c.share(id) }
-		}, "NetworkNotUsable", " is external, and servers of the project "},
 		"NetworkWithoutSubnet": {func(c *cloudWorld, s *v1alpha1.NodePoolSpec) func() {
 			sc := c.service(c.project, openstack.Network)
 			n, err := networks.Create(c.Context(), sc, networks.CreateOpts{Name: "bare"}).Extract()

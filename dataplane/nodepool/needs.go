@@ -35,8 +35,6 @@ type findings struct {
 
 // foundNetwork is a network that a project sees.
 type foundNetwork struct {
-	// closed: it is external, and Nova gives servers of the project no ports in it.
-	closed bool
 	// subnets: it has any. In one without, servers can have no port.
 	subnets bool
 }
@@ -95,11 +93,7 @@ func refusal(n needs, f findings, project, region string) error {
 		return reconcile.UserError("NetworkNotFound", "networks: the project %s sees no network %s in the region %s: correct the id, or have the network shared with the project; 'openstack network list' shows what there is", project, strings.Join(missing, ", "), region)
 	}
 	for _, id := range n.networks {
-		switch found := f.networks[id]; {
-		case found == nil:
-		case found.closed:
-			return reconcile.UserError("NetworkNotUsable", "networks: the network %s is external, and servers of the project %s can have no port in it: set floatingIPs instead, or have it shared with the project; 'openstack network list --internal' shows others", id, project)
-		case !found.subnets:
+		if found := f.networks[id]; found != nil && !found.subnets {
 			return reconcile.UserError("NetworkNotUsable", "networks: the network %s has no subnet that the project %s sees, so that servers can have no address in it: create one ('openstack subnet create'), or take the network out", id, project)
 		}
 	}

@@ -39,7 +39,6 @@ func TestRefusal(t *testing.T) {
 		"NoNetworks": {func(_ *needs, f *findings) { f.networks = map[string]*foundNetwork{"n1": nil, "n2": nil} }, "NetworkNotFound",
 			"networks: the project P sees no network n1, n2 in the region R: correct the id, or have the network shared with the project; 'openstack network list'"},
 		"OneNetwork":         {func(_ *needs, f *findings) { f.networks = map[string]*foundNetwork{"n2": nil} }, "NetworkNotFound", "sees no network n2 in"},
-		"NetworkExternal":    {func(_ *needs, f *findings) { f.networks["n2"].closed = true }, "NetworkNotUsable", "networks: the network n2 is external, and servers of the project P"},
 		"NetworkOfNoAddress": {func(_ *needs, f *findings) { f.networks["n1"].subnets = false }, "NetworkNotUsable", "networks: the network n1 has no subnet"},
 		"NoGroup": {func(_ *needs, f *findings) { f.groups["g2"] = nil }, "SecurityGroupNotFound",
 			"securityGroups: the project P sees no security group g2 in the region R: correct the id, or create the group; 'openstack security group list'"},
