@@ -89,9 +89,9 @@ func (f *finding) look(ctx context.Context, tenant kubernetes.Interface) error {
 	if len(f.claims) == 0 {
 		return nil
 	}
-	// Others hold no claim: they have no node yet, or have ended.
-	running := "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
-	if err := pages(ctx, core.Pods(metav1.NamespaceAll).List, running, func(l *corev1.PodList) { each(l.Items, f.pod) }); err != nil {
+	// Others hold no claim. Those that have ended do (pvc-protection controller of Kubernetes).
+	scheduled := "spec.nodeName!="
+	if err := pages(ctx, core.Pods(metav1.NamespaceAll).List, scheduled, func(l *corev1.PodList) { each(l.Items, f.pod) }); err != nil {
 		return fmt.Errorf("listing pods: %w", err)
 	}
 	return nil
