@@ -67,7 +67,7 @@ engine_undo() {
 	[[ -f $engine_run/sysctls ]] || return 0 # it was never started
 	policy=$(cat "$engine_run/forward-policy")
 	ip link delete docker0 2>/dev/null || true
-	iptables-save | grep -vE 'DOCKER|docker0' | sed "/^\*filter/,/^COMMIT/s/^:FORWARD DROP/:FORWARD ${policy:-ACCEPT}/" | iptables-restore
+	iptables-save | sed '/DOCKER\|docker0/d' | sed "/^\*filter/,/^COMMIT/s/^:FORWARD DROP/:FORWARD ${policy:-ACCEPT}/" | iptables-restore
 	while read -r sysctl value; do
 		[[ $value == "$(cat "/proc/sys/$sysctl")" ]] || echo "$value" >"/proc/sys/$sysctl"
 	done <"$engine_run/sysctls"
@@ -90,7 +90,12 @@ engine_down() {
 		kill "$pid" 2>/dev/null || true
 		while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
 	fi
-	# Neither goes with an engine that did not end in time, or was killed.
+	# Of an engine that did not end in time, or was killed, these go on: containers with the
+	# shims that they run under, containerd, mounts.
+	for pid in $(pgrep -f "^[^ ]*containerd-shim.* -address $engine_run/" || true); do
+		pkill -KILL -P "$pid" || true
+		kill -KILL "$pid" 2>/dev/null || true
+	done
 	pid=$(cat "$engine_run/exec/containerd/containerd.pid" 2>/dev/null || true)
 	if [[ $pid && $(cat "/proc/$pid/comm" 2>/dev/null) == containerd ]]; then
 		kill "$pid" 2>/dev/null || true
@@ -98,7 +103,7 @@ engine_down() {
 	fi
 	# The data folder itself is one of them: the engine binds it to itself, where the
 	# machine's root does not share its mounts.
-	engine_mounts | tac | xargs -r umount
+	engine_mounts | tac | xargs -r umount || true # what stays is told of below
 	engine_undo
 	# Refuse to delete through a mount that is there still.
 	[[ -z $(engine_mounts) ]] || fail "still mounted: $(engine_mounts | paste -sd ' ')"
