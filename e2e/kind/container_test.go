@@ -129,7 +129,7 @@ func (b *boots) docker(t *testing.T, args ...string) string {
 // awaitNode waits until the pool has its node, and checks that it is a real one.
 func (b *boots) awaitNode(t *testing.T) *corev1.Node {
 	t.Helper()
-	harness.Check(t, harness.Await(t.Context(), 2*time.Minute, func(ctx context.Context) error {
+	harness.Check(t, harness.Await(t.Context(), 4*time.Minute, func(ctx context.Context) error {
 		if err := b.Client.Get(ctx, client.ObjectKeyFromObject(b.pool), b.pool); err != nil {
 			return err
 		}
@@ -172,8 +172,12 @@ func (b *boots) runPod(t *testing.T, node string) {
 	harness.Check(t, err)
 	_, err = b.tenant.kubectl(t.Context(), "wait", "--for=condition=Ready", "--timeout=60s", "pod/dns")
 	harness.Check(t, err)
-	log, err := b.tenant.kubectl(t.Context(), "logs", "dns")
-	harness.Check(t, err)
+	var log string
+	// Before its serving certificate is approved, a kubelet answers nobody.
+	harness.Check(t, harness.Await(t.Context(), time.Minute, func(ctx context.Context) (err error) {
+		log, err = b.tenant.kubectl(ctx, "logs", "dns")
+		return err
+	}))
 	version, err := b.tenant.kubectl(t.Context(), "exec", "dns", "--", "/usr/local/bin/coredns", "-version")
 	harness.Check(t, err)
 	if !strings.Contains(log, ":15353") || !strings.Contains(version, "CoreDNS-") {
