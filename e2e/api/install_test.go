@@ -108,7 +108,7 @@ func TestColumns(t *testing.T) {
 			wide:   []string{"Wanted", "Message"},
 		},
 		"operations": {
-			narrow: []string{"Name", "Target", "Type", "Phase", "Steps", "Started", "Took"},
+			narrow: []string{"Name", "Kind", "Target", "Type", "Phase", "Steps", "Started", "Took"},
 			wide:   []string{"Retry of", "Message"},
 		},
 		"kubernetesreleases": {narrow: []string{"Name", "Supported until", "Age"}},
