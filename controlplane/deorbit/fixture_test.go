@@ -184,14 +184,9 @@ func (w *world) pod(name, claim string, change ...func(*corev1.Pod)) *corev1.Pod
 	return p
 }
 
-type roundTripper func(*http.Request) (*http.Response, error)
-
-// RoundTrip implements http.RoundTripper.
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
 // refusing is a tenant that lets nobody delete what refuse names.
 func (w *world) refusing(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(r *http.Request) (*http.Response, error) {
+	return apitest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 		if r.Method != http.MethodDelete || w.refuse == "" || !strings.HasSuffix(r.URL.Path, w.refuse) {
 			return next.RoundTrip(r)
 		}

@@ -50,6 +50,20 @@ func retained(v *corev1.PersistentVolume) {
 	v.Spec.PersistentVolumeReclaimPolicy = corev1.PersistentVolumeReclaimRetain
 }
 
+// Kubernetes keeps a claim as long as any pod names it, also one that has ended.
+func TestEndedPodGoes(t *testing.T) {
+	w := newWorld(t)
+	c, _ := w.disk("data")
+	job := w.pod("job", "data")
+	job.Status.Phase = corev1.PodSucceeded
+	w.check(server.Client.Status().Update(t.Context(), job))
+	w.mustPass()
+	want := map[string]string{"PersistentVolumeClaim/data": "going", "Pod/job": "gone"}
+	if diff := cmp.Diff(want, w.fate(c, job)); diff != "" {
+		t.Errorf("fate (-want +got):\n%s", diff)
+	}
+}
+
 func TestWhatGoes(t *testing.T) {
 	cases := map[string]struct {
 		make          func(w *world) []client.Object

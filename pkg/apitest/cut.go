@@ -26,7 +26,7 @@ type Cut struct {
 }
 
 func (c *Cut) wrap(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(r *http.Request) (*http.Response, error) {
+	return RoundTripper(func(r *http.Request) (*http.Response, error) {
 		c.Asked = append(c.Asked, r.Method+" "+r.URL.Path)
 		if n := len(c.Asked); c.At == 0 || n < c.At {
 			return next.RoundTrip(r)
@@ -40,9 +40,11 @@ func (c *Cut) wrap(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-type roundTripper func(*http.Request) (*http.Response, error)
+// RoundTripper is a function as an http.RoundTripper.
+type RoundTripper func(*http.Request) (*http.Response, error)
 
-func (do roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return do(r) }
+// RoundTrip implements http.RoundTripper.
+func (do RoundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return do(r) }
 
 // Clients are those of a manager that has just started, of the management cluster and of a
 // tenant, which are one server. A request to the tenant that could take for ever fails the
@@ -70,7 +72,7 @@ func (s *Server) Clients(t testing.TB, cut *Cut, tenant ...transport.WrapperFunc
 
 func bounded(t testing.TB) transport.WrapperFunc {
 	return func(next http.RoundTripper) http.RoundTripper {
-		return roundTripper(func(r *http.Request) (*http.Response, error) {
+		return RoundTripper(func(r *http.Request) (*http.Response, error) {
 			if _, ok := r.Context().Deadline(); !ok {
 				t.Errorf("%s %s has no time limit", r.Method, r.URL.Path)
 			}
