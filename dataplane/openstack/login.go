@@ -33,7 +33,11 @@ func (p *Pool) logIn(ctx context.Context, cloud Cloud, credentials Credentials) 
 	if err != nil {
 		return nil, err
 	}
-	provider.HTTPClient = http.Client{Transport: transport, Timeout: cmp.Or(p.Timeout, defaultTimeout), CheckRedirect: sameHost}
+	through := http.RoundTripper(transport)
+	if p.Wrap != nil {
+		through = p.Wrap(transport)
+	}
+	provider.HTTPClient = http.Client{Transport: through, Timeout: cmp.Or(p.Timeout, defaultTimeout), CheckRedirect: sameHost}
 	provider.UserAgent.Prepend(cmp.Or(p.Agent, "marina"))
 	provider.MaxBackoffRetries = attempts
 	provider.RetryBackoffFunc = p.throttled

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"net/http"
 	"sync"
 	"time"
 )
@@ -33,6 +34,8 @@ type Pool struct {
 	Wait func(context.Context, time.Duration) error
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Wrap gives what all requests go through; nil is none.
+	Wrap func(http.RoundTripper) http.RoundTripper
 
 	mu      sync.Mutex
 	clients map[key]*slot
