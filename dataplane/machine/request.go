@@ -16,7 +16,7 @@ import (
 const (
 	keyCluster = openstack.MetadataCluster
 	keyMachine = openstack.MetadataMachine
-	keyPool    = v1alpha1.LabelPool
+	keyPool    = openstack.MetadataPool
 )
 
 func metadataOf(m *v1alpha1.Machine) map[string]string {

@@ -44,7 +44,7 @@ func TestAsked(t *testing.T) {
 	}
 	want := map[string]any{
 		"name": "shop-web-x2k4m", "imageRef": "", "flavorRef": "flavor", "availability_zone": "nova", "config_drive": true, "user_data": "dXNlciBkYXRh",
-		"metadata":        map[string]any{"marina.dev/cluster-uid": "c", "marina.dev/machine-uid": "m", "marina.dev/pool": "web"},
+		"metadata":        map[string]any{"marina.dev:cluster-uid": "c", "marina.dev:machine-uid": "m", "marina.dev:pool": "web"},
 		"networks":        []any{map[string]any{"uuid": "net"}, map[string]any{"uuid": "storage"}},
 		"security_groups": []any{map[string]any{"name": "nodes"}, map[string]any{"name": "more"}},
 		"block_device_mapping_v2": []any{map[string]any{

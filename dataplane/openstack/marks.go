@@ -7,8 +7,6 @@ import (
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 	"k8s.io/apimachinery/pkg/types"
-
-	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
 // Mark is what an object in a cloud says of whose it is.
@@ -19,10 +17,12 @@ type Mark struct {
 	Owner types.UID
 }
 
-// The metadata of a server that say whose it is.
+// The metadata of a server that say whose it is, and the name of its pool for people. Nova takes
+// letters, digits and "-_:. " in their keys and nothing else: no slash as labels have it.
 const (
-	MetadataCluster = v1alpha1.LabelClusterUID
-	MetadataMachine = "marina.dev/machine-uid"
+	MetadataCluster = "marina.dev:cluster-uid"
+	MetadataMachine = "marina.dev:machine-uid"
+	MetadataPool    = "marina.dev:pool"
 )
 
 // ServerMark is what the metadata of a server say. It is false where one of the two is

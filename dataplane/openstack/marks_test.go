@@ -1,6 +1,7 @@
 package openstack
 
 import (
+	"regexp"
 	"testing"
 )
 
@@ -40,6 +41,17 @@ func TestMarks(t *testing.T) {
 	for _, metadata := range []map[string]string{nil, {MetadataCluster: "a"}, {MetadataMachine: "b"}} {
 		if m, ok := ServerMark(metadata); ok {
 			t.Errorf("%v is read as %+v", metadata, m)
+		}
+	}
+}
+
+// Nova's own pattern, of nova/api/validation/parameter_types.py: a server with another key is
+// refused.
+func TestNovaTakesTheKeys(t *testing.T) {
+	taken := regexp.MustCompile(`^[a-zA-Z0-9-_:. ]{1,255}$`)
+	for _, key := range []string{MetadataCluster, MetadataMachine, MetadataPool} {
+		if !taken.MatchString(key) {
+			t.Errorf("Nova takes no key %q in the metadata of a server", key)
 		}
 	}
 }
