@@ -40,12 +40,13 @@ const (
 
 // newCloud makes a project in the cloud that is given, or in a simulated one. In the end there
 // is nothing in it that was not there in the beginning, nor does any service count anything.
-func newCloud(t testing.TB) *cloud {
+func newCloud(t *testing.T) *cloud {
 	t.Helper()
 	var c *cloud
 	if file := os.Getenv("MARINA_OPENSTACK_CLOUDS"); file != "" {
 		c = realCloud(t, file)
 	} else {
+		t.Parallel() // each has a cloud of its own, and most of them wait
 		c = simulatedCloud(t)
 	}
 	c.leavesNothing(t)

@@ -3,6 +3,7 @@ package openstack
 import (
 	"time"
 
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/util/rand"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -54,6 +55,7 @@ func (w *world) manager() *apitest.Manager {
 	w.Helper()
 	cached := apitest.SecretsOfShard()
 	cached.DefaultNamespaces = map[string]cache.Config{w.cluster.Namespace: {}, w.namespace(): {}, v1alpha1.SystemNamespace: {}}
+	cached.ByObject[&v1alpha1.Infrastructure{}] = cache.ByObject{Field: fields.OneTermEqualSelector("metadata.name", w.infra.Name)}
 	return apitest.NewManager(w, management, cached, 0)
 }
 

@@ -28,7 +28,7 @@ type world struct {
 }
 
 // newWorld makes one; change may change the Infrastructure that it is in.
-func newWorld(t testing.TB, change ...func(*v1alpha1.Infrastructure)) *world {
+func newWorld(t *testing.T, change ...func(*v1alpha1.Infrastructure)) *world {
 	t.Helper()
 	w := &world{TB: t, cloud: newCloud(t), wire: &wire{}}
 	name := "e" + rand.String(6)
