@@ -78,3 +78,8 @@ func (w *world) kubeconfig() []byte {
 	check(w, err)
 	return text
 }
+
+// nodesWithAll are such that have something of every service.
+func nodesWithAll(s *v1alpha1.NodePoolSpec) {
+	s.AntiAffinity, s.FloatingIPs, s.DiskGiB = v1alpha1.AntiAffinityHard, true, new(int64(diskGiB))
+}

@@ -21,9 +21,7 @@ import (
 func TestPool(t *testing.T) {
 	w := newWorld(t)
 	w.run()
-	hard := w.pool("hard", 3, func(s *v1alpha1.NodePoolSpec) {
-		s.AntiAffinity, s.FloatingIPs, s.DiskGiB = v1alpha1.AntiAffinityHard, true, new(int64(diskGiB))
-	})
+	hard := w.pool("hard", 3, nodesWithAll)
 	w.await("three nodes that are kept apart", w.settled(hard, 3))
 	w.isApart(hard)
 	w.hasAddresses()

@@ -44,7 +44,7 @@ func realCloud(t testing.TB, file string) *cloud {
 	c := &cloud{
 		authURL: a.authURL, region: a.region, projectID: project.ID, external: a.externalNetwork(t), flavor: name, image: name,
 		member: a.user(t, identity, project.ID, name, "member", "load-balancer_member"),
-		pace:   500 * time.Millisecond, step: time.Minute, limit: 5 * time.Minute,
+		pace:   500 * time.Millisecond, step: time.Minute, limit: 10 * time.Minute,
 	}
 	c.reader = func(t testing.TB) account { return a.user(t, identity, project.ID, name+"-reader", "reader") }
 	c.setQuota = func(t testing.TB, service, resource string, limit int) {

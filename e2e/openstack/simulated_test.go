@@ -22,7 +22,9 @@ func simulatedCloud(t testing.TB) *cloud {
 		member: account{project.UserName, project.Password},
 		pace:   time.Millisecond, step: time.Minute, limit: 30 * time.Second,
 	}
-	c.setQuota = func(_ testing.TB, service, resource string, limit int) { s.SetQuota(project.ID, service, resource, limit) }
+	c.setQuota = func(_ testing.TB, service, resource string, limit int) {
+		s.SetQuota(project.ID, service, resource, limit)
+	}
 	c.reader = func(t testing.TB) account {
 		// Each project has one user: it is another one for a while.
 		s.SetRoles(project, "reader")

@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
 // stop is what happens to Marina at a call.
@@ -45,9 +43,7 @@ func TestStopped(t *testing.T) {
 				}
 				return stop.becomes
 			})
-			p := s.pool("web", 2, func(spec *v1alpha1.NodePoolSpec) {
-				spec.AntiAffinity, spec.FloatingIPs, spec.DiskGiB = v1alpha1.AntiAffinityHard, true, new(int64(diskGiB))
-			})
+			p := s.pool("web", 2, nodesWithAll)
 			s.until("the creation", s.settled(p, 2))
 			for _, m := range s.machines() {
 				if m.Status.Failures != 0 {

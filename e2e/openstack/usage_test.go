@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	volumelimits "github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/limits"
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
 	computelimits "github.com/gophercloud/gophercloud/v2/openstack/compute/v2/limits"
@@ -19,7 +20,6 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/subnets"
 	"github.com/gophercloud/gophercloud/v2/pagination"
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/marina-dev/marina/dataplane/openstack"
 	"github.com/marina-dev/marina/e2e/harness"

@@ -2,6 +2,7 @@ package openstack
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -122,4 +123,12 @@ func (w *world) machines() []v1alpha1.Machine {
 	var all v1alpha1.MachineList
 	check(w, management.Client.List(w.Context(), &all, client.InNamespace(w.namespace())))
 	return all.Items
+}
+
+// hides checks that a text shows no secret.
+func (w *world) hides(text string) {
+	w.Helper()
+	if strings.Contains(text, w.member.password) {
+		w.Errorf("a secret is shown: %s", text)
+	}
 }
