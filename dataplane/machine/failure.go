@@ -30,6 +30,27 @@ type failure struct {
 	reason, message string
 }
 
+// withFault is a server with what Nova says of why it is in ERROR. Lists do not tell that of one
+// that has found no host.
+func (r *Reconciler) withFault(ctx context.Context, s *scope, listed *servers.Server) (*servers.Server, error) {
+	if listed.Status != "ERROR" || listed.Fault.Message != "" || openstack.Leaving(listed) {
+		return listed, nil
+	}
+	if err := r.open(ctx, s); err != nil {
+		return nil, err
+	}
+	server, err := s.compute.get(ctx, listed.ID)
+	if e := openstack.As(err); e != nil && e.Passing() {
+		return nil, s.project.Outcome(err, "asking why the server is in ERROR")
+	}
+	if err != nil || server == nil {
+		return listed, nil //nolint:nilerr // nobody tells
+	}
+	told := *listed // lists are everybody's
+	told.Fault = server.Fault
+	return &told, nil
+}
+
 func (f *failure) Error() string { return f.message }
 
 // Why the server of a node is none any more.

@@ -3,6 +3,7 @@ package machine
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -56,6 +57,8 @@ type world struct {
 	reconciler *Reconciler
 	// noJoin keeps nodes from becoming Ready.
 	noJoin bool
+	// wrap is what the controller's requests to the cloud go through, if it is not nil.
+	wrap func(http.RoundTripper) http.RoundTripper
 }
 
 var worlds atomic.Int64
@@ -157,7 +160,7 @@ func (w *world) must(t testing.TB, err error) {
 // restart starts a controller that knows nothing of an earlier one.
 func (w *world) restart() {
 	c := w.Restart(management)
-	pool := &openstack.Pool{Timeout: 5 * time.Second, Now: w.clock.Now, Wait: func(context.Context, time.Duration) error { return nil }}
+	pool := &openstack.Pool{Timeout: 5 * time.Second, Now: w.clock.Now, Wrap: w.wrap, Wait: func(context.Context, time.Duration) error { return nil }}
 	projects := &project.Opener{Client: c, Live: c, Pool: pool, Now: w.clock.Now}
 	w.reconciler = &Reconciler{Client: c, Live: c, Projects: projects, Now: w.clock.Now}
 }

@@ -108,7 +108,11 @@ func (r *Reconciler) act(ctx context.Context, s *scope, seen sight) error {
 	if err != nil {
 		return err
 	}
-	err = judge(s.machine, seen.known, s.network, overdue)
+	server, err := r.withFault(ctx, s, seen.known)
+	if err != nil {
+		return err
+	}
+	err = judge(s.machine, server, s.network, overdue)
 	if f, failed := err.(*failure); failed { //nolint:errorlint // judge makes it
 		return r.fail(ctx, s, f, append(seen.others, seen.known))
 	}
