@@ -2,6 +2,7 @@ package openstack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -70,7 +71,7 @@ func (c *cloud) forgets(t testing.TB, lb *loadbalancers.LoadBalancer) {
 		if openstack.IsKind(openstack.Classify(openstack.LoadBalancer, err), openstack.NotFound) {
 			return nil
 		}
-		return fmt.Errorf("load balancer %s is still there (%v)", lb.ID, err)
+		return errors.Join(fmt.Errorf("load balancer %s is still there", lb.ID), err)
 	}))
 	err := openstack.Classify(openstack.Network, ports.Delete(t.Context(), c.service(t, openstack.Network), lb.VipPortID).ExtractErr())
 	if err != nil && !openstack.IsKind(err, openstack.NotFound) {

@@ -35,13 +35,9 @@ func TestPreflight(t *testing.T) {
 			t.Errorf("%s: %+v, want that all is well", name, c)
 		}
 	}
+	units := map[string]string{"memory": " MiB", "volume storage": " GiB"}
 	for name, a := range w.usage(t) {
-		unit := ""
-		if name == "memory" {
-			unit = " MiB"
-		} else if name == "volume storage" {
-			unit = " GiB"
-		}
+		unit := units[name]
 		want := fmt.Sprintf("%d of %d%s are free", max(a.Limit-a.Used, 0), a.Limit, unit)
 		if a.Limit < 0 {
 			want = fmt.Sprintf("no limit, %d%s used", a.Used, unit)

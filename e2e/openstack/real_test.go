@@ -137,7 +137,7 @@ func (a *admin) setQuota(t testing.TB, project, service, resource string, limit 
 		key = "quota"
 	}
 	sc := a.service(t, service)
-	_, err := sc.Put(t.Context(), sc.ServiceURL(path, project), map[string]any{key: map[string]int{resource: limit}}, nil, &gophercloud.RequestOpts{OkCodes: []int{200}})
+	_, err := sc.Put(t.Context(), sc.ServiceURL(path, project), map[string]any{key: map[string]int{resource: limit}}, nil, &gophercloud.RequestOpts{OkCodes: []int{200}}) //nolint:bodyclose // gophercloud has
 	check(t, err)
 }
 
