@@ -49,6 +49,7 @@ func NewCommand() *cobra.Command {
 	flags.StringVar(&options.BinDir, "bin-dir", options.BinDir, "Folder of the Kubernetes and etcd programs.")
 	flags.IntVar(&options.Port, "port", options.Port, fmt.Sprintf("Port of the management API on %s. The %d ports after it are Marina's too.", address, managementPorts-1))
 	flags.Var(&options.Tenants, "port-range", "Ports of the clusters' control planes.")
+	flags.StringVar(&options.ExposeAddress, "expose-address", address, "IP address of this machine by which users and nodes reach the clusters' API servers. Servers of a real cloud do not reach 127.0.0.1.")
 	flags.StringVar(&options.MetricsAddress, "metrics-address", options.MetricsAddress, `Where the controllers' metrics are served, for example 127.0.0.1:9090; "0" for nowhere.`)
 	flags.StringVar(&options.Cloud, "cloud", options.Cloud, "Cloud for nodes: simulator, an OpenStack on this machine whose servers are kubelets without containers; or none, besides those of your own.")
 	_ = cmd.RegisterFlagCompletionFunc("cloud", cobra.FixedCompletions([]string{CloudSimulator, CloudNone}, cobra.ShellCompDirectiveNoFileComp))

@@ -3,6 +3,7 @@ package up
 import (
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -26,6 +27,9 @@ type Options struct {
 	Port int
 	// Tenants are the ports of tenants' processes; 21000 to 30999 if empty.
 	Tenants PortRange
+	// ExposeAddress is the IP address of this machine by which users and nodes reach
+	// clusters' API servers; 127.0.0.1 if empty.
+	ExposeAddress string
 	// MetricsAddress is where the controllers' metrics are served; "0" for nowhere.
 	MetricsAddress string
 	// Cloud is what there is for nodes: CloudSimulator, or CloudNone, which is also the
@@ -140,6 +144,13 @@ func (o *Options) complete() error {
 	}
 	if o.Cloud != CloudSimulator && o.Cloud != CloudNone {
 		return misused(fmt.Sprintf("choose %s or %s; for a cloud of your own create an Infrastructure", CloudSimulator, CloudNone), "--cloud %q is not known", o.Cloud)
+	}
+	if o.ExposeAddress == "" {
+		o.ExposeAddress = address
+	}
+	// All addresses at once are none that a certificate or a kubeconfig can name.
+	if exposed, err := netip.ParseAddr(o.ExposeAddress); err != nil || exposed.IsUnspecified() {
+		return misused("give one IP address of this machine, as 'ip address' shows them", "--expose-address %q is not an address that others can connect to", o.ExposeAddress)
 	}
 	if len(o.NodeImages) > 0 && o.Cloud != CloudSimulator {
 		return misused("leave out --node-image, or give --cloud "+CloudSimulator, "--node-image is for servers of the simulated cloud, and there is none")

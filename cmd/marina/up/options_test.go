@@ -28,6 +28,9 @@ func TestOptions(t *testing.T) {
 		"ACloudOfOnesOwn": {options: with(func(o *Options) { o.Cloud = "paris" }), errors: []string{`--cloud "paris"`, "Infrastructure"}},
 		"NoCloudForNodes": {options: with(func(o *Options) { o.NodeImages = []string{"node:v1.37.1"} }), errors: []string{"--node-image", "--cloud simulator"}},
 		"TheSimulator":    {options: with(func(o *Options) { o.Cloud = CloudSimulator })},
+		"NoAddress":       {options: with(func(o *Options) { o.ExposeAddress = "host.example.com" }), errors: []string{"--expose-address", "host.example.com"}},
+		"AllAddresses":    {options: with(func(o *Options) { o.ExposeAddress = "0.0.0.0" }), errors: []string{"--expose-address", "0.0.0.0"}},
+		"AnAddress":       {options: with(func(o *Options) { o.ExposeAddress = "192.0.2.1" })},
 		"PortsMeetOnly":   {options: with(func(o *Options) { o.Port = 20990 })},
 	}
 	for name, tc := range cases {

@@ -28,7 +28,7 @@ func preflight(o Options) (kubernetes string, err error) {
 	}
 	kubernetes, err = findPrograms(o.BinDir)
 	d := dataDir(o.DataDir)
-	errs = append(errs, err, checkEtcdData(d), checkPort(o.Port, d))
+	errs = append(errs, err, checkEtcdData(d), checkPort(o.Port, d), checkExposed(o.ExposeAddress))
 	return kubernetes, errors.Join(errs...)
 }
 
@@ -47,6 +47,15 @@ func checkPort(port int, d dataDir) error {
 		err = portTaken(port)
 	}
 	return err
+}
+
+// checkExposed refuses an address that this machine does not have.
+func checkExposed(address string) error {
+	listener, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
+	if err != nil {
+		return failure.New("give an address that 'ip address' shows, or leave out --expose-address", "cannot listen on the address %s: %v", address, err)
+	}
+	return listener.Close()
 }
 
 // ownServer reports whether an API server of an earlier run has a port. Asking it

@@ -18,3 +18,11 @@ func TestPort(t *testing.T) {
 		t.Errorf("a free port: %v", err)
 	}
 }
+
+// The address is one of those that are for examples, which no machine has.
+func TestExposedAddress(t *testing.T) {
+	assertError(t, checkExposed("192.0.2.253"), "192.0.2.253", "--expose-address")
+	if err := checkExposed("127.0.0.2"); err != nil {
+		t.Errorf("an address of this machine: %v", err)
+	}
+}

@@ -38,6 +38,7 @@ func (t *tenants) setup(ctx context.Context, mgr ctrl.Manager) (err error) {
 		BinDir:    t.options.BinDir,
 		Self:      t.options.Self,
 		Address:   address,
+		Exposed:   t.options.ExposeAddress,
 		FirstPort: t.options.Tenants.First,
 		LastPort:  t.options.Tenants.Last,
 		Files:     local.APIFiles{Reader: mgr.GetClient()},

@@ -38,6 +38,7 @@ func (r reservation) ports() []int {
 type addressBook struct {
 	dir         string
 	address     netip.Addr
+	exposed     netip.Addr // that of balanced ports
 	first, last int
 
 	mu sync.Mutex
@@ -54,9 +55,14 @@ func openAddressBook(o Options) (*addressBook, error) {
 	if err != nil {
 		return nil, fmt.Errorf("local host: address: %w", err)
 	}
+	exposed, err := netip.ParseAddr(o.Exposed)
+	if err != nil {
+		return nil, fmt.Errorf("local host: exposed address: %w", err)
+	}
 	b := &addressBook{
 		dir:     o.Dir,
 		address: address,
+		exposed: exposed,
 		first:   o.FirstPort,
 		last:    o.LastPort,
 		held:    map[string]reservation{},
@@ -84,14 +90,14 @@ func (b *addressBook) reserve(k key, r host.Reservation) (component.Addresses, e
 	held, had := b.held[k.String()]
 	got := reservation{Balanced: held.Balanced, Replicas: slices.Clone(held.Replicas)}
 	var picked []int
-	pick := func() (int, error) {
-		port, err := b.pick()
+	pick := func(address netip.Addr) (int, error) {
+		port, err := b.pick(address)
 		if err == nil {
 			picked = append(picked, port)
 		}
 		return port, err
 	}
-	err := got.extend(r, pick)
+	err := got.extend(r, func() (int, error) { return pick(b.exposed) }, func() (int, error) { return pick(b.address) })
 	// Also one without ports is written down: where there are Components, and no book, it
 	// was lost.
 	if err == nil && (len(picked) > 0 || !had) {
@@ -112,9 +118,9 @@ func (b *addressBook) reserve(k key, r host.Reservation) (component.Addresses, e
 }
 
 // extend picks the ports that r asks for and that are not held.
-func (r *reservation) extend(want host.Reservation, pick func() (int, error)) (err error) {
+func (r *reservation) extend(want host.Reservation, pickBalanced, pick func() (int, error)) (err error) {
 	if len(want.Balanced) > 0 && r.Balanced == 0 {
-		if r.Balanced, err = pick(); err != nil {
+		if r.Balanced, err = pickBalanced(); err != nil {
 			return err
 		}
 	}
@@ -142,7 +148,7 @@ func (r *reservation) extend(want host.Reservation, pick func() (int, error)) (e
 func (b *addressBook) addresses(held reservation, want host.Reservation) component.Addresses {
 	var a component.Addresses
 	for _, balanced := range want.Balanced {
-		at := map[string]component.HostPort{balanced.Port: {Host: b.address.String(), Port: held.Balanced}}
+		at := map[string]component.HostPort{balanced.Port: {Host: b.exposed.String(), Port: held.Balanced}}
 		a.Exposed, a.Internal = at, at
 	}
 	for _, replica := range held.Replicas[:want.Replicas] {
@@ -156,14 +162,14 @@ func (b *addressBook) addresses(held reservation, want host.Reservation) compone
 	return a
 }
 
-// pick takes a port that nobody has reserved and nobody listens on.
-func (b *addressBook) pick() (int, error) {
+// pick takes a port that nobody has reserved and nobody listens on at the address.
+func (b *addressBook) pick(address netip.Addr) (int, error) {
 	for range b.size() {
 		port := b.next
 		if b.next++; b.next > b.last {
 			b.next = b.first
 		}
-		if !b.taken[port] && portFree(b.address, port) {
+		if !b.taken[port] && portFree(address, port) {
 			b.taken[port] = true
 			return port, nil
 		}

@@ -84,6 +84,25 @@ func TestReserveGivesTheSameAgain(t *testing.T) {
 	}
 }
 
+// Tenants' nodes may be elsewhere: what is balanced is at the address that they reach, and
+// nothing else is.
+func TestOnlyWhatIsBalancedIsExposed(t *testing.T) {
+	f := newFixture(t)
+	o := Options{Dir: f.dir, BinDir: f.bin, Files: f.files, Exposed: "127.0.0.2", FirstPort: f.firstPort, LastPort: f.firstPort + testPorts - 1}
+	if err := o.complete(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := openAddressBook(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := mustReserve(t, b, reservationOf("a", 1, "https"))
+	got := []string{a.Exposed["https"].Host, a.Internal["https"].Host, a.Replicas[0]["https"].Host}
+	if diff := cmp.Diff([]string{"127.0.0.2", "127.0.0.2", "127.0.0.1"}, got); diff != "" {
+		t.Errorf("exposed, internal and replica (-want +got):\n%s", diff)
+	}
+}
+
 // Where Components are, and no book, it was lost: so there is one also if none of them has
 // a port.
 func TestAComponentWithoutPortsIsInTheBook(t *testing.T) {

@@ -21,6 +21,9 @@ type Options struct {
 	Self string
 	// Address is the IP address that everything listens on; 127.0.0.1 if empty.
 	Address string
+	// Exposed is the IP address that balanced ports listen on, and by which tenants and
+	// their nodes reach them; Address if empty. It must be one of this machine.
+	Exposed string
 	// FirstPort and LastPort are the range that ports are taken from; if zero, 21000
 	// to 30999, which is below what the kernel gives to outgoing connections.
 	FirstPort, LastPort int
@@ -39,6 +42,9 @@ func (o *Options) complete() error {
 	}
 	if o.Address == "" {
 		o.Address = "127.0.0.1"
+	}
+	if o.Exposed == "" {
+		o.Exposed = o.Address
 	}
 	if o.FirstPort == 0 && o.LastPort == 0 {
 		o.FirstPort, o.LastPort = 21000, 30999
