@@ -59,7 +59,8 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 	if s.network == nil || s.network.Status.NetworkID == "" {
 		return nil
 	}
-	if n := s.network.Status; spec.FloatingIPs && (n.RouterID == "" || n.ExternalNetworkID == "") {
+	// A network that is being made has no router yet.
+	if n := s.network.Status; spec.FloatingIPs && networkError(s.network) == nil && (n.RouterID == "" || n.ExternalNetworkID == "") {
 		return reconcile.UserError("NoRouter", "floatingIPs need a router with a gateway, and none is seen at the subnet of the nodes: remove floatingIPs, or give the cluster's network a router that this project sees")
 	}
 	if err := r.checkRanges(ctx, s); err != nil || !needed {

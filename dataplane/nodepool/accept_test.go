@@ -120,6 +120,11 @@ func TestPending(t *testing.T) {
 		"NoControlPlane":  {func(w *world) { w.cluster.Status.Version = ""; w.writeStatus(w.cluster) }, "WaitingForControlPlane", "the control plane of cluster shop is not ready yet"},
 		"NoNetwork":       {func(w *world) { w.must(management.Client.Delete(w.Context(), w.network)) }, "WaitingForNetwork", "the network of the nodes is being created"},
 		"NetworkNotReady": {func(w *world) { w.setNetwork("False", "QuotaExceeded", "0 of 0 routers are used") }, "QuotaExceeded", "0 of 0 routers are used"},
+		"NetworkWithoutRouter": {func(w *world) {
+			w.pool.Spec.FloatingIPs = true
+			w.network.Status.RouterID, w.network.Status.ExternalNetworkID = "", ""
+			w.setNetwork("Unknown", "CloudUnreachable", "making the router: it does not answer")
+		}, "CloudUnreachable", "making the router"},
 		"NoInfrastructure": {func(w *world) { w.must(management.Client.Delete(w.Context(), w.infra)) },
 			"InfrastructureNotFound", "does not exist any more"},
 		"InfrastructureNotLookedAt": {func(w *world) {
