@@ -19,6 +19,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/config"
 	"github.com/gophercloud/gophercloud/v2/openstack/config/clouds"
 	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/tokens"
+	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/quotas"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/security/groups"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
@@ -36,8 +37,8 @@ const (
 // cloud looks at the tenant's project as its user does, and at where servers run as an
 // operator does.
 type cloud struct {
-	compute, network, volume, operator *gophercloud.ServiceClient
-	project                            string
+	compute, network, volume, image, operator *gophercloud.ServiceClient
+	project                                   string
 }
 
 func openCloud(t *testing.T) *cloud {
@@ -52,6 +53,8 @@ func openCloud(t *testing.T) *cloud {
 	c.network, err = openstack.NewNetworkV2(provider, region)
 	check(t, err)
 	c.volume, err = openstack.NewBlockStorageV3(provider, region)
+	check(t, err)
+	c.image, err = openstack.NewImageV2(provider, region)
 	check(t, err)
 	c.operator, err = openstack.NewComputeV2(login(t, "admin"), region)
 	check(t, err)
@@ -69,6 +72,19 @@ func login(t *testing.T, name string) *gophercloud.ProviderClient {
 	provider, err := config.NewProviderClient(t.Context(), auth, config.WithTLSConfig(tls))
 	check(t, err)
 	return provider
+}
+
+// imageID is the id of the one image of a name.
+func (c *cloud) imageID(t *testing.T, name string) string {
+	t.Helper()
+	pages, err := images.List(c.image, images.ListOpts{Name: name}).AllPages(t.Context())
+	check(t, err)
+	found, err := images.ExtractImages(pages)
+	check(t, err)
+	if len(found) != 1 {
+		t.Fatalf("there are %d images %s, want one", len(found), name)
+	}
+	return found[0].ID
 }
 
 // serverOf is the id of the server that a node says it is.

@@ -27,7 +27,9 @@ func TestServersJoin(t *testing.T) {
 	s := newScene(t)
 	before := s.cloud.usage(t)
 	// Without KVM a machine takes minutes to boot: meanwhile the rest is done.
-	vm := s.pool(t, "vm", 1, func(spec *v1alpha1.NodePoolSpec) { spec.Image = environment(t, "MARINA_OPENSTACK_VM") })
+	vm := s.pool(t, "vm", 1, func(spec *v1alpha1.NodePoolSpec) {
+		spec.Image = s.cloud.imageID(t, environment(t, "MARINA_OPENSTACK_VM"))
+	})
 	web := s.pool(t, "web", 2, func(spec *v1alpha1.NodePoolSpec) { spec.AntiAffinity = v1alpha1.AntiAffinityHard })
 
 	nodes := s.settled(t, web, 2, 10*time.Minute)
@@ -41,7 +43,7 @@ func TestServersJoin(t *testing.T) {
 	s.apart(t, web, nodes)
 	s.rebuild(t, nodes[0])
 
-	s.virtual(t, s.settled(t, vm, 1, 20*time.Minute)[0])
+	s.virtual(t, s.settled(t, vm, 1, 20*time.Minute-time.Since(vm.CreationTimestamp.Time))[0])
 
 	s.scale(t, web, 0)
 	s.settled(t, web, 0, 5*time.Minute)

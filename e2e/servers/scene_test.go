@@ -48,6 +48,7 @@ func newScene(t *testing.T) *scene {
 	s := &scene{cloud: openCloud(t), Marina: harness.Prepare(t, t.TempDir())}
 	s.Flags = []string{"--cloud", "none", "--expose-address", environment(t, "MARINA_OPENSTACK_ADDRESS")}
 	check(t, s.Start(t.Context()))
+	t.Cleanup(func() { s.tell(t) })
 
 	platform := s.secret(t, v1alpha1.SystemNamespace, "platform")
 	s.secret(t, "default", "tenant")
