@@ -71,6 +71,10 @@ kind-up: images ## Create a management cluster in kind on this machine, from not
 e2e: build helm $(MINORS:%=kubernetes-%) ## Install Marina in a management cluster in kind and run the suite of e2e/kind there, from nothing.
 	@hack/e2e.sh
 
+.PHONY: e2e-openstack
+e2e-openstack: build $(MINORS:%=kubernetes-%) etcd ## Start a real OpenStack on this machine and run e2e/contract, openstack and servers there, from nothing.
+	@hack/e2e-openstack.sh
+
 .PHONY: kind-down
 kind-down: ## Delete that cluster and everything that was started for it.
 	@hack/kind/kind.sh down
@@ -99,11 +103,11 @@ verify: generate ## Fail if generated code, formatting or module files are not a
 
 .PHONY: vet
 vet: ## Run go vet in every module.
-	go vet -tags kind ./...
+	go vet -tags kind,openstack ./...
 	@echo "go vet in hack/etcd" && cd hack/etcd && go vet ./...
 	@for m in $(MINORS); do echo "go vet in hack/kubernetes ($$m)"; (cd hack/kubernetes && go vet -trimpath -modfile=$$m.mod ./...) || exit 1; done
 
 .PHONY: lint
 lint: ## Run golangci-lint.
 	@hack/build.sh tools golangci-lint
-	@bin/tools/golangci-lint run --build-tags kind ./...
+	@bin/tools/golangci-lint run --build-tags kind,openstack ./...

@@ -25,6 +25,7 @@ func Await(ctx context.Context, limit time.Duration, check func(context.Context)
 func AwaitEvery(ctx context.Context, interval, limit time.Duration, check func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	deadline, _ := ctx.Deadline()
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	var last error
@@ -34,8 +35,8 @@ func AwaitEvery(ctx context.Context, interval, limit time.Duration, check func(c
 		if err == nil || errors.As(err, &f) {
 			return err
 		}
-		// That the time was over in the middle of a request says nothing.
-		if last == nil || ctx.Err() == nil {
+		// That the time was over, or too short for another request, says nothing.
+		if last == nil || time.Until(deadline) > interval {
 			last = err
 		}
 		select {

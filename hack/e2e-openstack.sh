@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Starts a real OpenStack on this machine, builds the node image, and runs there what is run
+# against the simulator otherwise (e2e/contract, e2e/openstack), and servers that become
+# nodes (e2e/servers). It is ended afterwards, also when something fails or when this is told
+# to end.
+#
+#   PARTS="..."    of contract controllers servers, which is all
+#   RUN=REGEXP     only the tests of that name
+#   KEEP=yes       leaves the cloud for the next run, and 'make openstack-down'
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root"
+parts=${PARTS:-contract controllers servers}
+minor=1.37
+
+# Each child has a process group of its own, so that all of it can be ended.
+set -m
+
+finish() {
+	local status=$? child
+	trap '' INT TERM HUP
+	for child in $(jobs -p); do kill -TERM -- "-$child" 2>/dev/null || true; done
+	wait
+	[[ ${KEEP-} ]] || make --no-print-directory -C "$root" openstack-down || status=1
+	exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# run COMMAND... waits in a way in which a signal is heard at once.
+run() {
+	"$@" </dev/null &
+	wait $!
+}
+
+# part NAME PACKAGE FLAG... runs the tests of a package in the cloud, if they are asked for.
+part() {
+	local name=$1 package=$2 started=$SECONDS
+	shift 2
+	[[ " $parts " == *" $name "* ]] || return 0
+	printf '\n-- %s\n' "$name"
+	run go test -count=1 -v -timeout 40m -run "${RUN-}" "$@" "$package"
+	printf -- '-- %s: %d s\n' "$name" $((SECONDS - started))
+}
+
+run make --no-print-directory openstack-up
+eval "$(hack/openstack/openstack.sh env)"
+if [[ " $parts " == *" servers "* ]]; then
+	run make --no-print-directory "node-image-$minor"
+	image=$(readlink -f bin/node-images/*-test-container.raw | tail -1)
+	export MARINA_OPENSTACK_CONTAINER=node-container MARINA_OPENSTACK_VM=node-vm
+fi
+
+part contract ./e2e/contract
+part controllers ./e2e/openstack
+if [[ " $parts " == *" servers "* ]]; then
+	for kind in container vm; do
+		case $kind in
+		container) hack/openstack/openstack.sh image "node-$kind" bin/node-images/*-test-container.raw lxc ;;
+		vm) hack/openstack/openstack.sh image "node-$kind" bin/node-images/*.qcow2 qemu ;;
+		esac
+	done
+fi
+part servers ./e2e/servers -tags openstack
