@@ -37,7 +37,7 @@ func (d disk) run(command any, id string) error {
 
 var (
 	// onOpenStack asks what a server of the simulator answers with yes.
-	onOpenStack = regexp.MustCompile(`^if \[ "\$\(cloud-init query platform\)" = openstack \]; then$`)
+	onOpenStack = regexp.MustCompile(`^if cloud-init query platform \| grep -qxE 'openstack\|configdrive'; then$`)
 	writes      = regexp.MustCompile(`^echo "([^"` + "`" + `\\]*)" >(/\S+)$`)
 	queryID     = "$(cloud-init query instance_id)"
 )
