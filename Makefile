@@ -41,6 +41,14 @@ etcd: ## Build etcd from source (cached).
 images: ## Build all container images as archives in bin/images (cached; no engine, no registry).
 	@VERSION=$(VERSION) MINORS="$(MINORS)" hack/images/build.sh
 
+.PHONY: node-image-1.36
+node-image-1.36: images ## Build the disk image of the nodes of Kubernetes 1.36, as root on Debian 12 (cached; BUILD=N).
+	@hack/node-image/build.sh 1.36
+
+.PHONY: node-image-1.37
+node-image-1.37: images ## Build the disk image of the nodes of Kubernetes 1.37, as root on Debian 12 (cached; BUILD=N).
+	@hack/node-image/build.sh 1.37
+
 .PHONY: charts
 charts: helm ## Package the Helm charts of this version into bin/charts.
 	@rm -rf bin/charts && mkdir -p bin/charts

@@ -6,50 +6,14 @@
 # The root of its file system is kept in the user's cache directory as a compressed
 # archive, by a hash of all that is in it.
 
+# shellcheck source=../node-image/common.sh
+source hack/node-image/common.sh
+
 # As in kind's own image, without what serves network storage; runc is Debian's.
-# bookworm's systemd is the last one in Debian that runs on version 1 cgroups.
-node_release=bookworm
 node_packages=(systemd systemd-sysv conntrack iptables nftables iproute2 ethtool util-linux mount kmod
 	libseccomp2 pigz e2fsprogs bash ca-certificates curl jq procps runc)
 # The images that a control-plane node runs.
 node_images=(kube-apiserver kube-controller-manager kube-scheduler kube-proxy etcd coredns pause)
-
-# node_debian makes Debian's part, as an archive in the cache.
-node_debian() {
-	local sources=() file
-	node_rootfs=$cache/kind/debian-$(echo "$node_release ${node_packages[*]}" | sha256sum | cut -c1-12).tar.zst
-	[[ -f $node_rootfs ]] && return
-	if ! command -v mmdebstrap >/dev/null || ! command -v zstd >/dev/null; then
-		apt-get update -qq
-		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends mmdebstrap zstd >/dev/null
-	fi
-	# From where this machine takes its packages, if it is of the same release.
-	for file in /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources; do
-		if grep -q "$node_release" "$file" 2>/dev/null; then sources+=("$file"); fi
-	done
-	mmdebstrap --quiet --mode=root --variant=minbase --include="$(IFS=,; echo "${node_packages[*]}")" \
-		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-		--dpkgopt='path-exclude=/usr/share/locale/*' \
-		"$node_release" "$partial/debian.tar" "${sources[@]}"
-	zstd -q -3 -T2 "$partial/debian.tar" -o "$node_rootfs.$$"
-	rm "$partial/debian.tar"
-	mv "$node_rootfs.$$" "$node_rootfs"
-}
-
-# node_programs builds what runs in a node: folder by folder, relative to bin/.
-node_programs() {
-	local said
-	for said in 'kubernetes '"$minor"' kubelet kubeadm kubectl' 'module containerd' 'module crictl' 'module cni'; do
-		# shellcheck disable=SC2086 # these are several words
-		said=$(hack/build.sh $said | tail -1)
-		case $said in
-		bin/kubernetes/*) kubernetes=${said%%:*} ;;
-		bin/containerd/*) containerd=${said%%:*} ;;
-		bin/crictl/*) crictl=${said%%:*} ;;
-		bin/cni/*) cni=${said%%:*} ;;
-		esac
-	done
-}
 
 # volumes_archive writes the image of the nodes' volumes (hack/kind/volumes), which is no
 # part of an installation.
@@ -109,40 +73,25 @@ node_setup() {
 	mv "$partial/cri-base.json" "$to/etc/containerd/cri-base.json"
 }
 
-# node_store imports the images into the containerd store of the root $1, by our names
-# and by those that kubeadm asks for.
-node_store() {
-	local to=$1 pid name wanted ctr status=0
-	ctr=("$containerd/ctr" --address "$partial/containerd.sock" --namespace k8s.io)
-	"$containerd/containerd" --config /dev/null --root "$to/var/lib/containerd" --state "$partial/state" \
-		--address "$partial/containerd.sock" >"$partial/containerd.log" 2>&1 &
-	pid=$!
-	until "${ctr[@]}" version >/dev/null 2>&1; do
-		kill -0 "$pid" 2>/dev/null || fail "containerd did not start: $(tail -3 "$partial/containerd.log")"
-		sleep 0.1
+# kind_images imports the images, by our names and by those that kubeadm asks for.
+kind_images() {
+	local name wanted archives=()
+	for name in "${node_images[@]}"; do archives+=("$(image_of "$name" 4)"); done
+	node_import "$partial/volumes.tar" "${archives[@]}" || return
+	for wanted in $("$kubernetes/kubeadm" config images list --kubernetes-version "${kubernetes##*/}"); do
+		name=${wanted##*/}
+		"${ctr[@]}" images tag "$(image_of "${name%%:*}" 2)" "$wanted" || return
 	done
-	{
-		for name in "$partial/volumes.tar" $(for name in "${node_images[@]}"; do image_of "$name" 4; done); do
-			"${ctr[@]}" images import --label=io.cri-containerd.pinned=pinned --all-platforms --no-unpack "$name"
-		done
-		for wanted in $("$kubernetes/kubeadm" config images list --kubernetes-version "${kubernetes##*/}"); do
-			name=${wanted##*/}
-			"${ctr[@]}" images tag "$(image_of "${name%%:*}" 2)" "$wanted"
-		done
-	} >"$partial/import.log" 2>&1 || status=$?
-	kill "$pid"
-	wait "$pid" || true
-	((status == 0)) || fail "no images in the node image: $(tail -3 "$partial/import.log")"
 }
 
 # node_archive makes the archive of the root in the cache, unless it is there.
 node_archive() {
-	local to=$partial/root name key
-	step 'programs of a node' node_programs
+	local to=$partial/root name key debian
+	step 'programs of a node' node_programs "$minor" kubelet kubeadm kubectl
 	step 'volumes of a node' volumes_archive
 	key=$({
 		echo "$node_release ${node_packages[*]}"
-		cat hack/kind/node-image.sh hack/kind/node/* hack/tools/kind/go.sum
+		cat hack/kind/node-image.sh hack/kind/node/* hack/node-image/common.sh hack/tools/kind/go.sum
 		readlink "$kubernetes"/{kubelet,kubeadm,kubectl} "$containerd"/* "$crictl"/* "$cni"/*
 		echo "$volumes_image"
 		for name in "${node_images[@]}"; do image_of "$name" 2; image_of "$name" 3; done
@@ -151,12 +100,13 @@ node_archive() {
 	node_archive=$cache/kind/node-${kubernetes##*/}-$key.tar.zst
 	[[ -f $node_archive ]] && return
 	((EUID == 0)) || fail "to build the node image takes root"
-	step 'Debian of a node' node_debian
+	debian=$cache/kind/debian-$(echo "$node_release ${node_packages[*]}" | sha256sum | cut -c1-12).tar.zst
+	step 'Debian of a node' node_debian "$debian" '' "${node_packages[@]}"
 	mkdir -p "$to"
-	tar -C "$to" --exclude='./dev/*' -xf "$node_rootfs"
+	tar -C "$to" --exclude='./dev/*' -xf "$debian"
 	step 'files of a node' node_files "$to"
 	node_setup "$to"
-	step 'images of a node' node_store "$to"
+	step 'images of a node' node_store "$to" kind_images
 	step 'archive of the node image' pack "$to"
 }
 
@@ -164,17 +114,16 @@ pack() {
 	tar -C "$1" --sort=name --mtime=@0 -c . | zstd -q -3 -T2 -o "$node_archive.$$"
 	mv "$node_archive.$$" "$node_archive"
 	rm -rf --one-file-system "$1"
-	# Of older ones keep what another branch may have use for.
-	find "$cache/kind" -name 'node-*.tar.zst' -printf '%T@ %p\n' | sort -rn | tail -n +4 | cut -d' ' -f2- | xargs -r rm
+	newest "$cache/kind" 'node-*.tar.zst' 3
 }
 
 node_image() {
 	node_archive
 	docker image inspect "$node_image" >/dev/null 2>&1 && return
-	step 'load the node image' node_import
+	step 'load the node image' engine_import
 }
 
-node_import() {
+engine_import() {
 	zstd -dc "$node_archive" | docker import - "$prefix/kind-node:root" >/dev/null
 	printf '%s\n' "FROM $prefix/kind-node:root" 'ENV container=docker' 'STOPSIGNAL SIGRTMIN+3' \
 		'ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]' |
