@@ -76,7 +76,7 @@ disk() {
 	size=$(filesystem_size "$to")
 	truncate -s $(((root_at + size + 1) * mib)) "$raw"
 	filesystem "$raw" "$root_at" "$size" "$to"
-	sfdisk -q --wipe never --wipe-partitions never "$raw" <<-TABLE
+	sfdisk -q --wipe never --wipe-partitions never "$raw" >"$partial/sfdisk.log" 2>&1 <<-TABLE || fail "sfdisk: $(tail -3 "$partial/sfdisk.log")"
 		label: gpt
 		label-id: $disk_id
 		start=${bios_at}MiB, size=$((efi_at - bios_at))MiB, type=21686148-6449-6E6F-744E-656564454649, uuid=${disk_id%0}2

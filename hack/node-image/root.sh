@@ -130,6 +130,14 @@ release_images() {
 	node_import "${archives[@]}"
 }
 
+# packed ROOT ARGUMENT... prints an archive of a root, the same for the same files.
+packed() {
+	local to=$1
+	shift
+	tar -C "$to" --sort=name --format=posix --pax-option='exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime' \
+		--xattrs --xattrs-include='*' -c "$@"
+}
+
 # root_archive makes the archive of the root.
 root_archive() {
 	local to=$partial/root
@@ -140,10 +148,12 @@ root_archive() {
 	root_times "$to"
 	step 'initrd' root_initrd "$to"
 	step 'container images' node_store "$to" release_images
+	# Each node makes its own.
+	rm -f "$to/var/lib/containerd/io.containerd.grpc.v1.introspection/uuid"
 	find "$to/var/log" -type f -delete
 	find "$to" -newermt "@$epoch" -print0 | xargs -0r touch -h -d "@$epoch"
-	tar -C "$to" --sort=name --format=posix --pax-option='exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime' \
-		--xattrs --xattrs-include='*' -c . | tee >(sha256sum | cut -d' ' -f1 >"$partial/entry/root.sha256") |
-		zstd -q -3 -T2 -o "$partial/entry/root.tar.zst"
+	# It has times in it; what it lists is in the manifest.
+	packed "$to" --exclude=./var/lib/containerd/io.containerd.metadata.v1.bolt/meta.db . | sha256sum | cut -d' ' -f1 >"$partial/entry/root.sha256"
+	packed "$to" . | zstd -q -3 -T2 -o "$partial/entry/root.tar.zst"
 	rm -rf --one-file-system "$to"
 }

@@ -132,6 +132,9 @@ func TestTheRootIsNobodys(t *testing.T) {
 			t.Errorf("root_setup leaves %s: it does not have %s", what, want)
 		}
 	}
+	if !strings.Contains(function(t, read(t, "root.sh"), "root_archive"), "introspection/uuid") {
+		t.Error("root_archive leaves the identity of the containerd that has imported the images")
+	}
 	for _, file := range []string{"etc/hostname", "etc/machine-id", "etc/shadow", "etc/passwd"} {
 		if _, err := os.Stat(filepath.Join("root", file)); err == nil {
 			t.Errorf("root/%s is in the repository", file)
