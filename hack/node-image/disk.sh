@@ -61,7 +61,7 @@ bios_boot() {
 
 efi_boot() {
 	local disk=$1 part=$partial/efi.img
-	grub x86_64-efi "$partial/bootx64.efi"
+	grub x86_64-efi "$partial/bootx64.efi" efi_gop
 	touch -d "@$epoch" "$partial/bootx64.efi"
 	truncate -s $(((root_at - efi_at) * mib)) "$part"
 	mkfs.vfat --invariant -n EFI "$part" >/dev/null
