@@ -87,6 +87,14 @@ e2e-openstack: build $(MINORS:%=kubernetes-%) etcd ## Start a real OpenStack on 
 kind-down: ## Delete that cluster and everything that was started for it.
 	@hack/kind/kind.sh down
 
+.PHONY: openstack-up
+openstack-up: ## Start an OpenStack for tests on this machine (COMPUTES="lxc1=lxc vm1=qemu fake1=fake"; as root, Debian 12).
+	@hack/openstack/openstack.sh up
+
+.PHONY: openstack-down
+openstack-down: ## End that OpenStack and delete all that it has kept (KEEP=yes keeps that).
+	@hack/openstack/openstack.sh $(if $(KEEP),down,purge)
+
 .PHONY: test
 test: build helm $(MINORS:%=kubernetes-%) etcd ## Run all tests of this machine: unit, integration, local end to end.
 	go test -timeout 20m -p 2 $(LIGHT)
