@@ -44,22 +44,21 @@ part() {
 	printf -- '-- %s: %d s\n' "$name" $((SECONDS - started))
 }
 
-run make --no-print-directory openstack-up
-eval "$(hack/openstack/openstack.sh env)"
+# Before the cloud, which takes memory.
 if [[ " $parts " == *" servers "* ]]; then
 	run make --no-print-directory "node-image-$minor"
-	image=$(readlink -f bin/node-images/*-test-container.raw | tail -1)
-	export MARINA_OPENSTACK_CONTAINER=node-container MARINA_OPENSTACK_VM=node-vm
+	run hack/node-image/build.sh "$minor" test-container
 fi
+run make --no-print-directory openstack-up
+environment=$(hack/openstack/openstack.sh env)
+eval "$environment"
 
 part contract ./e2e/contract
 part controllers ./e2e/openstack
 if [[ " $parts " == *" servers "* ]]; then
-	for kind in container vm; do
-		case $kind in
-		container) hack/openstack/openstack.sh image "node-$kind" bin/node-images/*-test-container.raw lxc ;;
-		vm) hack/openstack/openstack.sh image "node-$kind" bin/node-images/*.qcow2 qemu ;;
-		esac
-	done
+	image=$(echo bin/node-images/*.qcow2)
+	run hack/openstack/openstack.sh image node-vm "$image" qemu
+	run hack/openstack/openstack.sh image node-container "${image%.qcow2}-test-container.raw" lxc
+	export MARINA_OPENSTACK_VM=node-vm MARINA_OPENSTACK_CONTAINER=node-container
 fi
 part servers ./e2e/servers -tags openstack

@@ -80,6 +80,8 @@ status() {
 environment() {
 	[[ -e $clouds ]] || fail "there is none yet: openstack.sh up"
 	printf 'export OS_CLIENT_CONFIG_FILE=%q OS_CLOUD=tenant\n' "$clouds"
+	# For the suites: the credentials, and where servers reach this machine.
+	printf 'export MARINA_OPENSTACK_CLOUDS=%q MARINA_OPENSTACK_ADDRESS=%q\n' "$clouds" "$external_gateway"
 }
 
 case ${1-} in
