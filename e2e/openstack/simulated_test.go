@@ -20,7 +20,7 @@ func simulatedCloud(t testing.TB) *cloud {
 	c := &cloud{
 		authURL: s.AuthURL(), region: openstacksim.Region, projectID: project.ID, external: "public", flavor: "node", image: "node",
 		member: account{project.UserName, project.Password},
-		pace:   time.Millisecond, step: time.Minute, limit: 30 * time.Second,
+		pace:   time.Millisecond, step: time.Minute, limit: 2 * time.Minute,
 	}
 	c.setQuota = func(_ testing.TB, service, resource string, limit int) {
 		s.SetQuota(project.ID, service, resource, limit)
