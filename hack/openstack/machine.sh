@@ -8,6 +8,15 @@ machine_sysctls=(vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_
 	kernel/keys/root_maxkeys kernel/keys/root_maxbytes
 	fs/protected_fifos fs/protected_hardlinks fs/protected_regular fs/protected_symlinks)
 
+# machine_own refuses what would harm others: a purge deletes the folder, and all clouds of a
+# machine have the same interfaces and the same cgroup.
+machine_own() {
+	local other
+	[[ ! -d $state || -e $state/lock || -z $(ls -A "$state") ]] || fail "$state is not a folder of the cloud, nor empty: set OPENSTACK_STATE"
+	other=$(pgrep -af '/init\.sh controller ' | grep -vF " $state/controller " | head -1) || true
+	[[ -z $other ]] || fail "one with another OPENSTACK_STATE runs: $other"
+}
+
 # machine_lock SECONDS has one at a time change something. What goes on of a start that was
 # killed holds it, too.
 machine_lock() {

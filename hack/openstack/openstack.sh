@@ -30,6 +30,7 @@ as_root() { ((EUID == 0)) || fail "$1 takes root: it makes namespaces and mounts
 up() {
 	local started=${EPOCHREALTIME/./}
 	as_root up
+	machine_own
 	machine_lock 300
 	install
 	machine_up
@@ -43,6 +44,7 @@ down() {
 	as_root down
 	local left
 	[[ -d $state ]] || return 0
+	machine_own
 	if machine_pid; then inside "$here/inside.sh" stop || true; fi
 	machine_end
 	machine_lock 60
