@@ -23,6 +23,7 @@ cache=$(readlink -m "${XDG_CACHE_HOME:-$HOME/.cache}/marina/node-image")
 prefix=${IMAGE_PREFIX:-marina.local}
 partial=$cache/.partial.$$
 export CGO_ENABLED=0 GOFLAGS='' GOWORK=off GOTOOLCHAIN=local LC_ALL=C.UTF-8
+umask 022
 cd "$root"
 
 fail() {

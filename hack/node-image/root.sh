@@ -53,7 +53,8 @@ root_inputs() {
 		echo "== $name"
 		cat "hack/node-image/root/$name"
 	done
-	readlink "$kubernetes/kubelet" "$containerd"/* "$crictl"/* "$cni"/*
+	# The folders in the cache are named by what is in them, and the cache by whose it is.
+	readlink "$kubernetes/kubelet" "$containerd"/* "$crictl"/* "$cni"/* | awk -F/ '{ print $(NF - 1) "/" $NF }'
 	for name in "${node_images[@]}"; do image_of "$name" 2; image_of "$name" 3; done
 }
 
