@@ -9,4 +9,7 @@ for name in mgmt ext; do
 	ip link set "${name}0" master "br-$name" up
 	ip link set "br-$name" up
 done
+# Without one of its own it takes the lowest of its ports', and each new host could change
+# it under the others.
+ip link set br-mgmt address 02:00:00:18:0f:01
 ip addr add "$1" dev br-mgmt
