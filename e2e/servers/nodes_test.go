@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -96,7 +97,8 @@ func (s *scene) forbidden(t *testing.T, node corev1.Node) {
 	server := s.cloud.server(t, serverOf(node))
 	_, floating := addresses(t, server)
 	address := fmt.Sprintf("%s:%d", floating[0], node.Status.DaemonEndpoints.KubeletEndpoint.Port)
-	if err := dial(t.Context(), address); !errors.Is(err, context.DeadlineExceeded) {
+	var refused net.Error
+	if err := dial(t.Context(), address); !errors.As(err, &refused) || !refused.Timeout() {
 		t.Errorf("the kubelet's port at the floating IP: %v, want no answer", err)
 	}
 	group := s.cloud.groupOf(t, s.cloud.ports(t, server.ID)[0])
