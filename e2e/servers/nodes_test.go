@@ -29,7 +29,7 @@ func TestServersJoin(t *testing.T) {
 	before := s.cloud.usage(t)
 	// Without KVM a machine takes minutes to boot: meanwhile the rest is done.
 	vm := s.pool(t, "vm", 1, func(spec *v1alpha1.NodePoolSpec) {
-		spec.Image = s.cloud.imageID(t, environment(t, "MARINA_OPENSTACK_VM"))
+		spec.Image, spec.DiskGiB = s.cloud.imageID(t, environment(t, "MARINA_OPENSTACK_VM")), new(int64(20))
 	})
 	web := s.pool(t, "web", 2, func(spec *v1alpha1.NodePoolSpec) { spec.AntiAffinity = v1alpha1.AntiAffinityHard })
 
@@ -164,9 +164,14 @@ func (s *scene) rebuild(t *testing.T, node corev1.Node) {
 	}
 }
 
-// virtual checks that a node is a machine with a kernel of its own, and cgroups of version 2.
+// virtual checks that a node is a machine with a kernel of its own that has booted from a
+// volume, which goes with it.
 func (s *scene) virtual(t *testing.T, node corev1.Node) {
 	t.Helper()
+	disks := s.cloud.server(t, serverOf(node)).AttachedVolumes
+	if len(disks) != 1 {
+		t.Errorf("the virtual machine has the volumes %+v, want that from which it boots", disks)
+	}
 	info := node.Status.NodeInfo
 	t.Logf("the virtual machine %s: %s, %s, %s, %s", node.Name, info.OSImage, info.KernelVersion, info.ContainerRuntimeVersion, info.KubeletVersion)
 	containers, err := s.tenant.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{LabelSelector: v1alpha1.LabelPool + "=web"})
