@@ -109,7 +109,12 @@ func Classify(service string, err error) error {
 	var again *gophercloud.ErrUnableToReauthenticate
 	if errors.As(err, &again) {
 		// Why there is no new token is what matters, not that the old one has ended.
-		return Classify(Identity, again.ErrReauth)
+		why := Classify(Identity, again.ErrReauth)
+		if e := As(why); e != nil && e.Kind == NotFound {
+			// Keystone is not where it was. That says nothing of what was asked for: it is not gone.
+			e.Kind = Unavailable
+		}
+		return why
 	}
 	var refused gophercloud.ErrUnexpectedResponseCode
 	if errors.As(err, &refused) {
@@ -146,8 +151,10 @@ func answered(service string, refused gophercloud.ErrUnexpectedResponseCode) *Er
 // What services say when a quota is exhausted, or the cloud. Nova and Octavia answer 403
 // for the former, as they do for what a policy forbids.
 var (
-	quota    = regexp.MustCompile(`(?i)quota exceeded|quota has been met|exceed(s|ed)?\b.*\bquota|ExceedsAvailableQuota|Maximum number of .* exceed(s|ed)`)
-	capacity = regexp.MustCompile(`(?i)no valid host was found|no more IP addresses available|not enough hosts available`)
+	quota = regexp.MustCompile(`(?i)quota exceeded|quota has been met|exceed(s|ed)?\b.*\bquota|ExceedsAvailableQuota|Maximum number of .* exceed(s|ed)`)
+	// Keystone answers 404 to an application credential that was deleted.
+	noCredential = regexp.MustCompile(`(?i)could not find application credential`)
+	capacity     = regexp.MustCompile(`(?i)no valid host was found|no more IP addresses available|not enough hosts available`)
 )
 
 // kindOf is the kind of an answer; what is the type that Neutron gives it.
@@ -167,6 +174,9 @@ func kindOf(e *Error, what string) Kind {
 		}
 		return Forbidden
 	case http.StatusNotFound, http.StatusGone:
+		if e.Service == Identity && noCredential.MatchString(e.Message) {
+			return Unauthorized
+		}
 		return NotFound
 	case http.StatusConflict:
 		return Conflict

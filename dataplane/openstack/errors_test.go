@@ -139,7 +139,7 @@ func TestErrorsOfServices(t *testing.T) {
 			},
 			NotFound, "Network gone could not be found.", true,
 		},
-		"nothing there, of Glance, in HTML": {
+		"nothing there, of Glance": {
 			nil, func(*world, string) call {
 				return call{Image, func(ctx context.Context, sc *gophercloud.ServiceClient) error {
 					return images.Get(ctx, sc, "gone").Err

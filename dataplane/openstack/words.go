@@ -11,8 +11,11 @@ import (
 const maxWords = 400
 
 var (
-	heading   = regexp.MustCompile(`(?is)<head>.*?</head>|<h1>.*?</h1>`)
-	tag       = regexp.MustCompile(`(?s)<[^>]*>`)
+	heading = regexp.MustCompile(`(?is)<head>.*?</head>|<h1>.*?</h1>`)
+	tag     = regexp.MustCompile(`(?s)<[^>]*>`)
+	// blob is what somebody has sent in base64, such as user data, which hold secrets: Nova says
+	// again what it does not take.
+	blob      = regexp.MustCompile(`[A-Za-z0-9+/]{80,}={0,2}`)
 	requestID = regexp.MustCompile(`\s*\(?(?:Request-ID: )?req-[0-9a-f-]{32,36}\)?`)
 )
 
@@ -22,9 +25,10 @@ var (
 //	Keystone       {"error": {"code": 401, "message": "...", "title": "..."}}
 //	Neutron        {"NeutronError": {"type": "...", "message": "...", "detail": ""}}
 //	Octavia        {"faultcode": "Client", "faultstring": "..."}
-//	Glance         HTML
+//	Glance         {"message": "...<br />", "code": "404 Not Found", "title": "Not Found"}
 //
-// and the text of a proxy in front of it.
+// which is that of all where there is no such path too, and the text or HTML of a proxy in
+// front of it.
 func words(body []byte) (what, message string) {
 	var object map[string]json.RawMessage
 	if json.Unmarshal(body, &object) != nil {
@@ -33,6 +37,10 @@ func words(body []byte) (what, message string) {
 	if json.Unmarshal(object["faultstring"], &message) == nil && message != "" {
 		return "", tidy(message)
 	}
+	if json.Unmarshal(object["message"], &message) == nil && message != "" {
+		return "", tidy(html.UnescapeString(tag.ReplaceAllString(message, " ")))
+	}
+	message = ""
 	for _, value := range object {
 		var inner struct{ Type, Message string }
 		if json.Unmarshal(value, &inner) == nil && inner.Message != "" {
@@ -47,7 +55,7 @@ func words(body []byte) (what, message string) {
 
 // tidy is one line without what differs from one answer to the next.
 func tidy(s string) string {
-	s = strings.Join(strings.Fields(requestID.ReplaceAllString(s, "")), " ")
+	s = strings.Join(strings.Fields(blob.ReplaceAllString(requestID.ReplaceAllString(s, ""), "…")), " ")
 	if r := []rune(s); len(r) > maxWords {
 		s = string(r[:maxWords]) + "…"
 	}
