@@ -31,7 +31,6 @@ func TestProblems(t *testing.T) {
 		"NetworkQuota": {prepare: quota("network", 0), mend: raised("network"), reason: "QuotaExceeded", words: "is exhausted: 0 of 0 networks are used: have it raised"},
 		"SubnetQuota":  {prepare: quota("subnet", 0), mend: raised("subnet"), reason: "QuotaExceeded", words: "0 of 0 subnets are used"},
 		"RouterQuota":  {prepare: quota("router", 0), mend: raised("router"), reason: "QuotaExceeded", words: "0 of 0 routers are used"},
-		"PortQuota":    {prepare: quota("port", 0), mend: raised("port"), reason: "QuotaExceeded", words: "0 of 0 ports are used"},
 		"GroupQuota":   {prepare: quota("security_group", 1), mend: raised("security_group"), reason: "QuotaExceeded", words: "1 of 1 security groups are used"},
 		"RuleQuota":    {prepare: quota("security_group_rule", 7), mend: raised("security_group_rule"), reason: "QuotaExceeded", words: "of 7 security group rules are used"},
 		"NoExternalNetworkYet": {

@@ -115,7 +115,7 @@ func TestCredentialsEndAndAreReplaced(t *testing.T) {
 	// An application credential may not make others; a user may.
 	opts := applicationcredentials.CreateOpts{Name: "child"}
 	_, err := applicationcredentials.Create(t.Context(), third.identity, c.project.UserID, opts).Extract()
-	refused(t, err, 403, `{"error":{"code":403,"message":"Using method 'application_credential' is not allowed for managing additional application credentials.","title":"Forbidden"}}`)
+	refused(t, err, 403, `{"error":{"code":403,"message":"You are not authorized to perform the requested action: Using method 'application_credential' is not allowed for managing additional application credentials..","title":"Forbidden"}}`)
 	c.clients = c.in(t, c.project)
 	made, err := applicationcredentials.Create(t.Context(), c.identity, c.project.UserID, opts).Extract()
 	check(t, err)

@@ -78,7 +78,7 @@ func TestProjectsSeeOnlyTheirOwn(t *testing.T) {
 		t.Errorf("an operator lists %v, want one server", got)
 	}
 	_, err = servers.List(other.compute, servers.ListOpts{AllTenants: true}).AllPages(ctx)
-	refused(t, err, 403, `{"forbidden":{"code":403,"message":"Policy doesn't allow os_compute_api:servers:index:get_all_tenants to be performed."}}`)
+	refused(t, err, 403, `{"forbidden":{"code":403,"message":"Policy doesn't allow os_compute_api:servers:detail:get_all_tenants to be performed."}}`)
 	for name, err := range map[string]error{
 		"external network": func() error { _, err := networks.Get(ctx, other.network, w.external).Extract(); return err }(),
 		"public image":     func() error { _, err := images.Get(ctx, other.images, w.image).Extract(); return err }(),

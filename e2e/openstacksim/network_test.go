@@ -112,7 +112,7 @@ func TestNeutronRefuses(t *testing.T) {
 			"Unable to complete operation on network " + w.network + ". There are one or more ports still in use on the network, id for these ports is: " + inside[0].ID + "," + w.port.ID + "."},
 		"subnet with ports": {subnets.Delete(ctx, client, w.subnet).ExtractErr(), 409, "SubnetInUse",
 			"Unable to complete operation on subnet " + w.subnet + ": One or more ports have an IP allocation from this subnet."},
-		"router with interfaces": {routers.Delete(ctx, client, w.router.ID).ExtractErr(), 409, "RouterInUse", "Router " + w.router.ID + " still has ports"},
+		"router with interfaces": {routers.Delete(ctx, client, w.router.ID).ExtractErr(), 409, "RouterInUse", "Router " + w.router.ID + " has ports still attached: " + inside[0].ID},
 		"interface that a floating IP needs": {func() error {
 			_, err := routers.RemoveInterface(ctx, client, w.router.ID, routers.RemoveInterfaceOpts{SubnetID: w.subnet}).Extract()
 			return err

@@ -148,24 +148,23 @@ func TestServerIsRefused(t *testing.T) {
 		status int
 		body   string
 	}{
-		"unknown image":    {func(o *servers.CreateOpts) { o.ImageRef = "nothing" }, servers.SchedulerHintOpts{}, 400, bad("Can not find requested image")},
+		"unknown image":    {func(o *servers.CreateOpts) { o.ImageRef = "nothing" }, servers.SchedulerHintOpts{}, 400, bad("Invalid input for field/attribute imageRef. Value: nothing. 'nothing' is not valid under any of the given schemas")},
 		"unknown flavor":   {func(o *servers.CreateOpts) { o.FlavorRef = "nothing" }, servers.SchedulerHintOpts{}, 400, bad("Flavor nothing could not be found.")},
 		"unknown zone":     {func(o *servers.CreateOpts) { o.AvailabilityZone = "mars" }, servers.SchedulerHintOpts{}, 400, bad("The requested availability zone is not available")},
-		"unknown network":  {func(o *servers.CreateOpts) { o.Networks = []servers.Network{{UUID: "nothing"}} }, servers.SchedulerHintOpts{}, 400, bad("Network nothing could not be found.")},
+		"unknown network":  {func(o *servers.CreateOpts) { o.Networks = []servers.Network{{UUID: "nothing"}} }, servers.SchedulerHintOpts{}, 400, bad("Invalid input for field/attribute networks. Value: [{'uuid': 'nothing'}]. [{'uuid': 'nothing'}] is not valid under any of the given schemas")},
 		"unknown port":     {func(o *servers.CreateOpts) { o.Networks = []servers.Network{{Port: "nothing"}} }, servers.SchedulerHintOpts{}, 400, bad("Port id nothing could not be found.")},
 		"no subnet":        {func(o *servers.CreateOpts) { o.Networks = []servers.Network{{UUID: empty.ID}} }, servers.SchedulerHintOpts{}, 400, bad("Network " + empty.ID + " requires a subnet in order to boot instances on.")},
-		"external network": {func(o *servers.CreateOpts) { o.Networks = []servers.Network{{UUID: c.external}} }, servers.SchedulerHintOpts{}, 403, `{"forbidden":{"code":403,"message":"It is not allowed to create an interface on external network ` + c.external + `"}}`},
 		"port in use":      {func(o *servers.CreateOpts) { o.Networks = []servers.Network{{Port: port.ID}} }, servers.SchedulerHintOpts{}, 409, `{"conflictingRequest":{"code":409,"message":"Port ` + port.ID + ` is still in use."}}`},
 		"which network":    {func(o *servers.CreateOpts) { o.Networks = "auto" }, servers.SchedulerHintOpts{}, 409, `{"conflictingRequest":{"code":409,"message":"Multiple possible networks found, use a Network ID to be more specific."}}`},
 		"unknown group":    {func(o *servers.CreateOpts) { o.SecurityGroups = []string{"nothing"} }, servers.SchedulerHintOpts{}, 400, bad("Unable to find security_group with name or id 'nothing'")},
 		"ambiguous group":  {func(o *servers.CreateOpts) { o.SecurityGroups = []string{"twin"} }, servers.SchedulerHintOpts{}, 409, `{"conflictingRequest":{"code":409,"message":"Multiple security_group matches found for name 'twin', use an ID to be more specific."}}`},
-		"tag with a comma": {func(o *servers.CreateOpts) { o.Tags = []string{"a,b"} }, servers.SchedulerHintOpts{}, 400, bad("Invalid input for field/attribute tags. Value: a,b. 'a,b' does not match '^[^,/]*$'")},
+		"tag with a comma": {func(o *servers.CreateOpts) { o.Tags = []string{"a,b"} }, servers.SchedulerHintOpts{}, 400, bad("Invalid input for field/attribute 0. Value: a,b. 'a,b' does not match '^[^,/]*$'")},
 		"unknown servers":  {func(*servers.CreateOpts) {}, servers.SchedulerHintOpts{Group: "01234567-89ab-4def-8123-456789abcdef"}, 400, bad("Instance group 01234567-89ab-4def-8123-456789abcdef could not be found.")},
 		"image not ready":  {func(o *servers.CreateOpts) { o.ImageRef = queued.ID }, servers.SchedulerHintOpts{}, 400, bad("Image " + queued.ID + " is not active.")},
 		"disk too small":   {func(o *servers.CreateOpts) { o.ImageRef = big }, servers.SchedulerHintOpts{}, 400, bad("Flavor's disk is smaller than the minimum size specified in image metadata. Flavor disk is 53687091200 bytes, minimum size is 107374182400 bytes.")},
-		"nothing to boot":  {func(o *servers.CreateOpts) { o.ImageRef = "" }, servers.SchedulerHintOpts{}, 400, bad("Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping combination is not valid.")},
+		"nothing to boot":  {func(o *servers.CreateOpts) { o.ImageRef = "" }, servers.SchedulerHintOpts{}, 400, bad("Missing imageRef attribute")},
 		"user data over the limit": {func(o *servers.CreateOpts) { o.UserData = bytes.Repeat([]byte("#"), 49152) }, servers.SchedulerHintOpts{}, 400,
-			bad("Invalid input for field/attribute user_data. Value: " + strings.Repeat("IyMj", 8) + ".... '" + strings.Repeat("IyMj", 8) + "...' is too long")},
+			bad("Invalid input for field/attribute user_data. Value: " + strings.Repeat("IyMj", 16384) + ". '" + strings.Repeat("IyMj", 16384) + "' is too long")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			opts := c.opts("node", network)

@@ -61,8 +61,8 @@ func TestVolumesAreRefused(t *testing.T) {
 		body   string
 	}{
 		"too large":    {volumes.CreateOpts{Size: 16}, 413, over("Requested volume size 16G is larger than maximum allowed limit 15G.")},
-		"too much":     {volumes.CreateOpts{Size: 9}, 413, over("Requested volume or snapshot exceeds allowed gigabytes quota. Requested 9G, quota is 20G and 12G has been consumed.")},
-		"too many":     {volumes.CreateOpts{Size: 1}, 413, over("Maximum number of volumes allowed (1) exceeded for quota 'volumes'.")},
+		"too much":     {volumes.CreateOpts{Size: 9}, 413, over("VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes quota. Requested 9G, quota is 20G and 12G has been consumed.")},
+		"too many":     {volumes.CreateOpts{Size: 1}, 413, over("VolumeLimitExceeded: Maximum number of volumes allowed (1) exceeded for quota 'volumes'.")},
 		"unknown type": {volumes.CreateOpts{Size: 1, VolumeType: "tape"}, 404, `{"itemNotFound":{"code":404,"message":"Volume type with name tape could not be found."}}`},
 		"unknown zone": {volumes.CreateOpts{Size: 1, AvailabilityZone: "mars"}, 400, `{"badRequest":{"code":400,"message":"Availability zone 'mars' is invalid."}}`},
 	} {
@@ -130,7 +130,7 @@ func TestImagesAreUploadedAndFound(t *testing.T) {
 		})
 	}
 	_, err = images.Get(ctx, c.images, "x").Extract()
-	refused(t, err, 404, "<html>\n <head>\n  <title>404 Not Found</title>\n </head>\n <body>\n  <h1>404 Not Found</h1>\n  No image found with ID x<br /><br />\n\n\n\n </body>\n</html>")
+	refused(t, err, 404, `{"code":"404 Not Found","message":"No image found with ID x\u003cbr /\u003e\u003cbr /\u003e\n\n\n","title":"Not Found"}`)
 	if err := images.Delete(ctx, c.images, c.image).ExtractErr(); err == nil {
 		t.Error("a user deleted a public image of others")
 	}

@@ -126,21 +126,26 @@ func (c *Cinder) Create(v *Volume) (*Volume, error) {
 	return v, nil
 }
 
+func over(format string, args ...any) error {
+	e := front.Errorf(http.StatusRequestEntityTooLarge, format, args...)
+	e.Header = map[string]string{"Retry-After": "0"}
+	return e
+}
+
+func (c *Cinder) overGigabytes(project string, size int) error {
+	return over("VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes quota. Requested %dG, quota is %dG and %dG has been consumed.",
+		size, c.Quotas.Limit(project, "gigabytes"), c.Quotas.Used(project, "gigabytes"))
+}
+
 func (c *Cinder) checkQuota(project string, size int) error {
-	over := func(format string, args ...any) error {
-		e := front.Errorf(http.StatusRequestEntityTooLarge, format, args...)
-		e.Header = map[string]string{"Retry-After": "0"}
-		return e
-	}
 	if limit := c.Quotas.Limit(project, "per_volume_gigabytes"); limit >= 0 && size > limit {
 		return over("Requested volume size %dG is larger than maximum allowed limit %dG.", size, limit)
 	}
 	if c.Quotas.Over(project, "gigabytes", size) {
-		return over("Requested volume or snapshot exceeds allowed gigabytes quota. Requested %dG, quota is %dG and %dG has been consumed.",
-			size, c.Quotas.Limit(project, "gigabytes"), c.Quotas.Used(project, "gigabytes"))
+		return c.overGigabytes(project, size)
 	}
 	if c.Quotas.Over(project, "volumes", 1) {
-		return over("Maximum number of volumes allowed (%d) exceeded for quota 'volumes'.", c.Quotas.Limit(project, "volumes"))
+		return over("VolumeLimitExceeded: Maximum number of volumes allowed (%d) exceeded for quota 'volumes'.", c.Quotas.Limit(project, "volumes"))
 	}
 	return nil
 }

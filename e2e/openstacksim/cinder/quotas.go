@@ -59,7 +59,7 @@ func (c *Cinder) getQuotas(r *front.Request) (any, error) {
 	set := map[string]any{"id": project}
 	for resource, limit := range c.Quotas.Limits(project) {
 		if r.Flag("usage") {
-			set[resource] = map[string]any{"limit": limit, "in_use": c.used(project, resource), "reserved": 0, "allocated": 0}
+			set[resource] = map[string]any{"limit": limit, "in_use": c.used(project, resource), "reserved": 0}
 		} else {
 			set[resource] = limit
 		}

@@ -24,6 +24,7 @@ func (c *Cinder) routes(s *front.Service) {
 	s.Handle("GET", "/volumes/{id}", http.StatusOK, c.get)
 	s.Handle("PUT", "/volumes/{id}", http.StatusOK, c.update)
 	s.Handle("DELETE", "/volumes/{id}", http.StatusAccepted, c.delete)
+	s.Handle("POST", "/volumes/{id}/action", http.StatusAccepted, c.extend)
 	s.Handle("GET", "/volumes/{id}/metadata", http.StatusOK, func(r *front.Request) (any, error) {
 		v, err := c.own(r)
 		if err != nil {
@@ -84,8 +85,9 @@ func (c *Cinder) own(r *front.Request) (*Volume, error) {
 	return v, nil
 }
 
-func view(v *Volume) map[string]any {
+func view(r *front.Request, v *Volume) map[string]any {
 	f := front.Fields(v)
+	f["links"] = links(r, v)
 	attachments := []any{}
 	for _, a := range v.Attachments {
 		attachments = append(attachments, map[string]any{"id": v.ID, "attachment_id": a.ID, "volume_id": v.ID, "server_id": a.Server, "device": a.Device, "host_name": nil, "attached_at": a.At.Format(timeFormat)})
@@ -99,13 +101,24 @@ func view(v *Volume) map[string]any {
 	return f
 }
 
+// filters are those that Cinder knows for users.
+var filters = []string{"name", "status", "metadata", "bootable", "migration_status", "availability_zone", "group_id", "size"}
+
+// links are where a volume is.
+func links(r *front.Request, v *Volume) []any {
+	return []any{
+		map[string]any{"rel": "self", "href": r.Base() + "/volume/v3/" + r.Project() + "/volumes/" + v.ID},
+		map[string]any{"rel": "bookmark", "href": r.Base() + "/volume/" + r.Project() + "/volumes/" + v.ID},
+	}
+}
+
 func (c *Cinder) list(r *front.Request, detail bool) (any, error) {
 	q := r.URL.Query()
 	all := r.Caller.Admin && r.Flag("all_tenants")
 	var views []map[string]any
 	for _, v := range slices.Backward(c.volumes.All()) {
 		if all || v.Project == r.Project() {
-			views = append(views, view(v))
+			views = append(views, view(r, v))
 		}
 	}
 	if m := q.Get("metadata"); m != "" {
@@ -115,6 +128,11 @@ func (c *Cinder) list(r *front.Request, detail bool) (any, error) {
 			have, _ := v["metadata"].(map[string]any)
 			return !ok || have[key] != value
 		})
+	}
+	for key := range q {
+		if !slices.Contains(filters, key) && !front.Paging(key) {
+			q.Del(key) // as Cinder ignores it
+		}
 	}
 	views = front.Filter(views, q)
 	front.Sort(views, q)
@@ -131,7 +149,7 @@ func (c *Cinder) list(r *front.Request, detail bool) (any, error) {
 			path = "volumes/detail"
 			out = append(out, v)
 		} else {
-			out = append(out, map[string]any{"id": v["id"], "name": v["name"], "links": []any{}})
+			out = append(out, map[string]any{"id": v["id"], "name": v["name"], "links": v["links"]})
 		}
 	}
 	body := map[string]any{"volumes": out}
@@ -150,7 +168,7 @@ func parseDict(text string) (key, value string, ok bool) {
 func (c *Cinder) create(r *front.Request) (any, error) {
 	var in struct {
 		Name, Description string
-		Size              int
+		Size              *int
 		ImageRef          string `json:"imageRef"`
 		VolumeType        string `json:"volume_type"`
 		AvailabilityZone  string `json:"availability_zone"`
@@ -159,8 +177,14 @@ func (c *Cinder) create(r *front.Request) (any, error) {
 	if err := r.Decode("volume", &in); err != nil {
 		return nil, err
 	}
+	if in.Size == nil {
+		return nil, front.Errorf(http.StatusBadRequest, "The server could not comply with the request since it is either malformed or otherwise incorrect.")
+	}
+	if *in.Size < 1 {
+		return nil, front.Errorf(http.StatusBadRequest, "Invalid input for field/attribute size. Value: %d. %d is less than the minimum of 1", *in.Size, *in.Size)
+	}
 	v := &Volume{
-		Base: state.Base{Name: in.Name, Project: r.Project()}, Description: in.Description, Size: in.Size, VolumeType: in.VolumeType,
+		Base: state.Base{Name: in.Name, Project: r.Project()}, Description: in.Description, Size: *in.Size, VolumeType: in.VolumeType,
 		AvailabilityZone: in.AvailabilityZone, Metadata: maps.Clone(in.Metadata), User: r.Caller.UserID,
 	}
 	if in.ImageRef != "" {
@@ -174,7 +198,35 @@ func (c *Cinder) create(r *front.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"volume": view(v)}, nil
+	made := view(r, v)
+	delete(made, "os-vol-tenant-attr:tenant_id")
+	return map[string]any{"volume": made}, nil
+}
+
+// extend makes a volume larger, the only action that there is.
+func (c *Cinder) extend(r *front.Request) (any, error) {
+	v, err := c.own(r)
+	if err != nil {
+		return nil, err
+	}
+	var in struct {
+		Size int `json:"new_size"`
+	}
+	if err := r.Decode("os-extend", &in); err != nil {
+		return nil, front.Errorf(http.StatusBadRequest, "There is no such action: the simulator knows only os-extend")
+	}
+	if v.Status != "available" {
+		return nil, front.Errorf(http.StatusBadRequest, "Invalid volume: Volume %s status must be '{'status': 'available'}' to extend, currently %s.", v.ID, v.Status)
+	}
+	if in.Size <= v.Size {
+		return nil, front.Errorf(http.StatusBadRequest, "Invalid input received: New size for extend must be greater than current size. (current: %d, extended: %d).", v.Size, in.Size)
+	}
+	if c.Quotas.Over(v.Project, "gigabytes", in.Size-v.Size) {
+		return nil, c.overGigabytes(v.Project, in.Size-v.Size)
+	}
+	v.Size = in.Size
+	c.volumes.Touch(v)
+	return nil, nil
 }
 
 func (c *Cinder) get(r *front.Request) (any, error) {
@@ -182,7 +234,7 @@ func (c *Cinder) get(r *front.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"volume": view(v)}, nil
+	return map[string]any{"volume": view(r, v)}, nil
 }
 
 func (c *Cinder) update(r *front.Request) (any, error) {
@@ -201,7 +253,7 @@ func (c *Cinder) update(r *front.Request) (any, error) {
 		v.Metadata = in.Metadata
 	}
 	c.volumes.Touch(v)
-	return map[string]any{"volume": view(v)}, nil
+	return map[string]any{"volume": view(r, v)}, nil
 }
 
 func (c *Cinder) delete(r *front.Request) (any, error) {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"path"
+	"strings"
 	"sync"
 
 	"github.com/marina-dev/marina/e2e/openstacksim/state"
@@ -30,7 +31,8 @@ type Front struct {
 	// auth finds whose a token is. It is called under the lock.
 	auth func(token string) (Caller, bool)
 
-	routes map[string]*route
+	routes   map[string]*route
+	services []*Service
 
 	mu     sync.Mutex
 	calls  []*Call
@@ -67,13 +69,23 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rt := f.routes[pattern]
 	if rt == nil {
 		f.record(Call{Service: "unknown", Method: r.Method, Path: r.URL.Path, URL: r.URL.RequestURI(), Status: http.StatusNotFound, Time: f.state.Clock().Now().UTC()})
-		http.Error(w, "404 Not Found\n\nThe resource could not be found.", http.StatusNotFound)
+		f.nowhere(r.URL.Path).write(w)
 		return
 	}
 	req := &Request{Request: r, Body: body, state: f.state}
 	f.state.Look(func() { req.Caller, req.known = f.auth(r.Header.Get("X-Auth-Token")) })
 	call := f.record(Call{Service: rt.service.Name, Method: r.Method, Path: rt.path, URL: r.URL.RequestURI(), Project: req.Caller.ProjectID, Time: f.state.Clock().Now().UTC()})
 	f.answer(w, req, rt, call)
+}
+
+// nowhere is the answer of a path that there is not.
+func (f *Front) nowhere(path string) Reply {
+	for _, s := range f.services {
+		if s.Nowhere != nil && strings.HasPrefix(path, s.Prefix+"/") {
+			return s.Nowhere()
+		}
+	}
+	return Plain(http.StatusNotFound, "The resource could not be found.<br /><br />\n\n\n")
 }
 
 func (f *Front) answer(w http.ResponseWriter, r *Request, rt *route, recorded *Call) {

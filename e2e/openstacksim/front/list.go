@@ -27,6 +27,9 @@ func Fields(object any) map[string]any {
 // paging are the query parameters that are no filters.
 var paging = []string{"limit", "marker", "sort_key", "sort_dir", "sort", "fields", "page_reverse", "all_tenants", "with_count", "offset"}
 
+// Paging reports whether a query parameter is no filter.
+func Paging(key string) bool { return slices.Contains(paging, key) }
+
 // Filter keeps the objects whose fields are what the query says, but for what it is told
 // to ignore; a parameter that is given more than once matches any of its values.
 func Filter(objects []map[string]any, query url.Values, ignore ...string) []map[string]any {
@@ -55,7 +58,8 @@ func is(have any, want string) bool {
 	case []any:
 		return slices.ContainsFunc(v, func(item any) bool { return is(item, want) })
 	default:
-		return fmt.Sprint(v) == want
+		// As MySQL compares, which clouds have below.
+		return strings.EqualFold(fmt.Sprint(v), want)
 	}
 }
 

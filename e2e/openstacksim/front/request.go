@@ -17,6 +17,8 @@ type Request struct {
 	Caller Caller
 	// Minor is the microversion 2.Minor or 3.Minor that was asked for.
 	Minor int
+	// Version is what is answered of it.
+	Version string
 
 	known bool
 	state *state.State

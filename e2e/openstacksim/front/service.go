@@ -3,6 +3,7 @@ package front
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 
 	"github.com/marina-dev/marina/e2e/openstacksim/state"
@@ -18,6 +19,11 @@ type Service struct {
 	Error func(*Error) Reply
 	// Before is asked before each handler, under the lock. It may refuse.
 	Before func(*Request) error
+	// Nowhere is the answer where there is no such path; Plain's if there is none.
+	Nowhere func() Reply
+	// Denied is the answer to a token that is none; that of Keystone's middleware if there is
+	// none.
+	Denied func() Reply
 	// Header adds to every answer.
 	Header func(r *Request, h http.Header)
 
@@ -39,6 +45,7 @@ type route struct {
 // Add adds a service.
 func (f *Front) Add(s *Service) *Service {
 	s.front = f
+	f.services = append(f.services, s)
 	return s
 }
 
@@ -110,6 +117,9 @@ func (s *Service) fail(e *Error) Reply {
 	if e.Status == http.StatusUnauthorized {
 		// Said by the middleware in front of every service.
 		reply = JSON(e.Status, map[string]any{"error": map[string]any{"code": 401, "title": "Unauthorized", "message": e.Message}})
+		if s.Denied != nil {
+			reply = s.Denied()
+		}
 		reply.Header.Set("WWW-Authenticate", `Keystone uri="/identity"`)
 	} else {
 		reply = s.Error(e)
@@ -149,6 +159,13 @@ func (r Reply) write(w http.ResponseWriter) {
 	w.Header().Set("X-Openstack-Request-Id", "req-"+state.NewID())
 	w.WriteHeader(r.Status)
 	_, _ = w.Write(r.Body)
+}
+
+// Plain is an error as webob writes it for who takes JSON: that of Glance, and where there is
+// no such path.
+func Plain(status int, message string) Reply {
+	text := http.StatusText(status)
+	return JSON(status, map[string]any{"code": fmt.Sprintf("%d %s", status, text), "title": text, "message": message})
 }
 
 // carry is what goes through the mux beside the request.

@@ -2,7 +2,6 @@
 package glance
 
 import (
-	"fmt"
 	"html"
 	"net/http"
 	"slices"
@@ -42,7 +41,7 @@ type Glance struct {
 // New adds the service to a front.
 func New(s *state.State, f *front.Front) *Glance {
 	g := &Glance{state: s, images: state.NewTable[*Image](s, "image")}
-	service := f.Add(&front.Service{Name: "image", Prefix: "/image/v2", Error: render})
+	service := f.Add(&front.Service{Name: "image", Prefix: "/image/v2", Error: render, Denied: denied})
 	service.Open("GET", "/image", "/", http.StatusMultipleChoices, versions)
 	service.Open("GET", "/image", "/versions", http.StatusOK, versions)
 	service.Handle("GET", "/images", http.StatusOK, g.list)
@@ -101,11 +100,14 @@ func versions(r *front.Request) (any, error) {
 	return map[string]any{"versions": all}, nil
 }
 
-// render is an error as webob writes it: Glance answers HTML.
+// render is an error as webob writes it for who takes JSON; others get HTML.
 func render(e *front.Error) front.Reply {
-	title := fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))
-	body := fmt.Sprintf("<html>\n <head>\n  <title>%s</title>\n </head>\n <body>\n  <h1>%s</h1>\n  %s<br /><br />\n\n\n\n </body>\n</html>", title, title, html.EscapeString(e.Message))
-	return front.Reply{Status: e.Status, Header: http.Header{"Content-Type": {"text/html; charset=UTF-8"}}, Body: []byte(body)}
+	return front.Plain(e.Status, html.EscapeString(e.Message)+"<br /><br />\n\n\n")
+}
+
+// denied is what Glance answers to a token that is none.
+func denied() front.Reply {
+	return front.Plain(http.StatusUnauthorized, "This server could not verify that you are authorized to access the document you requested. Either you supplied the wrong credentials (e.g., bad password), or your browser does not understand how to supply the credentials required.<br /><br />\n\n\n")
 }
 
 func (g *Glance) view(i *Image) map[string]any {
@@ -146,6 +148,9 @@ func (g *Glance) tag(r *front.Request) (any, error) {
 
 func (g *Glance) untag(r *front.Request) (any, error) {
 	i, err := g.visible(r, true)
+	if err == nil && !slices.Contains(i.Tags, r.PathValue("tag")) {
+		return nil, front.Errorf(http.StatusNotFound, "The resource could not be found.")
+	}
 	if err == nil {
 		i.Tags = slices.DeleteFunc(i.Tags, func(t string) bool { return t == r.PathValue("tag") })
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -42,8 +43,12 @@ func (g *Glance) list(r *front.Request) (any, error) {
 			filters[key] = strings.Split(strings.ReplaceAll(list, `"`, ""), ",")
 		}
 	}
-	if filters.Get("visibility") == "all" {
+	switch asked := filters.Get("visibility"); asked {
+	case "all":
 		filters.Del("visibility")
+	case "", "public", "private", "shared", "community":
+	default:
+		return nil, front.Errorf(http.StatusBadRequest, "Invalid visibility value: %s", asked)
 	}
 	views = front.Filter(views, filters, "member_status")
 	front.Sort(views, sorting(q))
@@ -51,7 +56,7 @@ func (g *Glance) list(r *front.Request) (any, error) {
 		q.Set("limit", defaultLimit)
 	}
 	page, next, err := front.Page(views, q, maxLimit, func(string) *front.Error {
-		return front.Errorf(http.StatusBadRequest, "Invalid marker")
+		return front.Errorf(http.StatusBadRequest, "No image found with ID %s", q.Get("marker"))
 	})
 	if err != nil {
 		return nil, err
@@ -97,6 +102,9 @@ func (g *Glance) create(r *front.Request) (any, error) {
 	return reply, nil
 }
 
+// formats are those of disks.
+var formats = []string{"ami", "ari", "aki", "raw", "iso", "qcow2", "root-tar"}
+
 // set sets one field of an image.
 func (g *Glance) set(i *Image, r *front.Request, key string, value json.RawMessage) error {
 	if slices.Contains(readOnly, key) {
@@ -110,6 +118,9 @@ func (g *Glance) set(i *Image, r *front.Request, key string, value json.RawMessa
 			return front.Errorf(http.StatusConflict, "Image ID %s already exists!", i.ID)
 		}
 		return nil
+	}
+	if format := strings.Trim(string(value), `"`); key == "disk_format" && format != "null" && !slices.Contains(formats, format) {
+		return front.Errorf(http.StatusBadRequest, "Provided object does not match schema 'image': '%s' is not one of [None, '%s']", format, strings.Join(formats, "', '"))
 	}
 	if _, ours := front.Fields(i)[key]; ours {
 		one, err := json.Marshal(map[string]json.RawMessage{key: value})
@@ -161,7 +172,7 @@ func (g *Glance) patch(r *front.Request) (any, error) {
 		key := strings.TrimPrefix(c.Path, "/")
 		if c.Op == "remove" {
 			if _, ok := changed.Properties[key]; !ok {
-				return nil, front.Errorf(http.StatusConflict, "Property %s does not exist.", key)
+				return nil, front.Errorf(http.StatusConflict, "There was a conflict when trying to complete your request. Property %s does not exist.", key)
 			}
 			delete(changed.Properties, key)
 			continue
@@ -177,6 +188,9 @@ func (g *Glance) patch(r *front.Request) (any, error) {
 
 func (g *Glance) delete(r *front.Request) (any, error) {
 	i, err := g.visible(r, true)
+	if refused := (&front.Error{}); errors.As(err, &refused) && refused.Status == http.StatusNotFound {
+		return nil, front.Errorf(http.StatusNotFound, "Failed to find image %s to delete", r.PathValue("id"))
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -52,8 +52,8 @@ type credential struct {
 	user, secret string
 	roles        []string
 	expires      time.Time
-	unrestricted bool
-	description  string
+	unrestricted *bool
+	description  *string
 }
 
 type token struct {
@@ -177,3 +177,6 @@ func (k *Keystone) caller(id string) (front.Caller, bool) {
 	}
 	return caller, true
 }
+
+// restricted reports whether a credential may not make others.
+func (c *credential) restricted() bool { return c.unrestricted == nil || !*c.unrestricted }

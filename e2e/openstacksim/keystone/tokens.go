@@ -1,6 +1,7 @@
 package keystone
 
 import (
+	"bytes"
 	"net/http"
 	"slices"
 	"strings"
@@ -45,11 +46,14 @@ type authRequest struct {
 
 func (k *Keystone) authenticate(r *front.Request) (any, error) {
 	var auth authRequest
+	if !bytes.Contains(r.Body, []byte(`"auth"`)) {
+		return nil, malformed("Expecting to find auth in request body.")
+	}
 	if err := r.Decode("auth", &auth); err != nil {
 		return nil, err
 	}
 	if len(auth.Identity.Methods) != 1 {
-		return nil, front.Errorf(http.StatusBadRequest, "Expecting to find exactly one method in auth.identity.methods.")
+		return nil, unauthorized
 	}
 	t := &token{id: state.NewID(), method: auth.Identity.Methods[0], issued: k.state.Now()}
 	t.expires = t.issued.Add(k.TokenLifetime)
@@ -67,19 +71,23 @@ func (k *Keystone) authenticate(r *front.Request) (any, error) {
 		}
 		t.user, t.credential, t.expires = old.user, old.credential, old.expires
 	case "application_credential":
+		asked := auth.Identity.ApplicationCredential
+		if _, there := k.credentials.Get(asked.ID); asked.ID != "" && !there {
+			return nil, noCredential(asked.ID)
+		}
 		c, ok := k.credential(auth)
 		if !ok {
 			return nil, unauthorized
 		}
 		if auth.Scope != nil {
-			return nil, front.Errorf(http.StatusBadRequest, "Application credentials cannot request a scope.")
+			return nil, front.Errorf(http.StatusUnauthorized, "Error authenticating with application credential: Application credentials cannot request a scope.")
 		}
 		t.user, t.project, t.credential, t.roles = c.user, c.Project, c.ID, c.roles
 		if !c.expires.IsZero() && c.expires.Before(t.expires) {
 			t.expires = c.expires
 		}
 	default:
-		return nil, front.Errorf(http.StatusUnauthorized, "Attempted to authenticate with an unsupported method.")
+		return nil, malformed("Expecting to find " + t.method + " in identity.")
 	}
 	if auth.Scope != nil {
 		p, ok := find(k.projects, auth.Scope.Project)
@@ -93,9 +101,23 @@ func (k *Keystone) authenticate(r *front.Request) (any, error) {
 	}
 	k.revoke(func(old *token) bool { return !k.state.Now().Before(old.expires) })
 	k.tokens[t.id] = t
-	reply := front.JSON(http.StatusCreated, k.view(r, t))
+	view := k.view(r, t)
+	if _, without := r.URL.Query()["nocatalog"]; without {
+		delete(view["token"].(map[string]any), "catalog")
+	}
+	reply := front.JSON(http.StatusCreated, view)
 	reply.Header.Set("X-Subject-Token", t.id)
 	return reply, nil
+}
+
+// malformed is what Keystone says of a body that it does not understand.
+func malformed(what string) error {
+	return front.Errorf(http.StatusBadRequest, "%s The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.", what)
+}
+
+// noCredential is also the answer to a login: with 404, not 401.
+func noCredential(id string) error {
+	return front.Errorf(http.StatusNotFound, "Could not find Application Credential: %s.", id)
 }
 
 // credential finds the application credential that a request proves to have.
@@ -129,6 +151,9 @@ func find[T state.Row](t *state.Table[T], n named) (T, bool) {
 
 // subject is the token that a request is about.
 func (k *Keystone) subject(r *front.Request) (*token, error) {
+	if r.Header.Get("X-Subject-Token") == "" {
+		return nil, mayNot("identity:validate_token")
+	}
 	t, ok := k.live(r.Header.Get("X-Subject-Token"))
 	if !ok || (t.user != r.Caller.UserID && !r.Caller.Admin) {
 		return nil, front.Errorf(http.StatusNotFound, "Could not find token: %s.", r.Header.Get("X-Subject-Token"))
@@ -172,7 +197,7 @@ func (k *Keystone) view(r *front.Request, t *token) map[string]any {
 		body["catalog"] = k.catalogOf(r.Base(), t.project)
 	}
 	if c, ok := k.credentials.Get(t.credential); ok {
-		body["application_credential"] = map[string]any{"id": c.ID, "name": c.Name, "restricted": !c.unrestricted}
+		body["application_credential"] = map[string]any{"id": c.ID, "name": c.Name, "restricted": c.restricted()}
 	}
 	return map[string]any{"token": body}
 }

@@ -18,6 +18,9 @@ func (s *Subnet) complete() {
 	if s.IPVersion == 4 && prefix.Bits() < 31 {
 		last = last.Prev()
 	}
+	if last.Less(first) {
+		first = last // a single address
+	}
 	gateway := netip.Addr{}
 	if s.GatewayIP != nil {
 		gateway, _ = netip.ParseAddr(*s.GatewayIP)
@@ -77,6 +80,11 @@ func (n *Neutron) next(s *Subnet, taken []FixedIP) (string, bool) {
 
 // assign completes the addresses that are asked for on a network; nil asks for any.
 func (n *Neutron) assign(network string, asked []FixedIP) ([]FixedIP, error) {
+	for _, ip := range asked {
+		if _, err := netip.ParseAddr(ip.IPAddress); ip.IPAddress != "" && err != nil {
+			return nil, badRequest("Invalid input for fixed_ips. Reason: '%s' is not a valid IP address.", ip.IPAddress)
+		}
+	}
 	subnets := n.subnetsOf(network)
 	if asked == nil {
 		if len(subnets) == 0 {

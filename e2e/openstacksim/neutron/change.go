@@ -12,14 +12,14 @@ import (
 func (k *kind[V, T]) post(r *front.Request) (any, error) {
 	var body map[string]json.RawMessage
 	if err := json.Unmarshal(r.Body, &body); err != nil {
-		return nil, badRequest("Malformed request body: %v.", err)
+		return nil, badRequest("Body contains invalid data")
 	}
 	if one, ok := body[k.name]; ok {
 		t, err := k.make(r, one)
 		if err != nil {
 			return nil, err
 		}
-		return map[string]any{k.name: k.show(t)}, nil
+		return map[string]any{k.name: k.shown(r, t)}, nil
 	}
 	var many []json.RawMessage
 	if err := json.Unmarshal(body[k.plural], &many); err != nil {
@@ -37,7 +37,7 @@ func (k *kind[V, T]) post(r *front.Request) (any, error) {
 			return nil, err
 		}
 		made = append(made, t)
-		views = append(views, k.show(t))
+		views = append(views, k.shown(r, t))
 	}
 	return map[string]any{k.plural: views}, nil
 }
@@ -58,7 +58,7 @@ func (k *kind[V, T]) make(r *front.Request, body json.RawMessage) (T, error) {
 		if raw, ok := g[key]; ok {
 			var owner string
 			if err := json.Unmarshal(raw, &owner); err != nil || (owner != r.Project() && !r.Caller.Admin) {
-				return nil, badRequest("Specifying 'project_id' other than the authenticated project in request is not allowed for the current user.")
+				return nil, badRequest("Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires admin or advsvc privileges")
 			}
 			t.Meta().Project = owner
 			delete(g, key)
@@ -92,6 +92,9 @@ func (k *kind[V, T]) take(t T, g given, allowed []string, not string) error {
 			}
 			return badRequest("Unrecognized attribute(s) '%s'", key)
 		}
+		if key == "name" && len(value) > 255+len(`""`) {
+			return badRequest("Invalid input for name. Reason: '%s' exceeds maximum length of 255.", strings.Trim(string(value), `"`))
+		}
 		one, err := json.Marshal(given{key: value})
 		if err == nil {
 			err = json.Unmarshal(one, t)
@@ -124,7 +127,7 @@ func (k *kind[V, T]) put(r *front.Request) (any, error) {
 	}
 	*t = *changed
 	k.touch(t)
-	return map[string]any{k.name: k.show(t)}, nil
+	return map[string]any{k.name: k.shown(r, t)}, nil
 }
 
 // without is a copy of a resource that shares nothing with it and lacks what a request is

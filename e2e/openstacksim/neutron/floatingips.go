@@ -26,7 +26,10 @@ func (n *Neutron) floatingKind() *kind[FloatingIP, *FloatingIP] {
 		n: n, name: "floatingip", plural: "floatingips", notFound: "FloatingIPNotFound", says: "Floating IP %s could not be found", table: n.floating,
 		required: []string{"floating_network_id"}, create: append([]string{"floating_network_id", "floating_ip_address", "subnet_id"}, update...), update: update,
 		fresh: func() *FloatingIP { return &FloatingIP{Status: "DOWN"} },
-		prepare: func(_ *front.Request, f *FloatingIP, _ given) error {
+		prepare: func(r *front.Request, f *FloatingIP, _ given) error {
+			if f.Address != "" && !r.Caller.Admin {
+				return notAllowed("create_floatingip", "floating_ip_address")
+			}
 			net, ok := n.networks.Get(f.NetworkID)
 			if !ok {
 				return refuse(http.StatusNotFound, "NetworkNotFound", "Network %s could not be found.", f.NetworkID)
@@ -35,12 +38,14 @@ func (n *Neutron) floatingKind() *kind[FloatingIP, *FloatingIP] {
 				return bad("floatingip", "Network %s is not a valid external network", f.NetworkID)
 			}
 			f.ID = state.NewID()
-			if f.PortID != nil {
-				if err := n.associate(f); err != nil {
-					return err
-				}
+			if err := n.allocate(f); err != nil || f.PortID == nil {
+				return err
 			}
-			return n.allocate(f)
+			err := n.associate(f)
+			if err != nil {
+				n.unallocate(f)
+			}
+			return err
 		},
 		change: func(_ *front.Request, _, changed *FloatingIP, g given) error {
 			if _, said := g["port_id"]; !said {
@@ -56,15 +61,13 @@ func (n *Neutron) floatingKind() *kind[FloatingIP, *FloatingIP] {
 			return n.associate(changed)
 		},
 		remove: func(f *FloatingIP) error {
-			for _, p := range n.PortsOf(f.ID) {
-				n.DeletePort(p)
-			}
+			n.unallocate(f)
 			return nil
 		},
 		view: func(f *FloatingIP, v map[string]any) {
 			delete(v, "name") // it has none
 			delete(v, "subnet_id")
-			v["port_details"], v["dns_name"], v["dns_domain"], v["qos_policy_id"], v["port_forwardings"] = nil, "", "", nil, []any{}
+			v["port_details"] = nil
 		},
 	}
 }
@@ -85,6 +88,13 @@ func (n *Neutron) allocate(f *FloatingIP) error {
 	}
 	f.Address = p.FixedIPs[0].IPAddress
 	return nil
+}
+
+// unallocate gives the address of a floating IP back.
+func (n *Neutron) unallocate(f *FloatingIP) {
+	for _, p := range n.PortsOf(f.ID) {
+		n.DeletePort(p)
+	}
 }
 
 // associate leads a floating IP to the port that it names.

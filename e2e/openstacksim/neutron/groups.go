@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/marina-dev/marina/e2e/openstacksim/front"
 	"github.com/marina-dev/marina/e2e/openstacksim/state"
@@ -28,6 +29,7 @@ type Rule struct {
 	PortRangeMax   *int    `json:"port_range_max"`
 	RemoteIPPrefix *string `json:"remote_ip_prefix"`
 	RemoteGroupID  *string `json:"remote_group_id"`
+	AddressGroupID *string `json:"remote_address_group_id"`
 }
 
 func (n *Neutron) groupKind() *kind[SecurityGroup, *SecurityGroup] {
@@ -39,6 +41,9 @@ func (n *Neutron) groupKind() *kind[SecurityGroup, *SecurityGroup] {
 		prepare: func(_ *front.Request, g *SecurityGroup, _ given) error {
 			if g.Name == "default" {
 				return refuse(http.StatusConflict, "SecurityGroupDefaultAlreadyExists", "Default security group already exists.")
+			}
+			if err := n.checkQuota(g.Project, "security_group_rule", 2); err != nil {
+				return err
 			}
 			g.ID = state.NewID()
 			n.outward(g)
@@ -54,7 +59,9 @@ func (n *Neutron) groupKind() *kind[SecurityGroup, *SecurityGroup] {
 		view: func(g *SecurityGroup, v map[string]any) {
 			views := []any{}
 			for _, rule := range n.rulesOf(g.ID) {
-				views = append(views, rules.show(rule))
+				v := rules.show(rule)
+				v["tags"], v["standard_attr_id"] = []any{}, 0
+				views = append(views, v)
 			}
 			v["security_group_rules"], v["shared"] = views, false
 		},
@@ -63,7 +70,7 @@ func (n *Neutron) groupKind() *kind[SecurityGroup, *SecurityGroup] {
 
 // outward adds the rules that every group begins with.
 func (n *Neutron) outward(g *SecurityGroup) {
-	for _, ether := range []string{"IPv4", "IPv6"} {
+	for _, ether := range []string{"IPv6", "IPv4"} {
 		n.ruleKind().insert(&Rule{common: common{Base: state.Base{Project: g.Project}}, GroupID: g.ID, Direction: "egress", EtherType: ether})
 	}
 }
@@ -143,7 +150,11 @@ func (n *Neutron) ruleKind() *kind[Rule, *Rule] {
 		prepare:  n.prepareRule,
 		change:   func(*front.Request, *Rule, *Rule, given) error { return nil },
 		remove:   func(*Rule) error { return nil },
-		view:     func(_ *Rule, v map[string]any) { delete(v, "name") },
+		view: func(rule *Rule, v map[string]any) {
+			delete(v, "name")
+			delete(v, "tags")
+			v["normalized_cidr"] = rule.RemoteIPPrefix
+		},
 	}
 }
 
@@ -154,13 +165,13 @@ func (n *Neutron) prepareRule(r *front.Request, rule *Rule, _ given) error {
 	}
 	rule.Project = g.Project
 	if rule.Direction != "ingress" && rule.Direction != "egress" {
-		return badRequest("Invalid input for direction. Reason: '%s' is not in ['ingress', 'egress'].", rule.Direction)
+		return badRequest("Invalid input for direction. Reason: %s is not in valid_values.", rule.Direction)
 	}
 	if rule.EtherType != "IPv4" && rule.EtherType != "IPv6" {
 		return invalid("Security group rule for ethertype '%s' not supported. Allowed values are ['IPv4', 'IPv6']", rule.EtherType)
 	}
 	if rule.RemoteIPPrefix != nil && rule.RemoteGroupID != nil {
-		return invalid("Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided")
+		return refuse(http.StatusBadRequest, "SecurityGroupMultipleRemoteEntites", "Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided.")
 	}
 	if rule.RemoteGroupID != nil {
 		if _, ok := n.groups.Visible(*rule.RemoteGroupID, r.Project(), r.Caller.Admin); !ok {
@@ -192,7 +203,10 @@ func (n *Neutron) prepareRule(r *front.Request, rule *Rule, _ given) error {
 	return nil
 }
 
-var protocols = []string{"ah", "dccp", "egp", "esp", "gre", "icmp", "icmpv6", "igmp", "ipip", "ipv6-icmp", "ospf", "pgm", "rsvp", "sctp", "tcp", "udp", "udplite", "vrrp"}
+var protocols = []string{
+	"ah", "dccp", "egp", "esp", "gre", "hopopt", "icmp", "igmp", "ip", "ipip", "ipv6-encap", "ipv6-frag", "ipv6-icmp", "icmpv6", "ipv6-nonxt", "ipv6-opts", "ipv6-route",
+	"ospf", "pgm", "rsvp", "sctp", "tcp", "udp", "udplite", "vrrp",
+}
 
 func checkPorts(rule *Rule) error {
 	if rule.Protocol == nil {
@@ -203,7 +217,7 @@ func checkPorts(rule *Rule) error {
 	}
 	number, err := strconv.Atoi(*rule.Protocol)
 	if !slices.Contains(protocols, *rule.Protocol) && (err != nil || number < 0 || number > 255) {
-		return refuse(http.StatusBadRequest, "SecurityGroupRuleInvalidProtocol", "Security group rule protocol %s not supported. Only protocol values %v and integer representations [0 to 255] are supported.", *rule.Protocol, protocols)
+		return refuse(http.StatusBadRequest, "SecurityGroupRuleInvalidProtocol", "Security group rule protocol %s not supported. Only protocol values [None, '%s'] and integer representations [0 to 255] are supported.", *rule.Protocol, strings.Join(protocols, "', '"))
 	}
 	if slices.Contains([]string{"tcp", "udp", "6", "17"}, *rule.Protocol) && rule.PortRangeMin != nil && rule.PortRangeMax != nil && *rule.PortRangeMin > *rule.PortRangeMax {
 		return refuse(http.StatusBadRequest, "SecurityGroupInvalidPortRange", "For TCP/UDP protocols, port_range_min must be <= port_range_max")

@@ -3,6 +3,7 @@ package neutron
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -49,6 +50,8 @@ type kind[V any, T row[V]] struct {
 	// remove checks, and removes what goes with it.
 	remove func(T) error
 	view   func(T, map[string]any)
+	// private are attributes that only admins see.
+	private []string
 	// shared tells what others than the owner see too.
 	shared func(T) bool
 }
@@ -98,6 +101,17 @@ func (k *kind[V, T]) show(t T) map[string]any {
 	return v
 }
 
+// shown is what a caller sees of a resource.
+func (k *kind[V, T]) shown(r *front.Request, t T) map[string]any {
+	v := k.show(t)
+	if !r.Caller.Admin {
+		for _, key := range k.private {
+			delete(v, key)
+		}
+	}
+	return v
+}
+
 // tagFilters are filters that are no attributes.
 var tagFilters = []string{"tags", "tags-any", "not-tags", "not-tags-any"}
 
@@ -115,7 +129,7 @@ func (k *kind[V, T]) list(r *front.Request) (any, error) {
 		if !k.sees(r, t) || !hasTags(t.base().Tags, q) {
 			continue
 		}
-		if v := k.show(t); hasAddress(v, q["fixed_ips"]) {
+		if v := k.shown(r, t); hasAddress(v, q["fixed_ips"]) {
 			views = append(views, v)
 		}
 	}
@@ -126,8 +140,18 @@ func (k *kind[V, T]) list(r *front.Request) (any, error) {
 		return nil, err
 	}
 	body := map[string]any{k.plural: append([]map[string]any{}, page...)}
+	var links []any
+	at := r.Base() + "/network/v2.0" + k.at() + "?"
 	if next != "" {
-		body[k.plural+"_links"] = []any{map[string]any{"rel": "next", "href": r.Base() + "/network/v2.0" + k.at() + "?" + next}}
+		links = append(links, map[string]any{"rel": "next", "href": at + next})
+	}
+	if q.Get("limit") != "" && len(page) > 0 {
+		q.Set("marker", fmt.Sprint(page[0]["id"]))
+		q.Set("page_reverse", "True")
+		links = append(links, map[string]any{"rel": "previous", "href": at + q.Encode()})
+	}
+	if len(links) > 0 {
+		body[k.plural+"_links"] = links
 	}
 	front.Select(page, q)
 	return body, nil
@@ -138,7 +162,7 @@ func (k *kind[V, T]) get(r *front.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := k.show(t)
+	v := k.shown(r, t)
 	front.Select([]map[string]any{v}, r.URL.Query())
 	return map[string]any{k.name: v}, nil
 }

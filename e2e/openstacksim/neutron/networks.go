@@ -19,19 +19,19 @@ type Network struct {
 	MTU          int      `json:"mtu"`
 	PortSecurity bool     `json:"port_security_enabled"`
 	ZoneHints    []string `json:"availability_zone_hints"`
-	DNSDomain    string   `json:"dns_domain"`
 }
 
 func (n *Neutron) networkKind() *kind[Network, *Network] {
-	attributes := []string{"name", "description", "admin_state_up", "shared", "router:external", "mtu", "port_security_enabled", "dns_domain"}
+	attributes := []string{"name", "description", "admin_state_up", "shared", "router:external", "mtu", "port_security_enabled"}
 	// Only admins may share networks or make them external.
 	policy := func(r *front.Request, made *Network, g given) error {
 		_, external := g["router:external"]
-		if (made.Shared || external && made.External) && !r.Caller.Admin {
-			return refuse(http.StatusForbidden, "PolicyNotAuthorized", "rule:create_network:shared is disallowed by policy")
-		}
-		if made.MTU != 0 && made.MTU < 68 {
-			return badRequest("Invalid input for mtu. Reason: '%d' is too small - must be at least '68'.", made.MTU)
+		switch {
+		case r.Caller.Admin:
+		case made.Shared:
+			return notAllowed("create_network", "shared")
+		case external && made.External:
+			return notAllowed("create_network", "router:external")
 		}
 		return nil
 	}
@@ -51,7 +51,7 @@ func (n *Neutron) networkKind() *kind[Network, *Network] {
 				subnets = append(subnets, s.ID)
 			}
 			v["status"], v["subnets"], v["availability_zones"] = "ACTIVE", subnets, toAny(n.Zones)
-			v["ipv4_address_scope"], v["ipv6_address_scope"], v["qos_policy_id"], v["is_default"] = nil, nil, nil, false
+			v["ipv4_address_scope"], v["ipv6_address_scope"], v["is_default"] = nil, nil, false
 		},
 	}
 }
@@ -70,11 +70,17 @@ func (n *Neutron) subnetsOf(network string) []*Subnet {
 
 func (n *Neutron) removeNetwork(net *Network) error {
 	var left []string
-	for _, p := range n.ports.All(func(p *Port) bool { return p.NetworkID == net.ID }) {
-		left = append(left, p.ID)
+	all := n.ports.All(func(p *Port) bool { return p.NetworkID == net.ID })
+	for _, p := range all {
+		if p.DeviceOwner != ownerDHCP {
+			left = append(left, p.ID)
+		}
 	}
 	if len(left) > 0 {
 		return refuse(http.StatusConflict, "NetworkInUse", "Unable to complete operation on network %s. There are one or more ports still in use on the network, id for these ports is: %s.", net.ID, strings.Join(left, ","))
+	}
+	for _, p := range all {
+		n.DeletePort(p) // those of DHCP go with it
 	}
 	for _, s := range n.subnetsOf(net.ID) {
 		n.subnets.Delete(s.ID)
@@ -140,22 +146,28 @@ func (n *Neutron) subnetKind() *kind[Subnet, *Subnet] {
 		remove: n.removeSubnet,
 		shared: func(s *Subnet) bool { net, ok := n.networks.Get(s.NetworkID); return ok && net.Shared },
 		view: func(_ *Subnet, v map[string]any) {
-			v["subnetpool_id"], v["segment_id"], v["service_types"] = nil, nil, []any{}
+			v["subnetpool_id"], v["service_types"] = nil, []any{}
 		},
 	}
 }
 
 func (n *Neutron) prepareSubnet(r *front.Request, s *Subnet, g given) error {
+	if err := checkSubnet(s); err != nil {
+		return err
+	}
 	net, ok := n.networks.Get(s.NetworkID)
-	if !ok || (net.Project != r.Project() && !net.Shared && !r.Caller.Admin) {
+	if !ok || (net.Project != r.Project() && !net.Shared && !net.External && !r.Caller.Admin) {
 		return refuse(http.StatusNotFound, "NetworkNotFound", "Network %s could not be found.", s.NetworkID)
 	}
 	if net.Project != r.Project() && !r.Caller.Admin {
-		return refuse(http.StatusForbidden, "PolicyNotAuthorized", "rule:create_subnet is disallowed by policy")
+		return refuse(http.StatusForbidden, "HTTPForbidden", "Tenant %s not allowed to create subnet on this network", r.Project())
+	}
+	if s.CIDR == "" {
+		return bad("subnets", "a subnetpool must be specified in the absence of a cidr")
 	}
 	prefix, err := netip.ParsePrefix(s.CIDR)
 	if err != nil {
-		return badRequest("Invalid input for cidr. Reason: '%s' is not a valid IP subnet.", s.CIDR)
+		return invalid("%s is not in a CIDR format", s.CIDR)
 	}
 	if prefix.Addr().Is4() != (s.IPVersion == 4) {
 		return invalid("cidr '%s' does not match the ip_version '%d'", s.CIDR, s.IPVersion)
@@ -169,16 +181,16 @@ func (n *Neutron) prepareSubnet(r *front.Request, s *Subnet, g given) error {
 	if _, said := g["gateway_ip"]; !said {
 		gateway := prefix.Masked().Addr().Next().String()
 		s.GatewayIP = &gateway
-	}
-	for _, server := range s.DNSNameservers {
-		if _, err := netip.ParseAddr(server); err != nil {
-			return badRequest("Invalid input for dns_nameservers. Reason: '%s' is not a valid nameserver.", server)
-		}
+	} else if s.GatewayIP != nil && (*s.GatewayIP == prefix.Masked().Addr().String() || *s.GatewayIP == lastOf(prefix).String()) && prefix.Bits() < 31 {
+		return invalid("Gateway is not valid on subnet")
 	}
 	for _, pool := range s.AllocationPools {
 		start, err1 := netip.ParseAddr(pool.Start)
 		end, err2 := netip.ParseAddr(pool.End)
-		if err1 != nil || err2 != nil || end.Less(start) || !prefix.Contains(start) || !prefix.Contains(end) {
+		if err1 == nil && err2 == nil && (!prefix.Contains(start) || !prefix.Contains(end)) {
+			return refuse(http.StatusBadRequest, "OutOfBoundsAllocationPool", "The allocation pool %s-%s spans beyond the subnet cidr %s.", pool.Start, pool.End, s.CIDR)
+		}
+		if err1 != nil || err2 != nil || end.Less(start) {
 			return refuse(http.StatusBadRequest, "InvalidAllocationPool", "The allocation pool %s-%s is not valid.", pool.Start, pool.End)
 		}
 	}
@@ -186,11 +198,26 @@ func (n *Neutron) prepareSubnet(r *front.Request, s *Subnet, g given) error {
 	return nil
 }
 
+// checkSubnet checks the addresses that are said of a subnet.
+func checkSubnet(s *Subnet) error {
+	if s.GatewayIP != nil {
+		if _, err := netip.ParseAddr(*s.GatewayIP); err != nil {
+			return badRequest("Invalid input for gateway_ip. Reason: '%s' is not a valid IP address.", *s.GatewayIP)
+		}
+	}
+	for _, server := range s.DNSNameservers {
+		if _, err := netip.ParseAddr(server); err != nil {
+			return badRequest("Invalid input for dns_nameservers. Reason: '%s' is not a valid nameserver. '%s' is not a valid IP address.", server, server)
+		}
+	}
+	return nil
+}
+
 func (n *Neutron) removeSubnet(s *Subnet) error {
-	used := n.ports.All(func(p *Port) bool {
+	in := func(p *Port) bool {
 		return slices.ContainsFunc(p.FixedIPs, func(ip FixedIP) bool { return ip.SubnetID == s.ID })
-	})
-	if len(used) > 0 {
+	}
+	if len(n.ports.All(in, func(p *Port) bool { return p.DeviceOwner != ownerDHCP })) > 0 {
 		return refuse(http.StatusConflict, "SubnetInUse", "Unable to complete operation on subnet %s: One or more ports have an IP allocation from this subnet.", s.ID)
 	}
 	return nil
@@ -223,4 +250,10 @@ func (n *Neutron) NetworkOf(subnet string) (string, bool) {
 		return "", false
 	}
 	return s.NetworkID, true
+}
+
+// IsExternal reports whether a network is external, and not shared: no server may be in it.
+func (n *Neutron) IsExternal(id string) bool {
+	net, ok := n.networks.Get(id)
+	return ok && net.External && !net.Shared
 }

@@ -46,7 +46,7 @@ func New(s *state.State, f *front.Front) *Neutron {
 		"network": 100, "subnet": 100, "port": 500, "router": 10, "floatingip": 50, "security_group": 10, "security_group_rule": 100,
 		"subnetpool": -1, "rbac_policy": 10,
 	}, n.used)
-	service := f.Add(&front.Service{Name: "network", Prefix: "/network/v2.0", Error: render, Before: func(r *front.Request) error {
+	service := f.Add(&front.Service{Name: "network", Prefix: "/network/v2.0", Error: render, Nowhere: nowhere, Before: func(r *front.Request) error {
 		if r.Project() != "" {
 			n.DefaultGroup(r.Project())
 		}
@@ -78,6 +78,10 @@ func render(e *front.Error) front.Reply {
 	return front.JSON(e.Status, map[string]any{"NeutronError": map[string]any{"type": kind, "message": e.Message, "detail": ""}})
 }
 
+func nowhere() front.Reply {
+	return render(refuse(http.StatusNotFound, "HTTPNotFound", "The resource could not be found."))
+}
+
 // refuse makes an error with Neutron's name for it.
 func refuse(status int, kind, format string, args ...any) *front.Error {
 	return &front.Error{Status: status, Type: kind, Message: fmt.Sprintf(format, args...)}
@@ -85,6 +89,11 @@ func refuse(status int, kind, format string, args ...any) *front.Error {
 
 func badRequest(format string, args ...any) *front.Error {
 	return refuse(http.StatusBadRequest, "HTTPBadRequest", format, args...)
+}
+
+// notAllowed is what a policy for an attribute answers.
+func notAllowed(rule, attribute string) *front.Error {
+	return refuse(http.StatusForbidden, "PolicyNotAuthorized", "(rule:%s and rule:%s:%s) is disallowed by policy", rule, rule, attribute)
 }
 
 func invalid(format string, args ...any) *front.Error {

@@ -9,14 +9,18 @@ import (
 
 // extensions are the aliases that clients look for.
 var extensions = []string{
-	"address-scope", "allowed-address-pairs", "availability_zone", "binding", "dns-integration", "ext-gw-mode", "external-net", "extra_dhcp_opt", "filter-validation",
-	"net-mtu", "net-mtu-writable", "network_availability_zone", "pagination", "port-security", "project-id", "quota_details", "quotas", "router", "router_availability_zone",
-	"security-group", "sorting", "standard-attr-description", "standard-attr-revisions", "standard-attr-tag", "standard-attr-timestamp", "tag-ports-during-bulk-creation",
+	"address-scope", "allowed-address-pairs", "availability_zone", "binding", "ext-gw-mode", "external-net", "extra_dhcp_opt", "filter-validation", "fip-port-details",
+	"net-mtu", "net-mtu-writable", "network_availability_zone", "pagination", "port-security", "port-security-groups-filtering", "project-id", "quota_details", "quotas", "router", "router_availability_zone",
+	"security-group", "security-groups-shared-filtering", "stateful-security-group", "sorting", "standard-attr-description", "standard-attr-revisions", "standard-attr-tag", "standard-attr-timestamp", "tag-ports-during-bulk-creation",
 }
 
 func (n *Neutron) plainRoutes(s *front.Service) {
 	s.Handle("GET", "/", http.StatusOK, func(r *front.Request) (any, error) {
-		return map[string]any{"resources": []any{}}, nil
+		all := []any{}
+		for _, name := range []string{"network", "subnet", "port", "router", "floatingip"} {
+			all = append(all, map[string]any{"name": name, "collection": name + "s", "links": []any{map[string]any{"rel": "self", "href": r.Base() + "/network/v2.0/" + name + "s"}}})
+		}
+		return map[string]any{"resources": all}, nil
 	})
 	s.Handle("GET", "/extensions", http.StatusOK, func(*front.Request) (any, error) {
 		views := []any{}
@@ -31,7 +35,7 @@ func (n *Neutron) plainRoutes(s *front.Service) {
 				return map[string]any{"extension": extension(alias)}, nil
 			}
 		}
-		return nil, refuse(http.StatusNotFound, "HTTPNotFound", "The resource could not be found.")
+		return front.Plain(http.StatusNotFound, "The resource could not be found.<br /><br />\nExtension with alias "+r.PathValue("alias")+" does not exist\n\n"), nil
 	})
 	s.Handle("GET", "/availability_zones", http.StatusOK, func(*front.Request) (any, error) {
 		views := []any{}
@@ -65,7 +69,7 @@ func extension(alias string) map[string]any {
 func mayRead(r *front.Request) (string, error) {
 	project := r.PathValue("project")
 	if project != r.Project() && !r.Caller.Admin {
-		return "", adminOnly
+		return "", refuse(http.StatusForbidden, "AdminRequired", "User does not have admin privileges: Only admin is authorized to access quotas for another project.")
 	}
 	return project, nil
 }

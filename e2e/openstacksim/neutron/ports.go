@@ -1,6 +1,7 @@
 package neutron
 
 import (
+	net2 "net"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,6 +16,9 @@ const (
 	ownerGateway   = "network:router_gateway"
 	ownerFloating  = "network:floatingip"
 )
+
+// ownerDHCP is that of a port that goes with its network.
+const ownerDHCP = "network:dhcp"
 
 // Port is a port.
 type Port struct {
@@ -31,7 +35,6 @@ type Port struct {
 	VNICType       string    `json:"binding:vnic_type"`
 	Host           string    `json:"binding:host_id"`
 	Profile        any       `json:"binding:profile"`
-	DNSName        string    `json:"dns_name"`
 	ExtraDHCPOpts  []any     `json:"extra_dhcp_opts"`
 	Status         string    `json:"status"`
 }
@@ -50,7 +53,7 @@ type Pair struct {
 
 func (n *Neutron) portKind() *kind[Port, *Port] {
 	update := []string{"name", "description", "admin_state_up", "fixed_ips", "device_id", "device_owner", "security_groups", "allowed_address_pairs",
-		"port_security_enabled", "binding:vnic_type", "binding:host_id", "binding:profile", "dns_name", "extra_dhcp_opts"}
+		"port_security_enabled", "binding:vnic_type", "binding:host_id", "binding:profile", "extra_dhcp_opts"}
 	return &kind[Port, *Port]{
 		n: n, name: "port", plural: "ports", notFound: "PortNotFound", says: "Port %s could not be found.", table: n.ports,
 		required: []string{"network_id"}, create: append([]string{"network_id", "mac_address", "tags"}, update...), update: update,
@@ -60,8 +63,9 @@ func (n *Neutron) portKind() *kind[Port, *Port] {
 		prepare: n.preparePort,
 		change:  n.changePort,
 		remove:  n.removePort,
+		private: []string{"binding:host_id", "binding:profile", "binding:vif_type", "binding:vif_details"},
 		view: func(p *Port, v map[string]any) {
-			v["binding:vif_type"], v["qos_policy_id"], v["ip_allocation"] = "unbound", nil, "immediate"
+			v["binding:vif_type"] = "unbound"
 			if p.Host != "" {
 				v["binding:vif_type"] = "ovs"
 			}
@@ -75,7 +79,13 @@ func (n *Neutron) preparePort(r *front.Request, p *Port, g given) error {
 		return refuse(http.StatusNotFound, "NetworkNotFound", "Network %s could not be found.", p.NetworkID)
 	}
 	if net.External && !net.Shared && net.Project != r.Project() && !r.Caller.Admin {
-		return refuse(http.StatusForbidden, "PolicyNotAuthorized", "rule:create_port is disallowed by policy")
+		return refuse(http.StatusForbidden, "HTTPForbidden", "Tenant %s not allowed to create port on this network", r.Project())
+	}
+	if _, said := g["binding:host_id"]; said && !r.Caller.Admin {
+		return notAllowed("create_port", "binding:host_id")
+	}
+	if _, err := net2.ParseMAC(p.MAC); p.MAC != "" && err != nil {
+		return badRequest("Invalid input for mac_address. Reason: '%s' is not a valid MAC address.", p.MAC)
 	}
 	if _, said := g["port_security_enabled"]; !said {
 		p.PortSecurity = net.PortSecurity
@@ -175,9 +185,10 @@ func (n *Neutron) PortsOf(device string) []*Port {
 	return n.ports.All(func(p *Port) bool { return p.DeviceID == device })
 }
 
-// CreatePort makes a port for a service: Nova, Octavia, a router. It counts in the quota.
+// CreatePort makes a port for a service: Nova, Octavia, a router. It counts in the quota, which
+// Neutron does not ask about ports that it makes itself.
 func (n *Neutron) CreatePort(p Port) (*Port, error) {
-	if p.Project != "" {
+	if p.Project != "" && !strings.HasPrefix(p.DeviceOwner, "network:") {
 		if err := n.checkQuota(p.Project, "port", 1); err != nil {
 			return nil, err
 		}
@@ -221,4 +232,14 @@ func (n *Neutron) DeletePort(p *Port) {
 		n.release(f)
 	}
 	n.ports.Delete(p.ID)
+}
+
+// Holder is the device that has an address in a network.
+func (n *Neutron) Holder(network, address string) string {
+	for _, p := range n.ports.All(func(p *Port) bool { return p.NetworkID == network }) {
+		if slices.ContainsFunc(p.FixedIPs, func(ip FixedIP) bool { return ip.IPAddress == address }) {
+			return p.DeviceID
+		}
+	}
+	return ""
 }

@@ -3,7 +3,9 @@ package neutron
 import (
 	"net/http"
 	"net/netip"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/marina-dev/marina/e2e/openstacksim/front"
 	"github.com/marina-dev/marina/e2e/openstacksim/state"
@@ -16,8 +18,6 @@ type Router struct {
 	Gateway      *Gateway `json:"external_gateway_info"`
 	ZoneHints    []string `json:"availability_zone_hints"`
 	Routes       []any    `json:"routes"`
-	Distributed  bool     `json:"distributed"`
-	HA           bool     `json:"ha"`
 }
 
 // Gateway is where a router leads to.
@@ -28,10 +28,10 @@ type Gateway struct {
 }
 
 func (n *Neutron) routerKind() *kind[Router, *Router] {
-	update := []string{"name", "description", "admin_state_up", "external_gateway_info", "routes", "distributed"}
+	update := []string{"name", "description", "admin_state_up", "external_gateway_info", "routes"}
 	return &kind[Router, *Router]{
 		n: n, name: "router", plural: "routers", notFound: "RouterNotFound", says: "Router %s could not be found", table: n.routers,
-		create: append([]string{"availability_zone_hints", "ha"}, update...), update: update,
+		create: append([]string{"availability_zone_hints"}, update...), update: update,
 		fresh: func() *Router { return &Router{AdminStateUp: true, ZoneHints: []string{}, Routes: []any{}} },
 		prepare: func(r *front.Request, router *Router, _ given) error {
 			router.ID = state.NewID() // the gateway's port needs it
@@ -56,10 +56,15 @@ func (n *Neutron) routerKind() *kind[Router, *Router] {
 	}
 }
 
+var isUUID = regexp.MustCompile(`^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$`).MatchString
+
 // checkGateway checks the network that a router is to lead to.
 func (n *Neutron) checkGateway(router *Router) error {
 	if router.Gateway.NetworkID == "" {
 		return badRequest("Invalid input for external_gateway_info. Reason: Validation of dictionary's keys failed. Expected keys: {'network_id'}.")
+	}
+	if !isUUID(router.Gateway.NetworkID) {
+		return badRequest("Invalid input for external_gateway_info. Reason: '%s' is not a valid UUID.", router.Gateway.NetworkID)
 	}
 	net, ok := n.networks.Get(router.Gateway.NetworkID)
 	if !ok {
@@ -119,8 +124,12 @@ func (n *Neutron) removeGateway(router *Router) {
 }
 
 func (n *Neutron) removeRouter(router *Router) error {
-	if len(n.interfaces(router.ID)) > 0 {
-		return refuse(http.StatusConflict, "RouterInUse", "Router %s still has ports", router.ID)
+	var attached []string
+	for _, p := range n.interfaces(router.ID) {
+		attached = append(attached, p.ID)
+	}
+	if len(attached) > 0 {
+		return refuse(http.StatusConflict, "RouterInUse", "Router %s has ports still attached: %s", router.ID, strings.Join(attached, ", "))
 	}
 	n.removeGateway(router)
 	return nil
@@ -243,7 +252,7 @@ func (n *Neutron) removeInterface(r *front.Request) (any, error) {
 func interfaceView(router *Router, p *Port) map[string]any {
 	subnet := p.FixedIPs[0].SubnetID
 	return map[string]any{
-		"id": router.ID, "tenant_id": router.Project, "project_id": router.Project, "port_id": p.ID, "network_id": p.NetworkID,
-		"subnet_id": subnet, "subnet_ids": []string{subnet}, "tags": []string{},
+		"id": router.ID, "tenant_id": router.Project, "port_id": p.ID, "network_id": p.NetworkID,
+		"subnet_id": subnet, "subnet_ids": []string{subnet},
 	}
 }

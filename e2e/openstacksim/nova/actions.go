@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"github.com/marina-dev/marina/e2e/openstacksim/front"
 )
@@ -13,7 +14,7 @@ import (
 func (n *Nova) action(r *front.Request) (any, error) {
 	s, err := n.own(r)
 	if err != nil {
-		return nil, err
+		return nil, front.Errorf(http.StatusNotFound, "Instance %s has no mapping to a cell.", r.PathValue("id"))
 	}
 	var body map[string]json.RawMessage
 	if err := json.Unmarshal(r.Body, &body); err != nil || len(body) != 1 {
@@ -67,9 +68,9 @@ func (n *Nova) reboot(r *front.Request, s *Server) (any, error) {
 	if err := r.Decode("reboot", &in); err != nil {
 		return nil, err
 	}
-	hard := in.Type == "HARD"
-	if !hard && in.Type != "SOFT" {
-		return nil, invalidInput("type", in.Type, "'%s' is not one of ['HARD', 'SOFT']", in.Type)
+	hard := slices.Contains([]string{"HARD", "Hard", "hard"}, in.Type)
+	if !hard && !slices.Contains([]string{"SOFT", "Soft", "soft"}, in.Type) {
+		return nil, invalidInput("type", in.Type, "'%s' is not one of %s", in.Type, oneOf("HARD", "Hard", "hard", "SOFT", "Soft", "soft"))
 	}
 	states, status, task := []string{"ACTIVE"}, "REBOOT", "rebooting"
 	if hard {
@@ -120,8 +121,11 @@ func (n *Nova) rebuild(r *front.Request, s *Server) (any, error) {
 	if err := r.Decode("rebuild", &in); err != nil {
 		return nil, err
 	}
-	if _, said := keys["user_data"]; said && r.Minor < 57 {
-		return nil, invalidInput("rebuild", "{...}", "Additional properties are not allowed ('user_data' was unexpected)")
+	if _, given := keys["user_data"]; given && r.Minor < 57 {
+		return nil, invalidInput("rebuild", said(r, "rebuild"), "Additional properties are not allowed ('user_data' was unexpected)")
+	}
+	if _, there := keys["imageRef"]; !there {
+		return nil, invalidInput("rebuild", said(r, "rebuild"), "'imageRef' is a required property")
 	}
 	if err := must(s, "rebuild", "ACTIVE", "SHUTOFF", "ERROR"); err != nil {
 		return nil, err
@@ -157,12 +161,14 @@ func (n *Nova) rebuild(r *front.Request, s *Server) (any, error) {
 	}
 	n.touch(s, "REBUILD", "rebuilding")
 	n.reinstall(s)
-	view := n.view(r, s)
+	view := brief(n.view(r, s))
 	view["adminPass"] = "simulated"
 	if r.Minor >= 57 {
 		view["user_data"] = nullable(base64.StdEncoding.EncodeToString(s.userData))
 	}
-	return map[string]any{"server": view}, nil
+	reply := front.JSON(http.StatusAccepted, map[string]any{"server": view})
+	reply.Header.Set("Location", r.Base()+"/compute/v2.1/servers/"+s.ID)
+	return reply, nil
 }
 
 // reinstall boots a server with a new disk.

@@ -19,14 +19,14 @@ func (n *Nova) attachmentRoutes(s *front.Service) {
 	}))
 	s.Handle("POST", volumes, http.StatusOK, n.with(n.attachVolume))
 	s.Handle("GET", volumes+"/{volume}", http.StatusOK, n.with(func(r *front.Request, s *Server) (any, error) {
-		at, err := attachment(r, s)
+		at, err := n.attachment(r, s)
 		if err != nil {
 			return nil, err
 		}
 		return map[string]any{"volumeAttachment": attachmentView(r, s, s.volumes[at])}, nil
 	}))
 	s.Handle("PUT", volumes+"/{volume}", http.StatusAccepted, needs(85, n.with(func(r *front.Request, s *Server) (any, error) {
-		at, err := attachment(r, s)
+		at, err := n.attachment(r, s)
 		if err != nil {
 			return nil, err
 		}
@@ -61,7 +61,10 @@ func (n *Nova) attachmentRoutes(s *front.Service) {
 	}))
 }
 
-func attachment(r *front.Request, s *Server) (int, error) {
+func (n *Nova) attachment(r *front.Request, s *Server) (int, error) {
+	if _, there := n.cinder.Find(r.PathValue("volume"), s.Project); !there {
+		return 0, front.Errorf(http.StatusNotFound, "Volume %s could not be found.", r.PathValue("volume"))
+	}
 	at := slices.IndexFunc(s.volumes, func(a attached) bool { return a.volume == r.PathValue("volume") })
 	if at < 0 {
 		return 0, front.Errorf(http.StatusNotFound, "Instance %s is not attached to volume %s", s.ID, r.PathValue("volume"))
@@ -108,6 +111,9 @@ func (n *Nova) attachVolume(r *front.Request, s *Server) (any, error) {
 	if err := must(s, "attach_volume", "ACTIVE", "SHUTOFF"); err != nil {
 		return nil, err
 	}
+	if len(v.Attachments) > 0 {
+		return nil, front.Errorf(http.StatusBadRequest, "Invalid volume: volume %s is already attached to instances: %s", v.ID, v.Attachments[0].Server)
+	}
 	if v.Status != "available" {
 		return nil, front.Errorf(http.StatusBadRequest, "Invalid volume: volume %s status must be available to reserve, but the status is %s.", v.ID, v.Status)
 	}
@@ -120,7 +126,7 @@ func (n *Nova) attachVolume(r *front.Request, s *Server) (any, error) {
 }
 
 func (n *Nova) detachVolume(r *front.Request, s *Server) (any, error) {
-	at, err := attachment(r, s)
+	at, err := n.attachment(r, s)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +147,7 @@ func interfaceView(p *neutron.Port) map[string]any {
 func (n *Nova) interfaceOf(r *front.Request, s *Server) (*neutron.Port, error) {
 	p, ok := n.neutron.Port(r.PathValue("port"), s.Project)
 	if !ok || p.DeviceID != s.ID {
-		return nil, front.Errorf(http.StatusNotFound, "Instance %s does not have a port with id %s", s.ID, r.PathValue("port"))
+		return nil, front.Errorf(http.StatusNotFound, "Port id %s could not be found.", r.PathValue("port"))
 	}
 	return p, nil
 }
@@ -192,7 +198,7 @@ func (n *Nova) attachInterface(r *front.Request, s *Server) (any, error) {
 func (n *Nova) detachInterface(r *front.Request, s *Server) (any, error) {
 	p, err := n.interfaceOf(r, s)
 	if err != nil {
-		return nil, err
+		return nil, nil //nolint:nilerr // Nova finds out later
 	}
 	at := slices.IndexFunc(s.nics, func(have nic) bool { return have.port == p.ID })
 	if at >= 0 && s.nics[at].ours {

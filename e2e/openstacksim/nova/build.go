@@ -132,12 +132,18 @@ func (n *Nova) allocate(s *Server) error {
 			}
 			n.neutron.Bind(p, s.ID, "compute:"+s.Zone, s.Host)
 		} else {
+			if n.neutron.IsExternal(w.network) {
+				return errors.New("Failed to allocate the network(s), not rescheduling.") //nolint:staticcheck // Nova's words
+			}
 			asked := neutron.NewPort(s.Project, "", w.network, s.ID, "compute:"+s.Zone, s.secGroups)
 			asked.Host = s.Host
 			if w.address != "" {
 				asked.FixedIPs = []neutron.FixedIP{{IPAddress: w.address}}
 			}
 			p, err := n.neutron.CreatePort(asked)
+			if refused := (&front.Error{}); errors.As(err, &refused) && refused.Type == "InvalidIpForNetwork" {
+				return fmt.Errorf("Invalid input received: Fixed IP %s is not a valid ip address for network %s.", w.address, w.network) //nolint:staticcheck // Nova's words
+			}
 			if err != nil {
 				return err
 			}

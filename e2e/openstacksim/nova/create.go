@@ -3,7 +3,10 @@ package nova
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/marina-dev/marina/e2e/openstacksim/front"
@@ -58,6 +61,9 @@ func (n *Nova) create(r *front.Request) (any, error) {
 	if err := checkKeys(r, keys); err != nil {
 		return nil, err
 	}
+	if err := checkTexts(keys["metadata"]); err != nil {
+		return nil, err
+	}
 	var in createRequest
 	if err := r.Decode("server", &in); err != nil {
 		return nil, err
@@ -95,7 +101,7 @@ func (n *Nova) create(r *front.Request) (any, error) {
 }
 
 func checkKeys(r *front.Request, keys map[string]json.RawMessage) error {
-	value := "{...}"
+	value := said(r, "server")
 	known := map[string]bool{}
 	for _, key := range always {
 		known[key] = true
@@ -118,8 +124,11 @@ func checkKeys(r *front.Request, keys map[string]json.RawMessage) error {
 }
 
 func (n *Nova) checkPlain(r *front.Request, in createRequest, s *Server) error {
-	if in.Name == "" || len(in.Name) > 255 {
+	if in.Name == "" {
 		return invalidInput("name", in.Name, "'%s' is too short", in.Name)
+	}
+	if len(in.Name) > 255 {
+		return invalidInput("name", in.Name, "'%s' is too long", in.Name)
 	}
 	for _, count := range []any{in.MinCount, in.MaxCount} {
 		if count != nil && count != float64(1) && count != "1" {
@@ -138,6 +147,12 @@ func (n *Nova) checkPlain(r *front.Request, in createRequest, s *Server) error {
 	if in.KeyName != nil && len(n.keypairs.All(state.In[*keypair](r.Project()), func(k *keypair) bool { return k.Name == *in.KeyName && k.user == r.Caller.UserID })) == 0 {
 		return front.Errorf(http.StatusBadRequest, "Invalid key_name provided.")
 	}
+	if in.ImageRef != "" && !isUUID(in.ImageRef) {
+		return invalidInput("imageRef", in.ImageRef, "'%s' is not valid under any of the given schemas", in.ImageRef)
+	}
+	if in.ImageRef == "" && len(in.Devices) == 0 {
+		return front.Errorf(http.StatusBadRequest, "Missing imageRef attribute")
+	}
 	if in.Zone != "" && !n.hasZone(in.Zone) {
 		return front.Errorf(http.StatusBadRequest, "The requested availability zone is not available")
 	}
@@ -145,10 +160,26 @@ func (n *Nova) checkPlain(r *front.Request, in createRequest, s *Server) error {
 	return checkTags(in.Tags)
 }
 
+// checkTexts checks that metadata are texts.
+func checkTexts(raw json.RawMessage) error {
+	var metadata map[string]any
+	_ = json.Unmarshal(raw, &metadata)
+	for _, key := range slices.Sorted(maps.Keys(metadata)) {
+		if _, ok := metadata[key].(string); !ok {
+			return invalidInput(key, python(metadata[key]), "%s is not of type 'string'", python(metadata[key]))
+		}
+	}
+	return nil
+}
+
 func checkMetadata(metadata map[string]string) error {
 	for k, v := range metadata {
-		if k == "" || len(k) > 255 {
-			return invalidInput("metadata", metadata, "'%s' does not match any of the regexes", k)
+		if !metadataKey.MatchString(k) {
+			all := map[string]any{}
+			for k, v := range metadata {
+				all[k] = v
+			}
+			return invalidInput("metadata", python(all), "'%s' does not match any of the regexes: '%s'", k, metadataKey)
 		}
 		if len(v) > 255 {
 			return invalidInput(k, v, "'%s' is too long", v)
@@ -158,9 +189,12 @@ func checkMetadata(metadata map[string]string) error {
 }
 
 func checkTags(tags []string) error {
-	for _, tag := range tags {
-		if tag == "" || len(tag) > 60 || strings.ContainsAny(tag, ",/") {
-			return invalidInput("tags", tag, "'%s' does not match '^[^,/]*$'", tag)
+	for i, tag := range tags {
+		switch {
+		case len(tag) > 60:
+			return invalidInput(fmt.Sprint(i), tag, "'%s' is too long", tag)
+		case tag == "" || strings.ContainsAny(tag, ",/"):
+			return invalidInput(fmt.Sprint(i), tag, "'%s' does not match '^[^,/]*$'", tag)
 		}
 	}
 	if len(tags) > 50 {
@@ -174,7 +208,7 @@ func (n *Nova) takeUserData(_ *front.Request, in createRequest, s *Server) error
 		return nil
 	}
 	if len(*in.UserData) > maxUserData {
-		return invalidInput("user_data", (*in.UserData)[:32]+"...", "'%s...' is too long", (*in.UserData)[:32])
+		return invalidInput("user_data", *in.UserData, "'%s' is too long", *in.UserData)
 	}
 	data, err := base64.StdEncoding.DecodeString(*in.UserData)
 	if err != nil {
@@ -219,6 +253,9 @@ func (n *Nova) takeServerGroup(r *front.Request, _ createRequest, s *Server) err
 	s.group = body.Hints.Group + body.Old.Group
 	if s.group == "" {
 		return nil
+	}
+	if !isUUID(s.group) {
+		return invalidInput("group", s.group, "'%s' is not a 'uuid'", s.group)
 	}
 	g, ok := n.groups.Visible(s.group, r.Project(), false)
 	if !ok {

@@ -91,7 +91,7 @@ func (n *Nova) takeDevice(r *front.Request, d device, s *Server, root bool) (*di
 			return nil, nil
 		}
 		if size == 0 {
-			return nil, front.Errorf(http.StatusBadRequest, "Block Device Mapping is Invalid: Images with destination_type 'volume' need to have a non-zero size specified")
+			return nil, front.Errorf(http.StatusBadRequest, "Images with destination_type 'volume' need to have a non-zero size specified")
 		}
 		if size < image.MinDisk {
 			return nil, front.Errorf(http.StatusBadRequest, "Volume is smaller than the minimum size specified in image metadata. Volume size is %d bytes, minimum size is %d bytes.", size*gib, image.MinDisk*gib)
@@ -181,6 +181,11 @@ func (n *Nova) takeNetworks(r *front.Request, in createRequest, s *Server) error
 	}
 	fresh := 0
 	for _, a := range asked {
+		if a.UUID != "" && !isUUID(a.UUID) {
+			var list any
+			_ = json.Unmarshal(in.Networks, &list)
+			return invalidInput("networks", python(list), "%s is not valid under any of the given schemas", python(list))
+		}
 		if a.Port != "" {
 			p, ok := n.neutron.Port(a.Port, r.Project())
 			if !ok {
@@ -192,12 +197,11 @@ func (n *Nova) takeNetworks(r *front.Request, in createRequest, s *Server) error
 			s.wanted = append(s.wanted, nic{network: p.NetworkID, port: p.ID})
 			continue
 		}
-		net, ok := n.neutron.NetworkFor(a.UUID, r.Project())
-		if !ok {
+		if _, ok := n.neutron.NetworkFor(a.UUID, r.Project()); !ok {
 			return front.Errorf(http.StatusBadRequest, "Network %s could not be found.", a.UUID)
 		}
-		if net.External && !net.Shared && !r.Caller.Admin {
-			return front.Errorf(http.StatusForbidden, "It is not allowed to create an interface on external network %s", a.UUID)
+		if other := n.neutron.Holder(a.UUID, a.FixedIP); a.FixedIP != "" && other != "" {
+			return front.Errorf(http.StatusBadRequest, "Fixed IP address %s is already in use on instance %s.", a.FixedIP, other)
 		}
 		if !n.neutron.HasSubnet(a.UUID) {
 			return front.Errorf(http.StatusBadRequest, "Network %s requires a subnet in order to boot instances on.", a.UUID)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/marina-dev/marina/e2e/openstacksim/front"
 	"github.com/marina-dev/marina/e2e/openstacksim/state"
@@ -31,6 +32,10 @@ func (n *Nova) RemoveFlavor(id string) { n.flavors.Delete(id) }
 func (n *Nova) flavorRoutes(s *front.Service) {
 	s.Handle("GET", "/flavors", http.StatusOK, func(r *front.Request) (any, error) { return n.listFlavors(r, false) })
 	s.Handle("GET", "/flavors/detail", http.StatusOK, func(r *front.Request) (any, error) { return n.listFlavors(r, true) })
+	s.Handle("POST", "/flavors", http.StatusOK, func(*front.Request) (any, error) {
+		// A test adds them with the methods of the simulator.
+		return nil, front.Errorf(http.StatusForbidden, "Policy doesn't allow os_compute_api:os-flavor-manage:create to be performed.")
+	})
 	s.Handle("GET", "/flavors/{id}", http.StatusOK, func(r *front.Request) (any, error) {
 		f, err := n.flavor(r)
 		if err != nil {
@@ -159,7 +164,9 @@ func (n *Nova) keypairRoutes(s *front.Service) {
 	s.Handle("GET", "/os-keypairs", http.StatusOK, func(r *front.Request) (any, error) {
 		views := []any{}
 		for _, k := range own(r) {
-			views = append(views, map[string]any{"keypair": view(k)})
+			v := view(k)
+			delete(v, "user_id")
+			views = append(views, map[string]any{"keypair": v})
 		}
 		return map[string]any{"keypairs": views}, nil
 	})
@@ -172,7 +179,10 @@ func (n *Nova) keypairRoutes(s *front.Service) {
 			return nil, err
 		}
 		if in.PublicKey == "" {
-			return nil, invalidInput("keypair", "{...}", "'public_key' is a required property")
+			return nil, invalidInput("keypair", said(r, "keypair"), "'public_key' is a required property")
+		}
+		if !strings.Contains(in.PublicKey, " ") {
+			return nil, front.Errorf(http.StatusBadRequest, "Keypair data is invalid: failed to generate fingerprint")
 		}
 		if slices.ContainsFunc(own(r), func(k *keypair) bool { return k.Name == in.Name }) {
 			return nil, front.Errorf(http.StatusConflict, "Key pair '%s' already exists.", in.Name)
@@ -188,7 +198,9 @@ func (n *Nova) keypairRoutes(s *front.Service) {
 		if err != nil {
 			return nil, err
 		}
-		return map[string]any{"keypair": view(k)}, nil
+		v := view(k)
+		v["id"], v["created_at"], v["updated_at"], v["deleted"], v["deleted_at"] = 1, when(k.Created), nil, false, nil
+		return map[string]any{"keypair": v}, nil
 	})
 	s.Handle("DELETE", "/os-keypairs/{name}", http.StatusNoContent, func(r *front.Request) (any, error) {
 		k, err := find(r)

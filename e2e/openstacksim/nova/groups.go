@@ -43,6 +43,9 @@ func (n *Nova) groupRoutes(s *front.Service) {
 		g, err := n.ownGroup(r)
 		if err == nil {
 			n.groups.Delete(g.ID)
+			for _, s := range n.servers.All(func(s *Server) bool { return s.group == g.ID }) {
+				s.group = ""
+			}
 		}
 		return nil, err
 	})
@@ -64,29 +67,32 @@ func (n *Nova) createGroup(r *front.Request) (any, error) {
 		Name     string
 		Policy   *string
 		Policies []string
-		Rules    *struct {
-			PerHost any `json:"max_server_per_host"`
-		}
+		Rules    map[string]any
 	}
 	if err := r.Decode("server_group", &in); err != nil {
 		return nil, err
 	}
 	if in.Name == "" {
-		return nil, invalidInput("server_group", "{...}", "'name' is a required property")
+		return nil, invalidInput("server_group", said(r, "server_group"), "'name' is a required property")
 	}
 	g := &group{Base: state.Base{Name: in.Name, Project: r.Project()}, user: r.Caller.UserID}
 	if r.Minor >= 64 {
 		if in.Policies != nil {
-			return nil, invalidInput("server_group", "{...}", "Additional properties are not allowed ('policies' was unexpected)")
+			return nil, invalidInput("server_group", said(r, "server_group"), "'policy' is a required property")
 		}
 		if in.Policy == nil {
-			return nil, invalidInput("server_group", "{...}", "'policy' is a required property")
+			return nil, invalidInput("server_group", said(r, "server_group"), "'policy' is a required property")
 		}
 		g.policy = *in.Policy
-		if in.Rules != nil && in.Rules.PerHost != nil {
-			perHost, ok := number(in.Rules.PerHost)
+		for key := range in.Rules {
+			if key != "max_server_per_host" {
+				return nil, invalidInput("rules", python(in.Rules), "Additional properties are not allowed ('%s' was unexpected)", key)
+			}
+		}
+		if limit := in.Rules["max_server_per_host"]; limit != nil {
+			perHost, ok := number(limit)
 			if !ok || perHost < 1 {
-				return nil, invalidInput("max_server_per_host", in.Rules.PerHost, "%v is less than the minimum of 1", in.Rules.PerHost)
+				return nil, invalidInput("max_server_per_host", limit, "%v is less than the minimum of 1", limit)
 			}
 			if g.policy != "anti-affinity" {
 				return nil, front.Errorf(http.StatusBadRequest, "Only anti-affinity policy supports rules.")
@@ -95,7 +101,7 @@ func (n *Nova) createGroup(r *front.Request) (any, error) {
 		}
 	} else {
 		if in.Policy != nil || in.Rules != nil {
-			return nil, invalidInput("server_group", "{...}", "Additional properties are not allowed ('policy' was unexpected)")
+			return nil, invalidInput("server_group", said(r, "server_group"), "'policies' is a required property")
 		}
 		if len(in.Policies) != 1 {
 			return nil, invalidInput("policies", in.Policies, "%v is too short", in.Policies)
@@ -103,7 +109,7 @@ func (n *Nova) createGroup(r *front.Request) (any, error) {
 		g.policy = in.Policies[0]
 	}
 	if at := slices.Index(policies, g.policy); at < 0 || at > 1 && r.Minor < 15 {
-		return nil, invalidInput("policy", g.policy, "'%s' is not one of %v", g.policy, policies)
+		return nil, invalidInput("policy", g.policy, "'%s' is not one of %s", g.policy, oneOf(policies...))
 	}
 	if n.Quotas.Over(r.Project(), "server_groups", 1) {
 		return nil, front.Errorf(http.StatusForbidden, "Quota exceeded, too many server groups.")

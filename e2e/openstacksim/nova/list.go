@@ -1,6 +1,8 @@
 package nova
 
 import (
+	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -43,7 +45,17 @@ func (n *Nova) update(r *front.Request) (any, error) {
 		s.Description = in.Description
 	}
 	n.servers.Touch(s)
-	return map[string]any{"server": n.view(r, s)}, nil
+	v := brief(n.view(r, s))
+	delete(v, "key_name")
+	return map[string]any{"server": v}, nil
+}
+
+// brief is a server as changes of it show it.
+func brief(v map[string]any) map[string]any {
+	maps.DeleteFunc(v, func(key string, _ any) bool {
+		return strings.HasPrefix(key, "OS-EXT-") || strings.HasPrefix(key, "OS-SRV-") || slices.Contains([]string{"os-extended-volumes:volumes_attached", "config_drive", "security_groups"}, key)
+	})
+	return v
 }
 
 // statuses are those that the status filter knows, with the later microversions refusing
@@ -70,7 +82,8 @@ func (n *Nova) list(r *front.Request, detail bool) (any, error) {
 	}
 	everybody := r.Caller.Admin && r.Flag("all_tenants")
 	if r.Flag("all_tenants") && !r.Caller.Admin {
-		return nil, front.Errorf(http.StatusForbidden, "Policy doesn't allow os_compute_api:servers:index:get_all_tenants to be performed.")
+		which := map[bool]string{true: "detail", false: "index"}[detail]
+		return nil, front.Errorf(http.StatusForbidden, "Policy doesn't allow os_compute_api:servers:%s:get_all_tenants to be performed.", which)
 	}
 	views := []map[string]any{}
 	for _, s := range slices.Backward(all) {
@@ -78,7 +91,11 @@ func (n *Nova) list(r *front.Request, detail bool) (any, error) {
 			views = append(views, n.view(r, s))
 		}
 	}
-	front.Sort(views, q)
+	by, err := sorting(q)
+	if err != nil {
+		return nil, err
+	}
+	front.Sort(views, by)
 	page, next, err := front.Page(views, q, 1000, unknownMarker)
 	if err != nil {
 		return nil, err
@@ -90,7 +107,27 @@ func (n *Nova) list(r *front.Request, detail bool) (any, error) {
 			page[i] = map[string]any{"id": v["id"], "name": v["name"], "links": v["links"]}
 		}
 	}
+	if q.Get("limit") == "0" {
+		page, next = page[:0], ""
+	}
 	return paged(r, "servers", path, page, next), nil
+}
+
+// sorting takes Nova's names of what to sort by for the fields that they mean.
+func sorting(q url.Values) (url.Values, error) {
+	by := url.Values{"sort_dir": q["sort_dir"]}
+	for _, key := range q["sort_key"] {
+		field, ok := sortKeys[key]
+		if !ok {
+			return nil, invalidQuery("sort_key", key, "'%s' is not one of %s", key, oneOf(slices.Sorted(maps.Keys(sortKeys))...))
+		}
+		by.Add("sort_key", field)
+	}
+	return by, nil
+}
+
+func invalidQuery(name, value, reason string, args ...any) error {
+	return front.Errorf(http.StatusBadRequest, "Invalid input for query parameters %s. Value: %s. %s", name, value, fmt.Sprintf(reason, args...))
 }
 
 func parseTime(text string) (time.Time, error) {
@@ -111,7 +148,7 @@ func (n *Nova) filters(r *front.Request, q url.Values) (func(*Server) bool, erro
 		if q.Get(filter) == "" {
 			continue
 		}
-		expression, err := regexp.Compile(q.Get(filter))
+		expression, err := regexp.Compile("(?i)" + q.Get(filter)) // as MySQL compares
 		if err != nil {
 			return nil, front.Errorf(http.StatusBadRequest, "Invalid input for query parameters %s. Value: %s. '%s' is not a 'regex'", filter, q.Get(filter), q.Get(filter))
 		}

@@ -116,7 +116,9 @@ func (n *Nova) tagRoutes(s *front.Service) {
 			return nil, err
 		}
 		s.Tags = append(slices.Clone(s.Tags), r.PathValue("tag"))
-		return nil, nil
+		reply := front.Reply{Status: http.StatusCreated, Header: http.Header{}}
+		reply.Header.Set("Location", r.Base()+"/compute/v2.1/servers/"+s.ID+"/tags/"+r.PathValue("tag"))
+		return reply, nil
 	})))
 	s.Handle("DELETE", path+"/{tag}", http.StatusNoContent, needs(26, n.with(func(r *front.Request, s *Server) (any, error) {
 		if err := tagged(r, s); err != nil {
@@ -129,7 +131,7 @@ func (n *Nova) tagRoutes(s *front.Service) {
 
 func tagged(r *front.Request, s *Server) error {
 	if !slices.Contains(s.Tags, r.PathValue("tag")) {
-		return front.Errorf(http.StatusNotFound, "Server %s has no tag '%s'", s.ID, r.PathValue("tag"))
+		return front.Errorf(http.StatusNotFound, "Instance %s has no tag '%s'", s.ID, r.PathValue("tag"))
 	}
 	return nil
 }

@@ -116,7 +116,8 @@ func (n *Nova) versionRoutes(s *front.Service) {
 func (n *Nova) version(r *front.Request) map[string]any {
 	return map[string]any{
 		"id": "v2.1", "status": "CURRENT", "version": fmt.Sprintf("2.%d", n.MaxMinor), "min_version": "2.1", "updated": "2013-07-23T11:33:21Z",
-		"links": []any{map[string]any{"rel": "self", "href": r.Base() + "/compute/v2.1/"}},
+		"links":       []any{map[string]any{"rel": "self", "href": r.Base() + "/compute/v2.1/"}},
+		"media-types": []any{map[string]any{"base": "application/json", "type": "application/vnd.openstack.compute+json;version=2.1"}},
 	}
 }
 
@@ -130,16 +131,18 @@ func (n *Nova) before(r *front.Request) error {
 			}
 		}
 	}
-	r.Minor = 1
+	r.Minor, r.Version = 1, "2.1"
 	switch asked {
 	case "":
 		return nil
 	case "latest":
-		r.Minor = n.MaxMinor
+		r.Minor, r.Version = n.MaxMinor, fmt.Sprintf("2.%d", n.MaxMinor)
 		return nil
 	}
+	r.Version = asked
 	var major, minor int
 	if _, err := fmt.Sscanf(asked, "%d.%d", &major, &minor); err != nil {
+		r.Version = ""
 		return front.Errorf(http.StatusBadRequest, "API Version String %s is of invalid format. Must be of format MajorNum.MinorNum.", asked)
 	}
 	if major != 2 || minor < 1 || minor > n.MaxMinor {
@@ -150,9 +153,10 @@ func (n *Nova) before(r *front.Request) error {
 }
 
 func header(r *front.Request, h http.Header) {
-	version := fmt.Sprintf("2.%d", max(r.Minor, 1))
-	h.Set("OpenStack-API-Version", "compute "+version)
-	h.Set("X-OpenStack-Nova-API-Version", version)
+	if r.Version != "" {
+		h.Set("OpenStack-API-Version", "compute "+r.Version)
+		h.Set("X-OpenStack-Nova-API-Version", r.Version)
+	}
 	h["Vary"] = []string{"OpenStack-API-Version", "X-OpenStack-Nova-API-Version"}
 }
 

@@ -115,7 +115,7 @@ func (n *Nova) view(r *front.Request, s *Server) map[string]any {
 	if s.ImageID != "" {
 		v["image"] = map[string]any{"id": s.ImageID, "links": links(r, "images", s.ImageID)[1:]}
 	}
-	if groups := n.groupNames(s); groups != nil {
+	if groups := n.groupNames(s); groups != nil && s.Host != "" {
 		v["security_groups"] = groups
 	}
 	if s.Status == "BUILD" || s.Status == "ACTIVE" || s.Status == "REBUILD" {

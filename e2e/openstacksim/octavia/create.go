@@ -1,6 +1,7 @@
 package octavia
 
 import (
+	"errors"
 	"maps"
 	"net/http"
 
@@ -22,8 +23,14 @@ func (o *Octavia) make(r *front.Request, k *kind, in map[string]any, balancer st
 	if o.Quotas.Over(r.Project(), k.quota, 1) {
 		return nil, front.Errorf(http.StatusForbidden, "Quota has been met for resources: %s", k.human)
 	}
+	if err := check(in); err != nil {
+		return nil, err
+	}
 	t := &object{Base: state.Base{ID: state.NewID(), Project: r.Project()}, kind: k, attributes: maps.Clone(k.defaults), provisioning: "PENDING_CREATE", operating: "OFFLINE", balancer: balancer}
 	t.attributes["admin_state_up"], t.attributes["tags"] = true, []any{}
+	if k == members {
+		t.operating = "NO_MONITOR"
+	}
 	if k != members {
 		t.attributes["description"] = ""
 	}
@@ -41,7 +48,7 @@ func (o *Octavia) take(t *object, in map[string]any) error {
 			t.pool, _ = value.(string)
 		default:
 			if _, ok := t.attributes[key]; !ok {
-				return front.Errorf(http.StatusBadRequest, "Unknown attribute for argument %s: %s", t.kind.key, key)
+				return unknown(t.kind, key)
 			}
 			t.attributes[key] = value
 		}
@@ -58,6 +65,9 @@ func (o *Octavia) create(r *front.Request, k *kind) (any, error) {
 		return o.createBalancer(r, in)
 	}
 	balancer, parent, err := o.above(r, k, in)
+	if err != nil && k == members {
+		return nowhere(), nil // a path that there is not
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +178,13 @@ func (o *Octavia) createBalancer(r *front.Request, in map[string]any) (any, erro
 			}
 		}
 	})
-	return map[string]any{balancers.key: o.view(lb)}, nil
+	v := o.view(lb)
+	views := map[*kind][]any{listeners: {}, pools: {}}
+	for _, t := range parts {
+		views[t.kind] = append(views[t.kind], o.view(t))
+	}
+	v["listeners"], v["pools"] = views[listeners], views[pools]
+	return map[string]any{balancers.key: v}, nil
 }
 
 // vip makes the port of a load balancer, or takes the one that is given.
@@ -201,9 +217,13 @@ func (o *Octavia) vip(r *front.Request, lb *object) error {
 		asked.FixedIPs = []neutron.FixedIP{{SubnetID: text(a, "vip_subnet_id"), IPAddress: text(a, "vip_address")}}
 	}
 	p, err := o.neutron.CreatePort(asked)
+	if taken := (&front.Error{}); errors.As(err, &taken) && taken.Type == "IpAddressAlreadyAllocated" {
+		return front.Errorf(http.StatusInternalServerError, "Provider 'amphora' reports error: %s Neutron server returns request_ids: ['']", taken.Message)
+	}
 	if err != nil {
 		return err
 	}
+	p.AdminStateUp = false
 	a["vip_port_id"], a["vip_network_id"] = p.ID, network
 	if len(p.FixedIPs) > 0 {
 		a["vip_address"], a["vip_subnet_id"] = p.FixedIPs[0].IPAddress, p.FixedIPs[0].SubnetID

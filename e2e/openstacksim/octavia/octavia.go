@@ -53,16 +53,18 @@ var (
 		fixed: []string{"vip_address", "vip_subnet_id", "vip_network_id", "vip_port_id", "provider", "flavor_id", "availability_zone"}}
 	listeners = &kind{key: "listener", plural: "listeners", quota: "listener", human: "Listener", required: []string{"protocol", "protocol_port", "loadbalancer_id"},
 		defaults: map[string]any{"protocol": nil, "protocol_port": nil, "connection_limit": -1, "allowed_cidrs": nil, "timeout_client_data": 50000, "timeout_member_connect": 5000,
-			"timeout_member_data": 50000, "timeout_tcp_inspect": 0, "insert_headers": map[string]any{}, "default_tls_container_ref": nil, "sni_container_refs": []any{}, "l7policies": []any{}},
+			"timeout_member_data": 50000, "timeout_tcp_inspect": 0, "insert_headers": map[string]any{}, "default_tls_container_ref": nil, "sni_container_refs": []any{}, "l7policies": []any{}, "alpn_protocols": nil,
+			"client_authentication": "NONE", "client_ca_tls_container_ref": nil, "client_crl_container_ref": nil, "tls_ciphers": nil, "tls_versions": nil},
 		fixed: []string{"protocol", "protocol_port", "loadbalancer_id"}}
 	pools = &kind{key: "pool", plural: "pools", quota: "pool", human: "Pool", required: []string{"protocol", "lb_algorithm"},
-		defaults: map[string]any{"protocol": nil, "lb_algorithm": nil, "session_persistence": nil, "tls_enabled": false},
-		fixed:    []string{"protocol", "loadbalancer_id", "listener_id"}}
+		defaults: map[string]any{"protocol": nil, "lb_algorithm": nil, "session_persistence": nil, "tls_enabled": false, "alpn_protocols": nil, "ca_tls_container_ref": nil,
+			"crl_container_ref": nil, "tls_ciphers": nil, "tls_container_ref": nil, "tls_versions": nil},
+		fixed: []string{"protocol", "loadbalancer_id", "listener_id"}}
 	members = &kind{key: "member", plural: "members", quota: "member", human: "Member", required: []string{"address", "protocol_port"},
 		defaults: map[string]any{"address": nil, "protocol_port": nil, "weight": 1, "subnet_id": nil, "backup": false, "monitor_address": nil, "monitor_port": nil},
 		fixed:    []string{"address", "protocol_port", "subnet_id"}}
 	monitors = &kind{key: "healthmonitor", plural: "healthmonitors", quota: "health_monitor", human: "Health Monitor", required: []string{"pool_id", "type", "delay", "timeout", "max_retries"},
-		defaults: map[string]any{"type": nil, "delay": nil, "timeout": nil, "max_retries": nil, "max_retries_down": 3, "http_method": nil, "url_path": nil, "expected_codes": nil},
+		defaults: map[string]any{"type": nil, "delay": nil, "timeout": nil, "max_retries": nil, "max_retries_down": 3, "http_method": nil, "url_path": nil, "expected_codes": nil, "domain_name": nil, "http_version": nil},
 		fixed:    []string{"pool_id", "type"}}
 	kinds = []*kind{balancers, listeners, pools, members, monitors}
 )
@@ -75,6 +77,7 @@ func New(s *state.State, f *front.Front, n *neutron.Neutron) *Octavia {
 		o.tables[k.key] = state.NewTable[*object](s, strings.ToLower(k.human))
 		limits[k.quota] = -1
 	}
+	limits["l7policy"], limits["l7rule"] = -1, -1
 	o.Quotas = state.NewQuotas(s, "load-balancer", limits, func(project, resource string) int {
 		for _, k := range kinds {
 			if k.quota == resource {
@@ -83,7 +86,7 @@ func New(s *state.State, f *front.Front, n *neutron.Neutron) *Octavia {
 		}
 		return 0
 	})
-	service := f.Add(&front.Service{Name: "load-balancer", Prefix: "/load-balancer/v2.0", Error: render})
+	service := f.Add(&front.Service{Name: "load-balancer", Prefix: "/load-balancer/v2.0", Error: render, Nowhere: nowhere})
 	o.routes(service)
 	return o
 }
@@ -104,6 +107,10 @@ func render(e *front.Error) front.Reply {
 		side = "Server"
 	}
 	return front.JSON(e.Status, map[string]any{"faultcode": side, "faultstring": e.Message, "debuginfo": nil})
+}
+
+func nowhere() front.Reply {
+	return front.JSON(http.StatusNotFound, map[string]any{"code": http.StatusNotFound, "title": "Not Found", "description": ""})
 }
 
 func invalid(format string, args ...any) error {
@@ -173,13 +180,14 @@ func (o *Octavia) view(t *object) map[string]any {
 			v["default_pool_id"] = t.pool
 		}
 	case pools:
-		v["loadbalancers"], v["healthmonitor_id"] = lb, nil
+		v["loadbalancers"] = lb // and no monitor, if there is none
 		v["listeners"] = refs(o.of(listeners, func(l *object) bool { return l.pool == t.ID }))
 		v["members"] = refs(o.of(members, func(m *object) bool { return m.parent == t.ID }))
 		for _, m := range o.of(monitors, func(m *object) bool { return m.parent == t.ID }) {
 			v["healthmonitor_id"] = m.ID
 		}
 	case monitors:
+		delete(v, "description")
 		v["pools"] = []any{map[string]any{"id": t.parent}}
 	}
 	return v

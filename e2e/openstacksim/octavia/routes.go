@@ -41,7 +41,12 @@ func (o *Octavia) routes(s *front.Service) {
 		if err != nil {
 			return nil, err
 		}
-		return map[string]any{"statuses": map[string]any{"loadbalancer": o.view(t)}}, nil
+		v := o.view(t)
+		status := map[string]any{}
+		for _, key := range []string{"id", "name", "listeners", "operating_status", "provisioning_status"} {
+			status[key] = v[key]
+		}
+		return map[string]any{"statuses": map[string]any{"loadbalancer": status}}, nil
 	})
 	s.Handle("GET", "/lbaas/providers", http.StatusOK, func(*front.Request) (any, error) {
 		return map[string]any{"providers": []any{
@@ -56,6 +61,27 @@ func (o *Octavia) routes(s *front.Service) {
 		limits := o.Quotas.Limits(r.PathValue("project"))
 		return map[string]any{"quota": limits}, nil
 	})
+	s.Handle("PUT", "/lbaas/quotas/{project}", http.StatusAccepted, o.setQuotas)
+}
+
+func (o *Octavia) setQuotas(r *front.Request) (any, error) {
+	if !r.Caller.Admin {
+		return nil, front.Errorf(http.StatusForbidden, "Policy does not allow this request to be performed.")
+	}
+	keys, err := r.Keys("quota")
+	if err != nil {
+		return nil, err
+	}
+	for key, value := range keys {
+		var limit int
+		if key == "loadbalancer" {
+			key = balancers.quota // as older clients call it
+		}
+		if o.Quotas.Known(key) && json.Unmarshal(value, &limit) == nil {
+			o.Quotas.Set(r.PathValue("project"), key, limit)
+		}
+	}
+	return map[string]any{"quota": o.Quotas.Limits(r.PathValue("project"))}, nil
 }
 
 // found is the object in the path.
@@ -80,6 +106,11 @@ func (o *Octavia) list(r *front.Request, k *kind) (any, error) {
 			v := o.view(t)
 			v["loadbalancer_id"], v["pool_id"] = t.balancer, t.parent // filters of listeners, pools and monitors
 			views = append(views, v)
+		}
+	}
+	for key := range q {
+		if known := append([]string{"tags", "loadbalancer_id", "listener_id", "pool_id", "not-tags", "tags-any", "not-tags-any"}, slices.Collect(maps.Keys(o.view(&object{kind: k, attributes: k.defaults})))...); !front.Paging(key) && !has(known, key) && !has([]string{"name", "description", "admin_state_up"}, key) {
+			return nil, front.Errorf(http.StatusBadRequest, "One or more arguments are either duplicate or invalid")
 		}
 	}
 	views = front.Filter(views, q, "tags")
@@ -118,8 +149,11 @@ func (o *Octavia) update(r *front.Request, k *kind) (any, error) {
 	}
 	for key := range in {
 		if has(k.fixed, key) {
-			return nil, invalid("%s is not updatable", key)
+			return nil, unknown(k, key)
 		}
+	}
+	if k == balancers && strings.HasPrefix(t.provisioning, "PENDING_") {
+		return nil, front.Errorf(http.StatusConflict, "Invalid state %s of loadbalancer resource %s", t.provisioning, t.ID)
 	}
 	before := *t
 	t.attributes = maps.Clone(t.attributes)
