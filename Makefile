@@ -8,7 +8,7 @@ SHELL := /bin/bash
 NEWEST := 1.37
 MINORS := 1.36 1.37
 # What runs no control planes, whose tests mostly wait: two packages at a time.
-LIGHT := ./pkg/... ./dataplane/... ./cmd/marina/cli/... ./e2e/openstacksim/...
+LIGHT := ./pkg/... ./dataplane/... ./cmd/marina/cli/... ./e2e/openstacksim/... ./e2e/contract/...
 PARTS ?= local fleet pools kind
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # Modules of their own; most hold nothing but the versions of what is built from them.

@@ -1,0 +1,55 @@
+package contract
+
+import "github.com/marina-dev/marina/dataplane/openstack"
+
+func images(s *session) {
+	const image = openstack.Image
+	of := func(pairs ...any) map[string]any {
+		return object("", append([]any{"disk_format", "raw", "container_format", "bare"}, pairs...)...)[""].(map[string]any)
+	}
+	a := s.ask("made", image, "POST /images", of("name", "one", "kubernetes_version", "v1.37.0", "tags", []string{"x"}), "@keys", "status", "visibility", "name", "min_disk", "min_ram", "size", "kubernetes_version", "owner", "tags", "protected")
+	id := a.id("image")
+	s.ask("file of one that has none", image, "GET /images/"+id+"/file", nil)
+	s.ask("uploaded", image, "PUT /images/"+id+"/file", []byte("nothing"))
+	s.ask("uploaded twice", image, "PUT /images/"+id+"/file", []byte("nothing"))
+	s.ask("shown", image, "GET /images/"+id, nil, "@keys", "status", "size", "checksum", "visibility")
+	file := s.ask("file", image, "GET /images/"+id+"/file", nil)
+	s.record("file: bytes", string(file.body))
+	s.ask("by its name", image, "GET /images?name=one", nil, "@keys", "images/*/id")
+	s.ask("by a name in other letters", image, "GET /images?name=ONE", nil, "images/*/name")
+	s.ask("by a name that is not there", image, "GET /images?name=none", nil, "images")
+	s.ask("by a property", image, "GET /images?kubernetes_version=v1.37.0&owner="+s.project, nil, "images/*/id")
+	s.ask("by a property that none has", image, "GET /images?colour=blue", nil, "images")
+	s.ask("by an owner", image, "GET /images?owner="+s.project, nil, "images/*/id")
+	s.ask("by a visibility", image, "GET /images?visibility=private&owner="+s.project, nil, "images")
+	s.ask("by a visibility that is none", image, "GET /images?visibility=secret", nil)
+	s.ask("by a status", image, "GET /images?status=active&owner="+s.project, nil, "images/*/id")
+	s.ask("by a tag", image, "GET /images?tag=x&owner="+s.project, nil, "images/*/id")
+	s.ask("by an id", image, "GET /images?id="+id, nil, "images/*/id")
+	s.ask("by several names", image, "GET /images?name=in:one,two", nil, "images/*/id")
+	s.do(image, "POST /images", of("name", "two"))
+	page := s.ask("a page", image, "GET /images?owner="+s.project+"&limit=1&sort_key=name&sort_dir=asc", nil, "images/*/name")
+	page.link("a page: the next one", "next")
+	s.ask("a page after a marker that is not there", image, "GET /images?marker="+nowhere, nil)
+	two := s.all(image, "GET /images?name=two", "images/*/id")[0]
+	s.call(two, "two")
+	s.ask("of one that is queued", image, "GET /images/"+two, nil, "status", "size")
+	s.ask("one that is not there", image, "GET /images/"+nowhere, nil)
+	s.ask("one with an id that is none", image, "GET /images/nothing", nil)
+	s.ask("public without the right to", image, "POST /images", of("name", "three", "visibility", "public"))
+	s.ask("of a format that is none", image, "POST /images", of("name", "three", "disk_format", "magic"))
+	s.ask("with an id that is taken", image, "POST /images", of("name", "three", "id", id))
+	s.ask("with what cannot be set", image, "POST /images", of("name", "three", "status", "active"))
+	s.ask("changed", image, "PATCH /images/"+id, `[{"op":"replace","path":"/min_disk","value":2},{"op":"add","path":"/colour","value":"blue"}]`, "min_disk", "colour")
+	s.ask("changed: of what is not there", image, "PATCH /images/"+id, `[{"op":"remove","path":"/shape"}]`)
+	s.ask("changed: what cannot be", image, "PATCH /images/"+id, `[{"op":"replace","path":"/status","value":"queued"}]`)
+	s.ask("protected", image, "PATCH /images/"+id, `[{"op":"replace","path":"/protected","value":true}]`, "protected")
+	s.ask("protected: deleted", image, "DELETE /images/"+id, nil)
+	s.ask("not protected", image, "PATCH /images/"+id, `[{"op":"replace","path":"/protected","value":false}]`, "protected")
+	s.ask("tagged", image, "PUT /images/"+id+"/tags/y", nil)
+	s.ask("untagged", image, "DELETE /images/"+id+"/tags/z", nil)
+	s.ask("deleted", image, "DELETE /images/"+id, nil)
+	s.ask("deleted twice", image, "DELETE /images/"+id, nil)
+	s.ask("deleted: shown", image, "GET /images/"+id, nil)
+	s.do(image, "DELETE /images/"+two, nil)
+}
