@@ -103,7 +103,7 @@ func (g *Glance) create(r *front.Request) (any, error) {
 }
 
 // formats are those of disks.
-var formats = []string{"ami", "ari", "aki", "raw", "iso", "qcow2", "root-tar"}
+var formats = []string{"ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop"}
 
 // set sets one field of an image.
 func (g *Glance) set(i *Image, r *front.Request, key string, value json.RawMessage) error {
