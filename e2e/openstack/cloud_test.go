@@ -42,11 +42,11 @@ const (
 // is nothing in it that was not there in the beginning, nor does any service count anything.
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
+	t.Parallel() // each has a project of its own, and most of them wait
 	var c *cloud
 	if file := os.Getenv("MARINA_OPENSTACK_CLOUDS"); file != "" {
 		c = realCloud(t, file)
 	} else {
-		t.Parallel() // each has a cloud of its own, and most of them wait
 		c = simulatedCloud(t)
 	}
 	c.leavesNothing(t)
