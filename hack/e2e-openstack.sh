@@ -40,7 +40,8 @@ part() {
 	shift 2
 	[[ " $parts " == *" $name "* ]] || return 0
 	printf '\n-- %s\n' "$name"
-	run go test -count=1 -v -timeout 40m -run "${RUN-}" "$@" "$package"
+	# They wait for the cloud more than they do.
+	run go test -count=1 -v -timeout 40m -parallel 5 -run "${RUN-}" "$@" "$package"
 	printf -- '-- %s: %d s\n' "$name" $((SECONDS - started))
 }
 
