@@ -78,7 +78,7 @@ compute_start() {
 	umask 022
 	node_up "$name" "$ADDRESS"
 	node_start "$name" libvirtd libvirtd --pid-file /run/libvirt/libvirtd.pid
-	node_start "$name" linuxbridge neutron-linuxbridge-agent --config-file "$etc/neutron.conf" --config-file "$etc/linuxbridge-$name.ini"
+	node_start "$name" linuxbridge /usr/bin/python3 "$here/linuxbridge_agent.py" --config-file "$etc/neutron.conf" --config-file "$etc/linuxbridge-$name.ini"
 	until_ok "libvirtd-$name" 120 test -S "/proc/$(<"$run/node-$name.pid")/root/run/libvirt/libvirt-sock"
 	node_start "$name" nova-compute "${program[@]}" --config-file "$etc/nova.conf" --config-file "$conf"
 }

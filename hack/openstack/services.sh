@@ -44,7 +44,8 @@ services_start() {
 	wsgi octavia 9876 4 /usr/bin/octavia-wsgi
 	start octavia-worker octavia-worker --config-file "$etc/octavia-worker.conf"
 	until_ok neutron-server 300 answers 9696
-	for agent in linuxbridge dhcp l3 metadata; do
+	start neutron-linuxbridge-agent /usr/bin/python3 "$here/linuxbridge_agent.py" "${neutron[@]}" --config-file "$etc/linuxbridge.ini"
+	for agent in dhcp l3 metadata; do
 		start "neutron-$agent-agent" "neutron-$agent-agent" "${neutron[@]}" --config-file "$etc/$agent.ini"
 	done
 }
