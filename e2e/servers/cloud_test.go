@@ -175,6 +175,9 @@ func (c *cloud) groupOf(t *testing.T, port string) *groups.SecGroup {
 // usage is what the project uses of its quotas, by service and kind.
 func (c *cloud) usage(t *testing.T) map[string]int {
 	t.Helper()
+	// Neutron makes the default group of a project when somebody first looks for groups.
+	_, err := groups.List(c.network, groups.ListOpts{}).AllPages(t.Context())
+	check(t, err)
 	nova, err := limits.Get(t.Context(), c.compute, limits.GetOpts{}).Extract()
 	check(t, err)
 	neutron, err := quotas.GetDetail(t.Context(), c.network, c.project).Extract()
