@@ -13,7 +13,8 @@ packages=(
 )
 
 packages_missing() {
-	dpkg-query -W -f '${Package} ${Status}\n' "${packages[@]}" 2>/dev/null |
+	# dpkg-query fails when it knows nothing of one.
+	{ dpkg-query -W -f '${Package} ${Status}\n' "${packages[@]}" 2>/dev/null || true; } |
 		awk '$2 $3 $4 == "installokinstalled" { print $1 }' | sort -u |
 		comm -13 - <(printf '%s\n' "${packages[@]}" | sort -u)
 }
