@@ -8,31 +8,13 @@
 #   RUN=REGEXP     only the tests of that name
 #   KEEP=yes       leaves the cloud for the next run, and 'make openstack-down'
 set -euo pipefail
-root=$(cd "$(dirname "$0")/.." && pwd)
-cd "$root"
+cd "$(dirname "$0")/.."
 parts=${PARTS:-contract controllers servers}
 minor=1.37
 
-# Each child has a process group of its own, so that all of it can be ended.
-set -m
-
-finish() {
-	local status=$? child
-	trap '' INT TERM HUP
-	for child in $(jobs -p); do kill -TERM -- "-$child" 2>/dev/null || true; done
-	wait
-	[[ ${KEEP-} ]] || make --no-print-directory -C "$root" openstack-down || status=1
-	exit "$status"
-}
-trap finish EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
-
-# run COMMAND... waits in a way in which a signal is heard at once.
-run() {
-	"$@" </dev/null &
-	wait $!
-}
+undo=openstack-down
+# shellcheck source=hack/suite.sh
+source hack/suite.sh
 
 # part NAME PACKAGE FLAG... runs the tests of a package in the cloud, if they are asked for.
 part() {

@@ -6,30 +6,12 @@
 #   CONFIG=multi   in a cluster of three nodes, for TestNodes, which needs them
 #   KEEP=yes       leaves the cluster: source .kind/env, then 'make kind-down'
 set -euo pipefail
-root=$(cd "$(dirname "$0")/.." && pwd)
-cd "$root"
+cd "$(dirname "$0")/.."
 config=${CONFIG:-single}
 
-# Each child has a process group of its own, so that all of it can be ended.
-set -m
-
-finish() {
-	local status=$? child
-	trap '' INT TERM HUP
-	for child in $(jobs -p); do kill -TERM -- "-$child" 2>/dev/null || true; done
-	wait
-	[[ ${KEEP-} ]] || make --no-print-directory -C "$root" kind-down || status=1
-	exit "$status"
-}
-trap finish EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
-
-# run COMMAND... waits in a way in which a signal is heard at once.
-run() {
-	"$@" </dev/null &
-	wait $!
-}
+undo=kind-down
+# shellcheck source=hack/suite.sh
+source hack/suite.sh
 
 run make --no-print-directory kind-up "CONFIG=$config"
 # shellcheck source=/dev/null

@@ -32,7 +32,7 @@ type cloud interface {
 	external() (name, id string)
 	// computes is how many hosts servers are put on.
 	computes() int
-	// hosts has placeholders for where the services are.
+	// hosts has names for where the services are.
 	hosts() *strings.Replacer
 	interval() time.Duration
 }

@@ -86,7 +86,7 @@ func networkQuotas(s *session) {
 	s.ask("those of another project", net, "GET /quotas/"+nowhere+"/details.json", nil)
 	s.ask("set without the right to", net, "PUT /quotas/"+s.project, object("quota", "network", 1))
 	network, subnet := s.lan("lan", "10.77.1.0/24")
-	external := s.names2("external network")
+	external := s.meant("external network")
 	for _, one := range []struct {
 		kind, path string
 		used       int

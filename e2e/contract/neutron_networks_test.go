@@ -29,9 +29,9 @@ func networks(s *session) {
 	s.ask("marked again", net, "PUT /networks/"+id, of("description", "mine"), "network/description", "network/name")
 	s.ask("one that is not there", net, "GET /networks/"+nowhere, nil)
 	s.ask("one with an id that is none", net, "GET /networks/nothing", nil)
-	s.ask("of the external network", net, "PUT /networks/"+s.names2("external network"), of("name", "mine"))
-	s.ask("the external network deleted", net, "DELETE /networks/"+s.names2("external network"), nil)
-	s.ask("the external network shown", net, "GET /networks/"+s.names2("external network"), nil, "network/router:external", "network/shared", "network/id")
+	s.ask("of the external network", net, "PUT /networks/"+s.meant("external network"), of("name", "mine"))
+	s.ask("the external network deleted", net, "DELETE /networks/"+s.meant("external network"), nil)
+	s.ask("the external network shown", net, "GET /networks/"+s.meant("external network"), nil, "network/router:external", "network/shared", "network/id")
 	s.ask("one that is to be external", net, "POST /networks", of("name", "two", "router:external", true))
 	s.ask("one that is to be shared", net, "POST /networks", of("name", "two", "shared", true))
 	s.ask("with a field that is not known", net, "POST /networks", of("name", "two", "colour", "blue"))
@@ -66,8 +66,8 @@ func networks(s *session) {
 	s.ask("deleted twice", net, "DELETE /networks/"+id, nil)
 }
 
-// names2 is what a placeholder stands for.
-func (s *session) names2(name string) string {
+// meant is what a name in the facts stands for.
+func (s *session) meant(name string) string {
 	for value, has := range s.names {
 		if has == name {
 			return value
@@ -101,7 +101,7 @@ func (s *session) subnets(network string) {
 	s.ask("subnet: without a CIDR", net, post, of("name", "x"))
 	s.ask("subnet: without a network", net, post, object("subnet", "cidr", "10.77.4.0/24", "ip_version", 4))
 	s.ask("subnet: in a network that is not there", net, post, object("subnet", "cidr", "10.77.4.0/24", "ip_version", 4, "network_id", nowhere))
-	s.ask("subnet: in the external network", net, post, object("subnet", "cidr", "10.77.4.0/24", "ip_version", 4, "network_id", s.names2("external network")))
+	s.ask("subnet: in the external network", net, post, object("subnet", "cidr", "10.77.4.0/24", "ip_version", 4, "network_id", s.meant("external network")))
 	s.ask("subnet: with a gateway outside", net, post, of("cidr", "10.77.4.0/24", "gateway_ip", "10.77.5.1"), "subnet/gateway_ip")
 	s.ask("subnet: with a gateway that is none", net, post, of("cidr", "10.77.6.0/24", "gateway_ip", "here"))
 	s.ask("subnet: with the network address as gateway", net, post, of("cidr", "10.77.6.0/24", "gateway_ip", "10.77.6.0"))

@@ -28,7 +28,7 @@ func ports(s *session) {
 	s.ask("of another network's subnet", net, "POST /ports", object("port", "network_id", other, "fixed_ips", []any{map[string]any{"subnet_id": subnet}}))
 	s.ask("in a network that is not there", net, "POST /ports", object("port", "network_id", nowhere))
 	s.ask("with a group that is not there", net, "POST /ports", of("security_groups", []string{nowhere}))
-	s.ask("in the external network", net, "POST /ports", object("port", "network_id", s.names2("external network")))
+	s.ask("in the external network", net, "POST /ports", object("port", "network_id", s.meant("external network")))
 	s.ask("with a MAC that is none", net, "POST /ports", of("mac_address", "here"))
 	s.ask("that says where it is bound", net, "POST /ports", of("binding:host_id", "somewhere"))
 	s.ask("with an owner of a network's", net, "POST /ports", of("device_owner", "network:dhcp"))

@@ -4,7 +4,7 @@ import "github.com/marina-dev/marina/dataplane/openstack"
 
 func routers(s *session) {
 	const net = openstack.Network
-	external := s.names2("external network")
+	external := s.meant("external network")
 	network, subnet := s.lan("lan", "10.77.1.0/24")
 	overlapping, same := s.lan("overlapping", "10.77.1.0/25")
 	bare := s.do(net, "POST /networks", object("network", "name", "bare")).id("bare")
@@ -68,7 +68,7 @@ func routers(s *session) {
 
 func floating(s *session) {
 	const net = openstack.Network
-	external := s.names2("external network")
+	external := s.meant("external network")
 	network, subnet := s.lan("lan", "10.77.1.0/24")
 	unrouted, _ := s.lan("unrouted", "10.77.2.0/24")
 	router := s.do(net, "POST /routers", object("router", "external_gateway_info", map[string]any{"network_id": external})).id("router")

@@ -30,8 +30,8 @@ var passing = []struct {
 
 var address = regexp.MustCompile(`\b\d{1,3}(\.\d{1,3}){3}\b`)
 
-// normal is a text without what differs from one run to the next. names are placeholders by
-// what they stand for.
+// normal is a text without what differs from one run to the next. names are those that stand
+// for values, by the values.
 func normal(text string, names map[string]string) string {
 	known := make([]string, 0, len(names))
 	for value := range names {

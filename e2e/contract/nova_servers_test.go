@@ -101,7 +101,7 @@ func refused(s *session) {
 	s.ask("in a network whose id is none", compute, post, server("x", "networks", []any{map[string]any{"uuid": "lan"}}))
 	bare := s.do(openstack.Network, "POST /networks", object("network", "name", "bare")).id("bare")
 	s.ask("in a network without a subnet", compute, post, server("x", "networks", []any{map[string]any{"uuid": bare}}))
-	b.failed("in the external network", server("x", "networks", []any{map[string]any{"uuid": s.names2("external network")}}))
+	b.failed("in the external network", server("x", "networks", []any{map[string]any{"uuid": s.meant("external network")}}))
 	b.failed("with an address that is outside", server("x", "networks", []any{map[string]any{"uuid": b.network, "fixed_ip": "10.88.1.1"}}))
 	s.asAdmin(compute, "PUT /os-quota-sets/"+s.project, object("quota_set", "ram", -1))
 	b.failed("with a flavor that fits nowhere", server("x", "flavorRef", s.call(s.cloud.addFlavor(s.T, flavor{"contract-huge", 1, 1 << 30, 1}), "huge")))

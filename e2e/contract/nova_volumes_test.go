@@ -52,7 +52,7 @@ func (b *base) bootVolume() {
 	b.end(id)
 	b.until(vol, "GET /volumes/"+volume, "volume/status", gone)
 	b.record("root: the volume is deleted with the server", "yes")
-	b.do(openstack.Image, "DELETE /images/"+b.names2("other"), nil)
+	b.do(openstack.Image, "DELETE /images/"+b.meant("other"), nil)
 	b.asAdmin(vol, "PUT /os-quota-sets/"+b.project, object("quota_set", "volumes", 0))
 	id = b.ask("root: over the quota of volumes", compute, "POST /servers", b.server("rooted", "imageRef", "", "block_device_mapping_v2", root()), "server/@keys").id("poor")
 	b.settled("root: over the quota of volumes: in the end", compute, "GET /servers/"+id, "server/status", "server/fault/code", "server/fault/message", "server/fault/@keys", "server/os-extended-volumes:volumes_attached")

@@ -36,7 +36,7 @@ func balancers(s *session) {
 	s.ask("deleted while it is pending", lb, "DELETE "+one, nil)
 	s.active(id)
 	s.ask("in the end", lb, "GET "+one, nil, "loadbalancer/provisioning_status", "loadbalancer/operating_status")
-	s.ask("VIP port", openstack.Network, "GET /ports/"+s.names2("VIP port"), nil, "port/device_owner", "port/name", "port/admin_state_up", "port/status", "port/project_id", "port/device_id")
+	s.ask("VIP port", openstack.Network, "GET /ports/"+s.meant("VIP port"), nil, "port/device_owner", "port/name", "port/admin_state_up", "port/status", "port/project_id", "port/device_id")
 	s.ask("by its name", lb, "GET /lbaas/loadbalancers?name=one", nil, "loadbalancers/*/id")
 	s.ask("by another name", lb, "GET /lbaas/loadbalancers?name=two", nil, "loadbalancers")
 	s.ask("by its tag", lb, "GET /lbaas/loadbalancers?tags=x", nil, "loadbalancers/*/id")

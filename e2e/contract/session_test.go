@@ -27,7 +27,7 @@ type session struct {
 	client *openstack.Client
 	admin  *openstack.Client
 
-	names  map[string]string // placeholders by what they stand for
+	names  map[string]string // by the values that they stand for
 	facts  []fact
 	taken  map[string]bool
 	prefix string
@@ -48,7 +48,7 @@ func (s *session) record(name, value string) {
 	s.facts = append(s.facts, fact{name, strings.Join(lines, "\n")})
 }
 
-// call has a placeholder stand for a value from now on.
+// call has a name stand for a value from now on.
 func (s *session) call(value, name string) string {
 	if value == "" {
 		s.Fatalf("there is no %s to go on with; so far:\n%s", name, write("", s.facts))
@@ -66,7 +66,7 @@ type answer struct {
 	json   any
 }
 
-// id is that of the one object in an answer, which a placeholder stands for from now on.
+// id is that of the one object in an answer, which a name stands for from now on.
 func (a answer) id(name string) string {
 	a.Helper()
 	object, _ := a.json.(map[string]any)
