@@ -67,7 +67,8 @@ func newCluster() *v1alpha1.EtcdCluster {
 	}
 }
 
-// newWorld starts three members and returns when their EtcdCluster is Ready.
+// newWorld starts three members and returns when all of them are: two are enough to
+// be Ready, and a third that has never been there is not one that is missed.
 func newWorld(change ...func(*v1alpha1.EtcdCluster)) (*world, error) {
 	etcd := newCluster()
 	for _, c := range change {
@@ -84,7 +85,11 @@ func newWorld(change ...func(*v1alpha1.EtcdCluster)) (*world, error) {
 		if _, err := w.reconcileCluster(); err != nil {
 			return err
 		}
-		return readyError(w.cluster().Status.Conditions)
+		conditions := w.cluster().Status.Conditions
+		if err := readyError(conditions); err != nil {
+			return err
+		}
+		return want(conditions, v1alpha1.ConditionAvailable, "True", "AsExpected", "")
 	}); err != nil {
 		return nil, fmt.Errorf("EtcdCluster: %w\n%s", err, w.runner.logs())
 	}
