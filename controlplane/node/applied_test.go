@@ -104,12 +104,14 @@ func decoded(t *testing.T, text string) (value any) {
 	return value
 }
 
-// Labels and taints follow the spec through a life, and what others have put there stays.
-func TestLabelsAndTaintsAreKept(t *testing.T) {
+// Labels and taints follow the spec through a life, and what others have put there stays. A
+// startup taint is not put back.
+func TestRule29LabelsAndTaintsAreKept(t *testing.T) {
 	w := newWorld(t)
 	w.newMachine("shop-a", func(m *v1alpha1.Machine) {
 		m.Spec.Labels = map[string]string{"tier": "web", "marina.dev/pool": "pool"}
 		m.Spec.Taints = []v1alpha1.Taint{{Key: "web", Effect: "NoSchedule"}}
+		m.Spec.StartupTaints = []v1alpha1.Taint{{Key: "startup", Effect: "NoSchedule"}}
 	})
 	node := w.newNode("shop-a", "True", "")
 	node.Labels = map[string]string{"user": "1"}

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 	corev1 "k8s.io/api/core/v1"
@@ -77,7 +78,7 @@ func nodeOf(m *v1alpha1.Machine, flavor v1alpha1.InfrastructureFlavor, bootstrap
 		Capacity:             userdata.Capacity{CPUs: int(flavor.VCPUs), MemoryMiB: int(flavor.MemoryMiB), DiskGiB: int(disk)},
 		Labels:               m.Spec.Labels,
 	}
-	for _, t := range m.Spec.Taints {
+	for _, t := range slices.Concat(m.Spec.Taints, m.Spec.StartupTaints) {
 		n.Taints = append(n.Taints, corev1.Taint{Key: t.Key, Value: t.Value, Effect: t.Effect})
 	}
 	return n

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
@@ -90,5 +91,17 @@ func TestImage(t *testing.T) {
 				t.Errorf("it boots %q, %v; want %q", s.machine.Status.ImageID, err, tc.want)
 			}
 		})
+	}
+}
+
+// A node registers with all taints, also with those that nobody puts back later.
+func TestRule29TaintsAreThereFromTheStart(t *testing.T) {
+	m := &v1alpha1.Machine{Spec: v1alpha1.MachineSpec{
+		Taints:        []v1alpha1.Taint{{Key: "env", Value: "demo", Effect: "NoSchedule"}},
+		StartupTaints: []v1alpha1.Taint{{Key: "drivers", Effect: "NoExecute"}},
+	}}
+	want := []corev1.Taint{{Key: "env", Value: "demo", Effect: "NoSchedule"}, {Key: "drivers", Effect: "NoExecute"}}
+	if diff := cmp.Diff(want, nodeOf(m, v1alpha1.InfrastructureFlavor{}, &corev1.Secret{}).Taints); diff != "" {
+		t.Errorf("taints (-want +got):\n%s", diff)
 	}
 }

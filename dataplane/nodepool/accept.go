@@ -84,9 +84,14 @@ func checkNode(spec v1alpha1.NodePoolSpec) error {
 			return reconcile.UserError("InvalidNode", "label %s is Marina's own: choose a key outside marina.dev", key)
 		}
 	}
-	taints := make([]corev1.Taint, len(spec.Taints))
-	for i, t := range spec.Taints {
-		taints[i] = corev1.Taint{Key: t.Key, Value: t.Value, Effect: t.Effect}
+	var taints []corev1.Taint
+	for _, t := range slices.Concat(spec.Taints, spec.StartupTaints) {
+		taints = append(taints, corev1.Taint{Key: t.Key, Value: t.Value, Effect: t.Effect})
+	}
+	for _, t := range spec.StartupTaints {
+		if slices.ContainsFunc(spec.Taints, func(other v1alpha1.Taint) bool { return other.Key == t.Key && other.Effect == t.Effect }) {
+			return reconcile.UserError("InvalidNode", "taint %s:%s is among taints, which are kept, and among startupTaints, which are not: choose one", t.Key, t.Effect)
+		}
 	}
 	return userdata.Validate(spec.Labels, taints)
 }

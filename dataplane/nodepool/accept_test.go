@@ -36,6 +36,10 @@ func TestRefused(t *testing.T) {
 		"TaintTwice": {spec(func(s *v1alpha1.NodePoolSpec) {
 			s.Taints = []v1alpha1.Taint{{Key: "a", Effect: "NoSchedule"}, {Key: "a", Value: "b", Effect: "NoSchedule"}}
 		}), "InvalidNode", "taint a:NoSchedule is there twice"},
+		"StartupTaintThatIsKept": {spec(func(s *v1alpha1.NodePoolSpec) {
+			s.Taints = []v1alpha1.Taint{{Key: "a", Effect: "NoSchedule"}}
+			s.StartupTaints = []v1alpha1.Taint{{Key: "b", Effect: "NoSchedule"}, {Key: "a", Value: "b", Effect: "NoSchedule"}}
+		}), "InvalidNode", "taint a:NoSchedule is among taints, which are kept, and among startupTaints, which are not: choose one"},
 		"FloatingIPsWithoutRouter": {func(w *world) {
 			w.pool.Spec.FloatingIPs = true
 			w.network.Status.RouterID = ""

@@ -115,6 +115,8 @@ func (s *scope) machine(suffix string) *v1alpha1.Machine {
 			ClusterRef: v1alpha1.ClusterReference{Namespace: cluster.Namespace, Name: cluster.Name, UID: cluster.UID},
 			PoolRef:    v1alpha1.PoolReference{Name: pool.Name, UID: pool.UID},
 			Template:   s.template(),
+			// As they are now, for good: see NodePoolSpec.
+			StartupTaints: pool.Spec.StartupTaints,
 		},
 	}
 	s.shape(&m.Spec)

@@ -20,8 +20,9 @@ func TestCreate(t *testing.T) {
 		SecurityGroups: []string{"00000000-0000-0000-0000-00000000000b", "00000000-0000-0000-0000-00000000000a"},
 		Networks:       []string{"00000000-0000-0000-0000-000000000002", "00000000-0000-0000-0000-000000000001"},
 		FloatingIPs:    true, Labels: map[string]string{"tier": "web"},
-		Taints:  []v1alpha1.Taint{{Key: "env", Value: "demo", Effect: corev1.TaintEffectNoSchedule}},
-		Upgrade: v1alpha1.PoolUpgrade{DrainTimeoutSeconds: new(int32(60))},
+		Taints:        []v1alpha1.Taint{{Key: "env", Value: "demo", Effect: corev1.TaintEffectNoSchedule}},
+		StartupTaints: []v1alpha1.Taint{{Key: "drivers", Effect: corev1.TaintEffectNoExecute}},
+		Upgrade:       v1alpha1.PoolUpgrade{DrainTimeoutSeconds: new(int32(60))},
 	}
 	w.create(w.pool)
 	w.mustPass()
@@ -37,7 +38,8 @@ func TestCreate(t *testing.T) {
 			Networks:       []string{"00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"},
 		},
 		Labels: map[string]string{"tier": "web", "marina.dev/pool": "web"},
-		Taints: []v1alpha1.Taint{{Key: "env", Value: "demo", Effect: "NoSchedule"}}, CreationTimeoutSeconds: 1800, DrainTimeoutSeconds: new(int32(60)),
+		Taints: []v1alpha1.Taint{{Key: "env", Value: "demo", Effect: "NoSchedule"}}, StartupTaints: []v1alpha1.Taint{{Key: "drivers", Effect: "NoExecute"}},
+		CreationTimeoutSeconds: 1800, DrainTimeoutSeconds: new(int32(60)),
 	}
 	if diff := cmp.Diff(want, m.Spec); diff != "" {
 		t.Errorf("spec (-want +got):\n%s", diff)
@@ -153,22 +155,30 @@ func TestScale(t *testing.T) {
 	})
 }
 
-// What is said of nodes changes in them as they are, and nothing is replaced.
-func TestAdjust(t *testing.T) {
+// What is said of nodes changes in them as they are, and nothing is replaced. Startup taints
+// are those of the next node.
+func TestRule29NodesAreAdjusted(t *testing.T) {
 	w := newWorld(t)
 	w.pool.Spec.Labels = map[string]string{"a": "1", "b": "2"}
 	w.pool.Spec.Taints = []v1alpha1.Taint{{Key: "x", Effect: "NoSchedule"}}
 	w.active()
 	w.change(func(s *v1alpha1.NodePoolSpec) {
 		s.Labels, s.Taints, s.Upgrade.DrainTimeoutSeconds = map[string]string{"b": "3"}, nil, new(int32(0))
+		s.StartupTaints = []v1alpha1.Taint{{Key: "drivers", Effect: "NoSchedule"}}
 	})
 	w.mustPass()
 	w.is(v1alpha1.PoolActive, "")
 	w.has("00001", "00002", "00003")
 	for _, m := range w.machines() {
-		if diff := cmp.Diff(map[string]string{"b": "3", "marina.dev/pool": "web"}, m.Spec.Labels); diff != "" || len(m.Spec.Taints) > 0 || *m.Spec.DrainTimeoutSeconds != 0 {
-			t.Errorf("%s has %+v and %d s (-want +got):\n%s", m.Name, m.Spec.Taints, *m.Spec.DrainTimeoutSeconds, diff)
+		if diff := cmp.Diff(map[string]string{"b": "3", "marina.dev/pool": "web"}, m.Spec.Labels); diff != "" || len(m.Spec.Taints) > 0 || len(m.Spec.StartupTaints) > 0 || *m.Spec.DrainTimeoutSeconds != 0 {
+			t.Errorf("%s has %+v, %+v and %d s (-want +got):\n%s", m.Name, m.Spec.Taints, m.Spec.StartupTaints, *m.Spec.DrainTimeoutSeconds, diff)
 		}
+	}
+	w.change(func(s *v1alpha1.NodePoolSpec) { s.Replicas = new(int32(4)) })
+	w.mustPass()
+	w.has("00001", "00002", "00003", "00004")
+	if made := w.machines()[3]; len(made.Spec.StartupTaints) != 1 {
+		t.Errorf("the next node has the startup taints %+v", made.Spec.StartupTaints)
 	}
 }
 

@@ -57,6 +57,13 @@ type MachineSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
 	Taints []Taint `json:"taints,omitempty"`
+	// StartupTaints are further ones that the node has when it first appears, and that are not
+	// put back.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="startupTaints cannot be changed: the node may have begun without them"
+	StartupTaints []Taint `json:"startupTaints,omitempty"`
 	// CreationTimeoutSeconds is how long it may take until the node is Ready, from the
 	// request for the server, or from when the control plane that it joins came back, if that
 	// was away. Then the server is deleted and another one made.

@@ -41,7 +41,8 @@ type NodePool struct {
 
 // NodePoolSpec is what the tenant asks for. A change of version, flavor, image, disk,
 // availability zone, security groups, networks or floating IPs replaces the nodes one after the
-// other; one of labels and taints changes them as they are.
+// other; one of labels and taints changes them as they are, and one of startupTaints does not
+// touch them.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.antiAffinity) || self.antiAffinity != 'Hard' || !has(self.replicas) || self.replicas <= 5",message="a pool with hard anti-affinity has at most 5 nodes, each on a host of its own: ask for fewer nodes, or use antiAffinity Soft",fieldPath=".replicas"
 // +kubebuilder:validation:XValidation:rule="has(self.antiAffinity) == has(oldSelf.antiAffinity) && (!has(self.antiAffinity) || self.antiAffinity == oldSelf.antiAffinity)",message="antiAffinity cannot be changed: create another pool and delete this one",fieldPath=".antiAffinity"
@@ -117,6 +118,12 @@ type NodePoolSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
 	Taints []Taint `json:"taints,omitempty"`
+	// StartupTaints are further ones of a node that is new, which whoever prepares it takes
+	// away: they are not put back. A change is for nodes that are made from then on.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	StartupTaints []Taint `json:"startupTaints,omitempty"`
 	// NodesToRemove are names of nodes that go first when there are to be fewer. Without
 	// them those go that were made last.
 	// +optional

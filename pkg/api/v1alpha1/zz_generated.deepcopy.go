@@ -1410,6 +1410,11 @@ func (in *MachineSpec) DeepCopyInto(out *MachineSpec) {
 		*out = make([]Taint, len(*in))
 		copy(*out, *in)
 	}
+	if in.StartupTaints != nil {
+		in, out := &in.StartupTaints, &out.StartupTaints
+		*out = make([]Taint, len(*in))
+		copy(*out, *in)
+	}
 	if in.DrainTimeoutSeconds != nil {
 		in, out := &in.DrainTimeoutSeconds, &out.DrainTimeoutSeconds
 		*out = new(int32)
@@ -1703,6 +1708,11 @@ func (in *NodePoolSpec) DeepCopyInto(out *NodePoolSpec) {
 	}
 	if in.Taints != nil {
 		in, out := &in.Taints, &out.Taints
+		*out = make([]Taint, len(*in))
+		copy(*out, *in)
+	}
+	if in.StartupTaints != nil {
+		in, out := &in.StartupTaints, &out.StartupTaints
 		*out = make([]Taint, len(*in))
 		copy(*out, *in)
 	}

@@ -20,7 +20,8 @@ type createOptions struct {
 	replicas                 int32
 	disk                     int64
 	zone, antiAffinity       string
-	labels, taints           []string
+	labels                   []string
+	taints, startupTaints    []string
 	floatingIPs              bool
 	securityGroups, networks []string
 
@@ -76,6 +77,7 @@ func (o *createOptions) addFlags(cmd *cobra.Command, open session.Opener) {
 	flags.StringVar(&o.antiAffinity, "anti-affinity", "", "keep nodes on different hosts: Soft (where there are enough) or Hard (without exception)")
 	flags.StringSliceVar(&o.labels, "label", nil, "label of the nodes, as `key=value`; repeatable")
 	flags.StringSliceVar(&o.taints, "taint", nil, "taint of the nodes, as `key=value:Effect`; repeatable")
+	flags.StringSliceVar(&o.startupTaints, "startup-taint", nil, "taint that a node begins with and that is not put back, as `key=value:Effect`; repeatable")
 	flags.BoolVar(&o.floatingIPs, "floating-ips", false, "give each node an address in the external network")
 	flags.StringSliceVar(&o.securityGroups, "security-group", nil, "`id` of a further security group of the nodes; repeatable")
 	flags.StringSliceVar(&o.networks, "network", nil, "`id` of a further network of the nodes; repeatable")

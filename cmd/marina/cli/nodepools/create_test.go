@@ -33,7 +33,7 @@ func TestCreate(t *testing.T) {
 		"Everything": {
 			args: "--replicas 3 --disk 50 --zone nova --anti-affinity Hard --floating-ips --security-group " + groupID + " --network " + networkID +
 				" --version 1.36.4-1 --image " + imageID +
-				" --label tier=db,empty= --label example.com/a=b --taint dedicated=db:NoSchedule --taint spot:PreferNoSchedule,old=:NoExecute",
+				" --label tier=db,empty= --label example.com/a=b --taint dedicated=db:NoSchedule --taint spot:PreferNoSchedule,old=:NoExecute --startup-taint drivers:NoExecute",
 			want: v1alpha1.NodePoolSpec{
 				Replicas: new(int32(3)), DiskGiB: new(int64(50)), AvailabilityZone: "nova", AntiAffinity: v1alpha1.AntiAffinityHard,
 				Version: "1.36.4-1", Image: imageID,
@@ -44,6 +44,7 @@ func TestCreate(t *testing.T) {
 					{Key: "spot", Effect: corev1.TaintEffectPreferNoSchedule},
 					{Key: "old", Effect: corev1.TaintEffectNoExecute},
 				},
+				StartupTaints: []v1alpha1.Taint{{Key: "drivers", Effect: corev1.TaintEffectNoExecute}},
 			},
 		},
 		"None": {
@@ -81,6 +82,7 @@ func TestMistakesAreRefusedBeforeAnythingIsSent(t *testing.T) {
 		"TaintWithoutEffect":   {args: there + "--taint db=yes", want: `--taint: "db=yes" has no effect: write key=value:Effect, with one of NoSchedule, PreferNoSchedule, NoExecute`},
 		"TaintWithEmptyEffect": {args: there + "--taint db=yes:", want: `--taint: "db=yes:" has no effect: write key=value:Effect, with one of NoSchedule, PreferNoSchedule, NoExecute`},
 		"TaintWithoutKey":      {args: there + "--taint =yes:NoSchedule", want: `--taint: "=yes:NoSchedule" has no key: write key=value:Effect`},
+		"StartupTaint":         {args: there + "--startup-taint db:Never", want: `--startup-taint: there is no effect "Never": choose one of NoSchedule, PreferNoSchedule, NoExecute`},
 		"TaintWithUnknownWord": {args: there + "--taint db:Never", want: `--taint: there is no effect "Never": choose one of NoSchedule, PreferNoSchedule, NoExecute`},
 		"UnknownFormat":        {args: there + "-o wide", want: `-o: unknown format "wide": choose one of yaml, json, name`},
 		"WaitForADryRun":       {args: there + "--wait --dry-run=server", want: "--wait and --dry-run=server exclude each other: nothing is done that could be waited for"},

@@ -41,14 +41,11 @@ func (o *createOptions) spec(withDisk bool) (*v1alpha1.NodePoolSpec, error) {
 	if spec.Labels, err = parseLabels(o.labels); err != nil {
 		return nil, err
 	}
-	for _, text := range o.taints {
-		taint, err := parseTaint(text)
-		if err != nil {
-			return nil, err
-		}
-		spec.Taints = append(spec.Taints, taint)
+	if spec.Taints, err = parseTaints("--taint", o.taints); err != nil {
+		return nil, err
 	}
-	return spec, nil
+	spec.StartupTaints, err = parseTaints("--startup-taint", o.startupTaints)
+	return spec, err
 }
 
 func parseLabels(texts []string) (map[string]string, error) {
@@ -72,6 +69,19 @@ func parseLabels(texts []string) (map[string]string, error) {
 	return labels, nil
 }
 
+// parseTaints reads what a flag has of taints.
+func parseTaints(flag string, texts []string) ([]v1alpha1.Taint, error) {
+	var taints []v1alpha1.Taint
+	for _, text := range texts {
+		taint, err := parseTaint(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", flag, err)
+		}
+		taints = append(taints, taint)
+	}
+	return taints, nil
+}
+
 // parseTaint reads a taint as kubectl writes it: key=value:Effect, or key:Effect.
 func parseTaint(text string) (v1alpha1.Taint, error) {
 	const form = "write key=value:Effect"
@@ -79,11 +89,11 @@ func parseTaint(text string) (v1alpha1.Taint, error) {
 	key, value, _ := strings.Cut(what, "=")
 	switch {
 	case key == "":
-		return v1alpha1.Taint{}, fmt.Errorf("--taint: %q has no key: %s", text, form)
+		return v1alpha1.Taint{}, fmt.Errorf("%q has no key: %s", text, form)
 	case !found || effect == "":
-		return v1alpha1.Taint{}, fmt.Errorf("--taint: %q has no effect: %s, with one of %s", text, form, strings.Join(effects, ", "))
+		return v1alpha1.Taint{}, fmt.Errorf("%q has no effect: %s, with one of %s", text, form, strings.Join(effects, ", "))
 	case !slices.Contains(effects, effect):
-		return v1alpha1.Taint{}, fmt.Errorf("--taint: there is no effect %q: choose one of %s", effect, strings.Join(effects, ", "))
+		return v1alpha1.Taint{}, fmt.Errorf("there is no effect %q: choose one of %s", effect, strings.Join(effects, ", "))
 	}
 	return v1alpha1.Taint{Key: key, Value: value, Effect: corev1.TaintEffect(effect)}, nil
 }
