@@ -28,6 +28,9 @@ type HostedInputs struct {
 	Namespace string
 	// Kubernetes is the upstream version, v1.37.1.
 	Kubernetes string
+	// Emulates is an older minor version, 1.36, that the components behave as; empty for
+	// their own.
+	Emulates string
 	// TenantUID names the tenant's prefix in etcd.
 	TenantUID string
 	// EtcdEndpoints are the members' client URLs.
@@ -153,7 +156,7 @@ func APIServer(in HostedInputs) Component {
 				// ready first.
 				"goaway-chance": "0.001",
 				"profiling":     "false",
-			}, in.konnectivityFlags())),
+			}, in.konnectivityFlags(), in.emulation())),
 		},
 		Mounts: []Mount{
 			// The CA's key is not mounted: only the controller-manager signs.
@@ -196,7 +199,7 @@ func (in HostedInputs) shutdownDelay() string {
 // ControllerManager is the three controller-managers, of which one leads.
 func ControllerManager(in HostedInputs) Component {
 	c := in.elected(NameControllerManager, v1alpha1.SecretControllerManagerClient)
-	c.Main.Args = flags(merge(electedFlags(), map[string]string{
+	c.Main.Args = flags(merge(electedFlags(), in.emulation(), map[string]string{
 		"allocate-node-cidrs":              "true",
 		"cluster-cidr":                     in.Network.PodCIDR,
 		"service-cluster-ip-range":         in.Network.ServiceCIDR,
@@ -222,7 +225,7 @@ func ControllerManager(in HostedInputs) Component {
 // Scheduler is the three schedulers, of which one leads.
 func Scheduler(in HostedInputs) Component {
 	c := in.elected(NameScheduler, v1alpha1.SecretSchedulerClient)
-	c.Main.Args = flags(electedFlags())
+	c.Main.Args = flags(merge(electedFlags(), in.emulation()))
 	// As of the controller-manager: a standby is as healthy as the leader.
 	c.Readiness = Probe{Port: PortHTTPS, Path: "/healthz"}
 	c.Main.Resources = sized(in.Hosting.Sizes.Scheduler, Resources{RequestMilliCPU: 25, RequestMemory: 64 << 20, LimitMemory: 512 << 20})
@@ -272,7 +275,19 @@ func electedFlags() map[string]string {
 	}
 }
 
-func merge(a, b map[string]string) map[string]string {
-	maps.Copy(a, b)
+// emulation makes a component serve and use no API, and no feature, that the older minor
+// version does not have. What it has to be compatible with follows from that: the minor
+// version before the emulated one, as of that version's own components.
+func (in HostedInputs) emulation() map[string]string {
+	if in.Emulates == "" {
+		return nil
+	}
+	return map[string]string{"emulated-version": in.Emulates}
+}
+
+func merge(a map[string]string, others ...map[string]string) map[string]string {
+	for _, b := range others {
+		maps.Copy(a, b)
+	}
 	return a
 }

@@ -65,6 +65,16 @@ func TestHostedGolden(t *testing.T) {
 	}
 }
 
+// While an upgrade can go back, all of them behave as the minor version before. Nothing else
+// differs from what they run afterwards.
+func TestEmulatedGolden(t *testing.T) {
+	in := hostedInputs()
+	in.Emulates = "1.36"
+	for _, c := range []Component{APIServer(in), ControllerManager(in), Scheduler(in)} {
+		t.Run(c.Name, func(t *testing.T) { goldenFile(t, c, c.Name+"-emulating") })
+	}
+}
+
 // Releases differ in the programs that are run, and in nothing else: what the golden files
 // show is true of each. A release that needs another flag needs golden files of its own.
 func TestAReleaseChangesTheProgramsAlone(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 	"github.com/marina-dev/marina/pkg/pki"
 	"github.com/marina-dev/marina/pkg/reconcile"
+	"github.com/marina-dev/marina/pkg/release"
 )
 
 // addonWriters is how many objects are applied at once.
@@ -40,7 +41,10 @@ func (r *Reconciler) applyAddonSet(ctx context.Context, s *scope) error {
 	// Within the hour, because timers do not notice a clock that jumps.
 	s.again = reconcile.Earliest(s.again, min(max(tenant.renewAt.Sub(r.Now()), time.Second), time.Hour))
 
-	in := s.addonInputs()
+	in, err := s.addonInputs()
+	if err != nil {
+		return err
+	}
 	if in.PullSecret, err = r.addonPullSecret(ctx, s.hcp); err != nil {
 		return err
 	}
@@ -72,9 +76,13 @@ func (r *Reconciler) applyAddonSet(ctx context.Context, s *scope) error {
 }
 
 // addonInputs are what the tenant's objects depend on.
-func (s *scope) addonInputs() addon.Inputs {
+func (s *scope) addonInputs() (addon.Inputs, error) {
+	version, err := release.Parse(s.release.Name)
+	if err != nil {
+		return addon.Inputs{}, reconcile.UserError("InvalidRelease", "%v", err)
+	}
 	in := addon.Inputs{
-		KubernetesVersion:    s.inputs.Kubernetes,
+		KubernetesVersion:    version.Kubernetes(),
 		Server:               s.exposed().URL(),
 		CACert:               s.ca().CertPEM,
 		Network:              s.hcp.Spec.Network,
@@ -86,7 +94,7 @@ func (s *scope) addonInputs() addon.Inputs {
 	if throughKonnectivity(s.hcp) {
 		in.Konnectivity = s.addresses[component.NameAPIServer].Exposed[component.PortKonnectivity].String()
 	}
-	return in
+	return in, nil
 }
 
 // applySet makes a tenant have what it is to have, and returns the digest of what

@@ -39,13 +39,14 @@ type Reconciler struct {
 // that its comment names; later steps may rely on it.
 type scope struct {
 	hcp *v1alpha1.HostedControlPlane
+	now time.Time
 
 	release   *v1alpha1.KubernetesRelease    // release
 	addresses map[string]component.Addresses // reserve, by component
 	etcd      *v1alpha1.EtcdTenant           // etcdTenant
 	secrets   map[string]map[string][]byte   // credentials: data by Secret
 	inputs    component.HostedInputs         // apiServer
-	applied   map[string]string              // apiServer, controllers: version by component
+	applied   map[string]setting             // apiServer, controllers: by component
 	status    map[string]component.Status    // observe, by component
 	facts     facts                          // every step reports here
 	again     time.Duration                  // look again after, at the latest
@@ -60,6 +61,7 @@ type scope struct {
 //  5. apiServer: three API servers, and wait for the first, or for all when they
 //     change their version
 //  6. controllers: three controller-managers and three schedulers
+//     (a newer minor version goes through 5 and 6 twice: first it behaves as the older one)
 //  7. release: the KubernetesRelease, for what is inside the tenant
 //  8. addons: what every tenant needs inside it
 //  9. leaders: wait until somebody signs certificates
@@ -73,7 +75,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	before := hcp.DeepCopy()
-	s := &scope{hcp: hcp, addresses: map[string]component.Addresses{}, status: map[string]component.Status{}, applied: map[string]string{}}
+	s := &scope{hcp: hcp, now: r.Now(), addresses: map[string]component.Addresses{}, status: map[string]component.Status{}, applied: map[string]setting{}}
 
 	if hcp.DeletionTimestamp != nil {
 		return r.delete(ctx, s, before)

@@ -1,7 +1,6 @@
 package hosted
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -21,16 +20,17 @@ import (
 // for everything that follows.
 //
 // No controller may be newer than an API server that it talks to. A newer version
-// therefore goes to all API servers first, and an older one to the controllers. What
-// has to wait stays at what it was given last, so that a replica that is not ready for
-// a moment turns nothing round.
+// therefore goes to all API servers first, and an older one to the controllers. So it is
+// when they cease to behave as an older minor version. What has to wait stays at what it
+// was given last, so that a replica that is not ready for a moment turns nothing round.
 func (r *Reconciler) runAPIServer(ctx context.Context, s *scope) error {
 	if err := r.computeInputs(ctx, s); err != nil {
 		return err
 	}
-	if older, err := s.goesBack(); err != nil {
-		return err
-	} else if older {
+	if err := s.refuseReturn(); err != nil {
+		return errors.Join(err, r.stay(ctx, s, components...))
+	}
+	if s.goesBack() {
 		if err := r.lowerControllers(ctx, s); err != nil {
 			return errors.Join(err, r.stay(ctx, s, component.NameAPIServer))
 		}
@@ -46,8 +46,7 @@ func (r *Reconciler) runAPIServer(ctx context.Context, s *scope) error {
 		if err := r.stay(ctx, s, controllers...); err != nil {
 			return err
 		}
-		return reconcile.Wait("UpdatingAPIServer", "%d of %d API servers run %s and %d are ready%s",
-			status.Updated, status.Replicas, s.hcp.Spec.Version, status.Ready, because(status.Message))
+		return s.rolls(component.NameAPIServer, "UpdatingAPIServer", status)
 	}
 	if status.Ready == 0 {
 		return reconcile.Wait("WaitingForAPIServer", "no API server is ready yet%s", because(status.Message))
@@ -73,70 +72,42 @@ func (r *Reconciler) lowerControllers(ctx context.Context, s *scope) error {
 		}
 		if !status.Done() {
 			return reconcile.Wait("GoingBack", "%d of %d replicas of %s run %s and %d are ready; the API servers follow%s",
-				status.Updated, status.Replicas, name, s.target(name), status.Ready, because(status.Message))
+				status.Updated, status.Replicas, name, s.target(name).words(), status.Ready, because(status.Message))
 		}
 	}
 	return nil
 }
 
-// runControllers runs the controller-managers and the schedulers.
+// runControllers runs the controller-managers and the schedulers. Nothing waits for them
+// unless a person is needed.
 func (r *Reconciler) runControllers(ctx context.Context, s *scope) error {
 	for _, name := range controllers {
 		if err := r.apply(ctx, s, s.target(name), name); err != nil {
 			return errors.Join(err, r.stay(ctx, s, controllers...))
 		}
 	}
+	if !s.changesVersion() || s.paused() {
+		return nil
+	}
+	for _, name := range controllers {
+		status, err := r.Host.Status(ctx, s.hcp.Namespace, name)
+		if err != nil {
+			return err
+		}
+		if status.Done() {
+			continue
+		}
+		if err := userError(s.rolls(name, "Updating", status)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// target is the version that a component is to run. While a change of version is
-// paused each one stays at what it was given last.
-func (s *scope) target(name string) string {
-	if s.paused() {
-		return s.given(name)
-	}
-	return s.hcp.Spec.Version
-}
-
-// given is the version that a component was given last.
-func (s *scope) given(name string) string {
-	return cmp.Or(componentStatus(s.hcp, name).Version, s.hcp.Status.Version)
-}
-
-// goesBack reports whether the API servers have been given a newer version than they
-// are to run.
-func (s *scope) goesBack() (bool, error) {
-	given, target := s.given(component.NameAPIServer), s.target(component.NameAPIServer)
-	if given == "" || given == target {
-		return false, nil
-	}
-	from, err := release.Parse(given)
-	if err != nil {
-		return false, err
-	}
-	to, err := release.Parse(target)
-	if err != nil {
-		return false, reconcile.UserError("InvalidRelease", "%v", err)
-	}
-	return to.Compare(from) < 0, nil
-}
-
-// paused reports whether a change of version has been stopped halfway.
-func (s *scope) paused() bool { return s.hcp.Spec.Paused && s.changesVersion() }
-
-// version is the release whose parts inside the tenant are wanted.
-func (s *scope) version() string {
-	if s.paused() {
-		return s.hcp.Status.Version
-	}
-	return s.hcp.Spec.Version
-}
-
-// stay runs components at the version that they were given last, if they were given
-// any.
+// stay runs components as they were told last, if they were told anything.
 func (r *Reconciler) stay(ctx context.Context, s *scope, names ...string) error {
 	for _, name := range names {
-		if given := s.given(name); given != "" {
+		if given := s.given(name); given.version != "" {
 			if err := r.apply(ctx, s, given, name); err != nil {
 				return err
 			}
@@ -146,15 +117,15 @@ func (r *Reconciler) stay(ctx context.Context, s *scope, names ...string) error 
 }
 
 // apply runs components at the version of a release.
-func (r *Reconciler) apply(ctx context.Context, s *scope, of string, names ...string) error {
-	version, err := release.Parse(of)
+func (r *Reconciler) apply(ctx context.Context, s *scope, of setting, names ...string) error {
+	version, err := release.Parse(of.version)
 	if err != nil {
 		return reconcile.UserError("InvalidRelease", "%v", err)
 	}
 	in := s.inputs
-	in.Kubernetes = version.Kubernetes()
+	in.Kubernetes, in.Emulates = version.Kubernetes(), of.emulates
 	if throughKonnectivity(s.hcp) && slices.Contains(names, component.NameAPIServer) {
-		if in.Konnectivity, err = r.konnectivityVersion(ctx, of); err != nil {
+		if in.Konnectivity, err = r.konnectivityVersion(ctx, of.version); err != nil {
 			return err
 		}
 		in.KonnectivityHash = s.konnectivityHash()
@@ -171,17 +142,8 @@ func (r *Reconciler) apply(ctx context.Context, s *scope, of string, names ...st
 	return nil
 }
 
-// changesVersion reports whether the control plane runs another version than it is to.
-func (s *scope) changesVersion() bool {
-	return s.hcp.Status.Version != "" && s.hcp.Status.Version != s.hcp.Spec.Version
-}
-
 // computeInputs collects what the components depend on.
 func (r *Reconciler) computeInputs(ctx context.Context, s *scope) error {
-	version, err := release.Parse(s.version())
-	if err != nil {
-		return reconcile.UserError("InvalidRelease", "%v", err)
-	}
 	stored, err := r.storedSecrets(ctx, s.hcp.Namespace)
 	if err != nil {
 		return err
@@ -192,7 +154,6 @@ func (r *Reconciler) computeInputs(ctx context.Context, s *scope) error {
 	}
 	s.inputs = component.HostedInputs{
 		Namespace:          s.hcp.Namespace,
-		Kubernetes:         version.Kubernetes(),
 		TenantUID:          string(s.hcp.Spec.ClusterRef.UID),
 		EtcdEndpoints:      s.etcd.Status.Endpoints,
 		Network:            s.hcp.Spec.Network,

@@ -40,19 +40,14 @@ func writeStatus(hcp *v1alpha1.HostedControlPlane, s *scope, err error) {
 	status.ObservedGeneration = hcp.Generation
 	var list []v1alpha1.ComponentStatus
 	for _, name := range components {
-		c, known := s.status[name], componentStatus(hcp, name)
-		if version, ok := s.applied[name]; ok {
-			known.Version, known.Restart = version, hcp.Spec.Restarts[name]
+		c, before := s.status[name], componentStatus(hcp, name)
+		now := before
+		if applied, ok := s.applied[name]; ok {
+			now.Version, now.Emulates, now.Restart = applied.version, applied.emulates, hcp.Spec.Restarts[name]
 		}
-		list = append(list, v1alpha1.ComponentStatus{
-			Name:     name,
-			Version:  known.Version,
-			Restart:  known.Restart,
-			Replicas: component.HostedReplicas,
-			Ready:    int32(c.Ready),
-			Updated:  int32(c.Updated),
-			Message:  c.Message,
-		})
+		now.Replicas, now.Ready, now.Updated, now.Message = component.HostedReplicas, int32(c.Ready), int32(c.Updated), c.Message
+		now.ProgressedAt = s.progressedAt(before, now)
+		list = append(list, now)
 	}
 	status.Components = list
 	if _, reserved := s.addresses[component.NameAPIServer]; reserved {
@@ -90,7 +85,13 @@ func writeStatus(hcp *v1alpha1.HostedControlPlane, s *scope, err error) {
 	}
 	set(v1alpha1.ConditionReady, ready, "the control plane serves and nodes can join")
 	if err == nil && ready == nil && !s.paused() && (status.Version == "" || allDone(s.status)) {
-		status.Version = hcp.Spec.Version
+		if s.emulates() {
+			// Written down before anything is done by it: whoever starts anew in a moment
+			// must not go back.
+			status.Committed = hcp.Spec.Version
+		} else {
+			status.Version, status.Committed = hcp.Spec.Version, ""
+		}
 	}
 	if err == nil && s.etcd.Status.ObservedGeneration == s.etcd.Generation {
 		status.Resynced = hcp.Spec.Resync
@@ -168,6 +169,9 @@ func upToDateError(s *scope, err error) error {
 			return reconcile.Wait("Updating", "%d of %d replicas of %s are as asked%s", c.Updated, component.HostedReplicas, name, because(c.Message))
 		}
 	}
+	if s.emulates() {
+		return reconcile.Wait("Emulating", "all replicas run %s and behave as %s: to cease to is next", s.hcp.Spec.Version, s.hcp.Status.Version)
+	}
 	return nil
 }
 
@@ -175,7 +179,7 @@ func upToDateError(s *scope, err error) error {
 func runs(hcp *v1alpha1.HostedControlPlane) string {
 	var all []string
 	for _, c := range hcp.Status.Components {
-		all = append(all, c.Name+" runs "+c.Version)
+		all = append(all, c.Name+" runs "+setting{c.Version, c.Emulates}.words())
 	}
 	return strings.Join(all, ", ")
 }

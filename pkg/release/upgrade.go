@@ -17,6 +17,8 @@ const (
 	SkipsMinor UpgradeProblem = "SkipsMinor"
 	// OtherMajor stands for a change of major: no rule says what is safe between majors, so nothing is.
 	OtherMajor UpgradeProblem = "OtherMajor"
+	// Committed says that an upgrade to From is past the point up to which one can go back.
+	Committed UpgradeProblem = "Committed"
 )
 
 // UpgradeError refuses an upgrade and says what to do instead. It is the user's to fix.
@@ -38,6 +40,9 @@ func (e *UpgradeError) Error() string {
 	case SkipsMinor:
 		return fmt.Sprintf("%s is more than one minor version ahead of %s: %s", e.To, e.From,
 			e.choose(fmt.Sprintf("upgrade to %d.%d first", e.From.Major, e.From.Minor+1)))
+	case Committed:
+		return fmt.Sprintf("there is no way to %s any more: the control plane runs %s and ceases to behave as the version before, which may not read what is stored from now on: set spec.version to %s",
+			e.To, e.From, e.From)
 	default:
 		return fmt.Sprintf("%s is another major version than %s: %s", e.To, e.From,
 			e.choose(fmt.Sprintf("choose a %d.x version", e.From.Major)))
@@ -80,4 +85,14 @@ func CanUpgrade(from, to Version, offered ...Version) error {
 		err.Offered = slices.DeleteFunc(err.Offered, func(v Version) bool { return v.Minor == from.Minor })
 	}
 	return err
+}
+
+// CanReturn is nil when a control plane that has been committed to a release may be asked for
+// another one, and an *UpgradeError otherwise: first it becomes what it was committed to.
+func CanReturn(committed string, to Version) error {
+	from, err := Parse(committed)
+	if err != nil || from == to {
+		return nil
+	}
+	return &UpgradeError{Problem: Committed, From: from, To: to}
 }

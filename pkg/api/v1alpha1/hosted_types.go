@@ -78,6 +78,12 @@ type HostedControlPlaneStatus struct {
 	// runs, and the old one while it changes.
 	// +optional
 	Version string `json:"version,omitempty"`
+	// Committed is a release of a newer minor version that every component runs, from the
+	// moment on at which they cease to behave as the older one: there is no way back to
+	// status.version then. It is empty again when that is done.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	Committed string `json:"committed,omitempty"`
 	// Endpoint is the address of the API server, https://host:port.
 	// +optional
 	Endpoint string `json:"endpoint,omitempty"`
@@ -113,6 +119,15 @@ type ComponentStatus struct {
 	// Version is the release that it was given last.
 	// +optional
 	Version string `json:"version,omitempty"`
+	// Emulates is the older minor version, for example 1.36, that it was told to behave as;
+	// empty if it behaves as its own.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	Emulates string `json:"emulates,omitempty"`
+	// ProgressedAt is when one more replica was replaced and ready, or the replacement
+	// began, while the version changes; empty otherwise.
+	// +optional
+	ProgressedAt *metav1.Time `json:"progressedAt,omitempty"`
 	// Restart is the token of spec.restarts that it was given last.
 	// +optional
 	Restart string `json:"restart,omitempty"`
