@@ -239,6 +239,8 @@ type Status struct {
 	Unknown int
 	// ReadyOrdinals lists the replicas that are ready.
 	ReadyOrdinals []int
+	// Serving is where each ready replica is asked whether it is.
+	Serving []HostPort
 	// Data identifies what each replica has stored, by ordinal. Another value means that
 	// the data was lost and begun anew; empty is not known, or none.
 	Data []string

@@ -30,6 +30,8 @@ type tenant struct {
 	// client applies objects, kube is the same connection typed.
 	client client.Client
 	kube   kubernetes.Interface
+	// config is how the API servers are asked one by one.
+	config *rest.Config
 	// keeper notices when what was applied is not as it was.
 	keeper *keeper
 
@@ -96,9 +98,10 @@ func (t *tenants) ensure(key client.ObjectKey, server string, ca pki.KeyPair, re
 		Timeout:         10 * time.Second,
 		QPS:             50, Burst: 100,
 	}
+	each := rest.CopyConfig(config)
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return limited{next} })
 	watching := rest.CopyConfig(config)
-	fresh := &tenant{madeFor: madeFor, madeAt: now, renewAt: now.Add(tenantCertValidity / 2)}
+	fresh := &tenant{config: each, madeFor: madeFor, madeAt: now, renewAt: now.Add(tenantCertValidity / 2)}
 	if fresh.client, err = client.New(config, client.Options{Scheme: scheme.Scheme, Mapper: tenantKinds()}); err != nil {
 		return nil, err
 	}

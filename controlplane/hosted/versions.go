@@ -127,7 +127,7 @@ func (s *scope) rolls(name, reason string, c component.Status) error {
 	if since := componentStatus(s.hcp, name).ProgressedAt; since != nil && to == s.given(name) {
 		left := since.Add(rollLimit).Sub(s.now)
 		if left <= 0 {
-			return reconcile.UserError("RolloutStuck", "%d of %d replicas of %s run %s and %d are ready, and the next one has not become ready within "+rollLimit.String()+"%s. "+
+			return reconcile.UserError(v1alpha1.ReasonRolloutStuck, "%d of %d replicas of %s run %s and %d are ready, and the next one has not become ready within "+rollLimit.String()+"%s. "+
 				"The others serve. It goes on by itself when that is mended; %s", append(far, s.wayBack())...)
 		}
 		s.again = reconcile.Earliest(s.again, max(left, time.Second))

@@ -1,6 +1,10 @@
 package release
 
-import "fmt"
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/util/version"
+)
 
 // MaxKubeletSkew is how many minor versions a kubelet may be older than its API server. Source:
 // https://kubernetes.io/releases/version-skew-policy/#kubelet (three since 1.28; every release that
@@ -42,4 +46,14 @@ func KubeletSkewOK(controlPlane, kubelet Version) error {
 		return &SkewError{ControlPlane: controlPlane, Kubelet: kubelet}
 	}
 	return nil
+}
+
+// ParseKubelet reads the version that a node reports of its kubelet, for example v1.33.4 or
+// v1.33.4+k3s1. Build is 0: whoever built it, it was not Marina that numbered it.
+func ParseKubelet(reported string) (Version, error) {
+	v, err := version.ParseGeneric(reported)
+	if err != nil {
+		return Version{}, fmt.Errorf("kubelet %q: %w", reported, err)
+	}
+	return Version{Major: int(v.Major()), Minor: int(v.Minor()), Patch: int(v.Patch())}, nil
 }

@@ -49,6 +49,16 @@ func handler(c component.Component, p component.Probe) (corev1.ProbeHandler, err
 	}}, nil
 }
 
+// serving is where a pod is asked whether it is ready.
+func serving(p *corev1.Pod) (component.HostPort, bool) {
+	for _, c := range p.Spec.Containers {
+		if c.ReadinessProbe != nil && c.ReadinessProbe.HTTPGet != nil && p.Status.PodIP != "" {
+			return component.HostPort{Host: p.Status.PodIP, Port: c.ReadinessProbe.HTTPGet.Port.IntValue()}, true
+		}
+	}
+	return component.HostPort{}, false
+}
+
 // portOf finds a port by its name.
 func portOf(ports []component.Port, name string) (component.Port, error) {
 	i := slices.IndexFunc(ports, func(p component.Port) bool { return p.Name == name })

@@ -99,6 +99,9 @@ func (o observation) status() component.Status {
 			continue
 		}
 		s.Ready++
+		if at, ok := serving(p); ok {
+			s.Serving = append(s.Serving, at)
+		}
 		if o.data {
 			s.ReadyOrdinals = append(s.ReadyOrdinals, ordinal)
 		}

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
 	"github.com/marina-dev/marina/controlplane/component"
@@ -64,6 +65,11 @@ func TestStatus(t *testing.T) {
 				a("main-a", "new", true), a("main-b", "new", true), a("main-c", "new", true), leaving(a("main-d", "old", true))}},
 			want: component.Status{Replicas: 3, Ready: 3, Updated: 3}, done: true,
 		},
+		"WhereReadyOnesAreAsked": {
+			o: observation{name: "main", seen: goal{3, "new"}, pods: []corev1.Pod{
+				asked(a("main-a", "new", true), "10.0.0.1"), asked(a("main-b", "new", false), "10.0.0.2"), asked(a("main-c", "new", true), "10.0.0.3")}},
+			want: component.Status{Replicas: 3, Ready: 2, Updated: 3, Serving: []component.HostPort{{Host: "10.0.0.1", Port: 6443}, {Host: "10.0.0.3", Port: 6443}}},
+		},
 		"WhatHasFailedIsNoReplica": {
 			o:    observation{name: "main", seen: goal{1, "new"}, pods: []corev1.Pod{a("main-a", "new", true), failed(a("main-b", "old", false))}},
 			want: component.Status{Replicas: 1, Ready: 1, Updated: 1}, done: true,
@@ -95,6 +101,14 @@ func TestStatus(t *testing.T) {
 			}
 		})
 	}
+}
+
+// asked is a pod that is asked at an address whether it is ready.
+func asked(p corev1.Pod, at string) corev1.Pod {
+	p.Status.PodIP = at
+	probe := &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Port: intstr.FromInt32(6443)}}}
+	p.Spec.Containers = append(p.Spec.Containers, corev1.Container{Name: "main", ReadinessProbe: probe})
+	return p
 }
 
 func TestExplain(t *testing.T) {

@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"net"
+	"strconv"
 	"time"
 
+	"github.com/marina-dev/marina/controlplane/component"
 	"github.com/marina-dev/marina/controlplane/host/local/readyz"
 )
 
@@ -69,6 +72,16 @@ func (r *replica) refresh(p *replicaPlan) {
 	}
 	r.target = p.probe
 	r.endProbe()
+}
+
+// serving is where its probe asks.
+func (r *replica) serving() (component.HostPort, bool) {
+	if r.target == nil {
+		return component.HostPort{}, false
+	}
+	host, text, err := net.SplitHostPort(r.target.Address)
+	port, errPort := strconv.Atoi(text)
+	return component.HostPort{Host: host, Port: port}, err == nil && errPort == nil
 }
 
 // readiness is as far as it is known at this moment.

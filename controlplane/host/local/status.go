@@ -42,6 +42,9 @@ func (u *unit) statusLocked() component.Status {
 		case r.readiness() == ready:
 			s.Ready++
 			s.ReadyOrdinals = append(s.ReadyOrdinals, ordinal)
+			if at, ok := r.serving(); ok {
+				s.Serving = append(s.Serving, at)
+			}
 		case r.readiness() == unknown:
 			s.Unknown++
 		}

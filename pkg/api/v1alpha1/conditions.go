@@ -45,3 +45,7 @@ const (
 	// ConditionDeleting tells what a deletion waits for.
 	ConditionDeleting = "Deleting"
 )
+
+// ReasonRolloutStuck is that of a SpecAccepted which is False because a replica that was
+// replaced does not become ready.
+const ReasonRolloutStuck = "RolloutStuck"

@@ -50,6 +50,10 @@ const (
 	// policy guarded-deletions.marina.dev guards.
 	AnnotationAllowDeletion = "marina.dev/allow-deletion"
 
+	// AnnotationAllowRemovedAPIs, with a minor version such as "1.37", lets a Cluster be
+	// upgraded to that one although APIs are in use that it does not serve.
+	AnnotationAllowRemovedAPIs = "marina.dev/allow-removed-apis"
+
 	// SystemNamespace holds what belongs to the platform and to no tenant.
 	SystemNamespace = "marina-system"
 	// FieldOwner is the one field owner of Marina's server-side apply.
