@@ -22,9 +22,11 @@ func withActions(spec v1alpha1.HostedControlPlaneSpec, s situation, running *v1a
 	}
 	switch running.Spec.Type {
 	case v1alpha1.OperationUpgrade:
-		// When everything has the new version there is nothing left to stop.
-		spec.Paused = running.Spec.Cancel && slices.ContainsFunc(rolled, func(name string) bool {
-			return componentOf(s.hcp, name).Version != running.Spec.Version
+		// When everything has become the new version, or there is no way back, there is
+		// nothing left to stop.
+		spec.Paused = running.Spec.Cancel && s.hcp.Status.Committed == "" && slices.ContainsFunc(rolled, func(name string) bool {
+			c := componentOf(s.hcp, name)
+			return c.Version != running.Spec.Version || c.Emulates != ""
 		})
 	case v1alpha1.OperationRestart:
 		spec.Restarts = restarts(s.hcp, string(running.UID), running.Spec.Cancel)

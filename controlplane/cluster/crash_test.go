@@ -26,7 +26,7 @@ func TestAKilledMarinaLosesAndRepeatsNoAction(t *testing.T) {
 			w.change(func(c *v1alpha1.Cluster) { c.Spec.Access.CertSANs = []string{"shop.example"} })
 		}, []string{"1 Create Succeeded 4/4", "1 Update Succeeded 2/2"}, false},
 		"upgrade": {func(w *world) { w.change(func(c *v1alpha1.Cluster) { c.Spec.Version = newVersion }) },
-			[]string{"1 Create Succeeded 4/4", "1 Upgrade Succeeded 3/3"}, false},
+			[]string{"1 Create Succeeded 4/4", "1 Upgrade Succeeded 7/7"}, false},
 		"restart": {func(w *world) { w.ask(v1alpha1.OperationRestart) },
 			[]string{"1 Create Succeeded 4/4", "1 Restart Succeeded 3/3"}, false},
 		"resync": {func(w *world) { w.ask(v1alpha1.OperationResync) },

@@ -19,6 +19,9 @@ func (s situation) Steps(op *v1alpha1.Operation) (steps []operation.Step, note s
 	if op.Spec.Cancel {
 		note = "stopping at the next safe point, which is when all replicas of what has begun are ready"
 		if op.Spec.Type == v1alpha1.OperationUpgrade {
+			if s.hcp != nil && s.hcp.Status.Committed != "" {
+				return stepsOf(op, s), "it cannot be stopped any more: there is no way back to " + s.cluster.Status.Version
+			}
 			note += "; spec.version " + s.cluster.Status.Version + " goes back at once"
 		}
 	}
@@ -41,9 +44,9 @@ func stepsOf(op *v1alpha1.Operation, s situation) []operation.Step {
 			s.upToDate("Control plane"),
 		}
 	case v1alpha1.OperationUpgrade:
-		return s.roll(func(c v1alpha1.ComponentStatus) bool { return c.Version == op.Spec.Version })
+		return s.rise(op)
 	case v1alpha1.OperationRestart:
-		return s.roll(func(c v1alpha1.ComponentStatus) bool { return c.Restart == string(op.UID) })
+		return s.roll("", func(c v1alpha1.ComponentStatus) bool { return c.Restart == string(op.UID) })
 	case v1alpha1.OperationRotateCertificates:
 		return []operation.Step{
 			{Name: "Certificates", Done: s.rotated(op), Message: "not all certificates have been issued again"},
@@ -88,12 +91,12 @@ func (s situation) upToDate(name string) operation.Step {
 	return result
 }
 
-// roll are the steps of a roll through all components; is tells whether a component
-// has been given what the roll is for.
-func (s situation) roll(is func(v1alpha1.ComponentStatus) bool) (steps []operation.Step) {
+// roll are the steps of a roll through all components, with words after their names; is
+// tells whether a component has been given what the roll is for.
+func (s situation) roll(words string, is func(v1alpha1.ComponentStatus) bool) (steps []operation.Step) {
 	for _, name := range rolled {
 		c := componentOf(s.hcp, name)
-		result := operation.Step{Name: name, Done: is(c) && settled(c)}
+		result := operation.Step{Name: name + words, Done: is(c) && settled(c)}
 		if is(c) {
 			result.Message = fmt.Sprintf("%d of %d replicas replaced, %d ready", c.Updated, c.Replicas, c.Ready)
 		}
@@ -159,7 +162,7 @@ func (s situation) atSafePoint(op *v1alpha1.Operation) bool {
 	if s.hcp == nil || s.hcp.Status.ObservedGeneration != s.hcp.Generation {
 		return false
 	}
-	if op.Spec.Type == v1alpha1.OperationUpgrade && !s.hcp.Spec.Paused {
+	if op.Spec.Type == v1alpha1.OperationUpgrade && (!s.hcp.Spec.Paused || s.hcp.Status.Committed != "") {
 		return false
 	}
 	return settledAll(s.hcp)

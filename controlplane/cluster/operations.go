@@ -21,6 +21,8 @@ type situation struct {
 	// refused is why a person has to change the spec, or what it names; nil if nothing
 	// is wrong with it.
 	refused error
+	// waits is what an upgrade waits for before it begins, nil for nothing.
+	waits error
 	// operations are those of this Cluster, the oldest first.
 	operations []*v1alpha1.Operation
 	now        time.Time
@@ -81,7 +83,7 @@ func (s situation) changesVersion() bool {
 // stays so until somebody tries it again or changes the version. The newest Upgrade
 // tells, of those that began or that a user cancelled before they did.
 func (s situation) stopped() bool {
-	if !s.changesVersion() {
+	if !s.changesVersion() || s.hcp.Status.Committed != "" {
 		return false
 	}
 	for _, op := range slices.Backward(s.operations) {

@@ -21,6 +21,7 @@ import (
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 	"github.com/marina-dev/marina/pkg/operation"
 	"github.com/marina-dev/marina/pkg/reconcile"
+	"github.com/marina-dev/marina/pkg/release"
 )
 
 // Reconciler reconciles Clusters.
@@ -34,6 +35,11 @@ type Reconciler struct {
 	// and names those that are still to go and those that are to stay; an error is of a tenant
 	// that does not answer.
 	Deorbit func(ctx context.Context, namespace string) (waiting, kept []string, err error)
+
+	// Inspect finds out what in the tenant of a management namespace stands against an
+	// upgrade: the versions of its kubelets, by node, and the deprecated APIs that are in use;
+	// an error is of a tenant that does not answer.
+	Inspect func(ctx context.Context, namespace string) (kubelets map[string]string, deprecated []release.DeprecatedAPI, err error)
 
 	events events.EventRecorder
 }
@@ -56,13 +62,14 @@ type scope struct {
 
 	class   *v1alpha1.HostingClass // accept
 	refused error                  // accept: why a person has to change something
+	waits   error                  // accept: what an upgrade waits for before it begins
 	running *v1alpha1.Operation    // operate: the one that runs, nil for none
 	again   time.Duration          // look again after, at the latest
 }
 
 // situation is what Operations are decided by.
 func (s *scope) situation(now time.Time) situation {
-	return situation{cluster: s.cluster, hcp: s.hcp, network: s.network, pools: s.pools, refused: s.refused, operations: s.operations, now: now}
+	return situation{cluster: s.cluster, hcp: s.hcp, network: s.network, pools: s.pools, refused: s.refused, waits: s.waits, operations: s.operations, now: now}
 }
 
 // Reconcile brings one Cluster closer to its spec:

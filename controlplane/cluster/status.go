@@ -86,7 +86,7 @@ func (r *Reconciler) writeStatus(s *scope, before *v1alpha1.Cluster, err error) 
 		}
 		// One that serves goes on serving while a spec is refused.
 		ready = controlPlaneError(hcp)
-		status.Endpoint, status.Version = hcp.Status.Endpoint, hcp.Status.Version
+		status.Endpoint, status.Version, status.Committed = hcp.Status.Endpoint, hcp.Status.Version, hcp.Status.Committed
 	}
 	ready = s.withNetwork(ready)
 	s.showPools()
@@ -122,6 +122,9 @@ func (s *scope) specAccepted(err error) metav1.Condition {
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, e.Reason, e.Message
 	case err != nil:
 		e := reconcile.As(err)
+		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, e.Reason, e.Message
+	case s.waits != nil:
+		e := reconcile.As(s.waits)
 		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, e.Reason, e.Message
 	case s.held():
 		c.Status, c.Reason = metav1.ConditionUnknown, "Waiting"
@@ -181,6 +184,8 @@ func (s *scope) message(phase v1alpha1.ClusterPhase) string {
 		return condition(conditions, v1alpha1.ConditionDeleting)
 	case s.refused != nil:
 		return reconcile.As(s.refused).Message
+	case phase == v1alpha1.ClusterUpgrading && s.waits != nil:
+		return reconcile.As(s.waits).Message
 	case phase == v1alpha1.ClusterUpgrading:
 		return cmp.Or(condition(s.hcp.Status.Conditions, v1alpha1.ConditionUpToDate), "the change of version is about to begin")
 	case phase == v1alpha1.ClusterUpdating:

@@ -49,10 +49,15 @@ func (r *Reconciler) observe(ctx context.Context, from client.Reader, s *scope) 
 // nothing else: what runs is looked after as it was.
 func (r *Reconciler) accept(ctx context.Context, s *scope) error {
 	err := r.checkSpec(ctx, s)
+	if err == nil {
+		err = r.preflight(ctx, s)
+	}
 	if s.refused = userError(err); s.refused != nil {
 		err = nil
 	} else if err == nil && s.hcp != nil && sameControlPlane(desiredControlPlane(s.cluster, s.class), s.hcp) {
-		s.refused = refusedBy(s.hcp)
+		if s.refused = refusedBy(s.hcp); s.refused != nil && s.situation(r.Now()).triesAgain() {
+			s.refused, s.again = nil, reconcile.Earliest(s.again, again)
+		}
 	}
 	return err
 }
@@ -82,6 +87,11 @@ func (r *Reconciler) checkSpec(ctx context.Context, s *scope) error {
 	to, err := release.Parse(spec.Version)
 	if err != nil {
 		return reconcile.UserError("InvalidVersion", "%v", err)
+	}
+	if s.hcp != nil {
+		if err := release.CanReturn(s.hcp.Status.Committed, to); err != nil {
+			return reconcile.UserError("UpgradeRefused", "%v", err)
+		}
 	}
 	// What counts is what runs: going back to it is always allowed, and before
 	// anything has run there is nothing to lose.
@@ -129,8 +139,8 @@ func (r *Reconciler) operate(ctx context.Context, s *scope) error {
 	if !d.Create {
 		s.running = d.Running
 	}
-	var err error
-	if s.again, err = book.Enact(ctx, at, s.cluster, s.history, d); err != nil {
+	again, err := book.Enact(ctx, at, s.cluster, s.history, d)
+	if s.again = reconcile.Earliest(s.again, again); err != nil {
 		return err
 	}
 	s.running = d.Running
@@ -143,9 +153,12 @@ func (r *Reconciler) operate(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// held reports whether a change of the spec waits for the Operation that runs.
+// held reports whether a change of the spec waits, for the Operation that runs or for what an
+// upgrade cannot begin before.
 func (s *scope) held() bool {
 	switch accepted := s.cluster.Status.Accepted; {
+	case s.waits != nil:
+		return true
 	case s.running == nil || carriesOutAnySpec(s.running):
 		return false
 	case s.running.Spec.Type == v1alpha1.OperationUpgrade:

@@ -42,6 +42,8 @@ type world struct {
 	cloud metav1.Condition
 	// pool is what a NodePool has to say of itself; Active if it is empty.
 	pool v1alpha1.NodePoolStatus
+	// found is what an upgrade finds in the tenant.
+	found found
 	// tenant is what a tenant answers that is asked for its load balancers and volumes.
 	tenant tenant
 
@@ -96,6 +98,7 @@ func newWorld(t testing.TB) *world {
 			&v1alpha1.KubernetesRelease{ObjectMeta: metav1.ObjectMeta{Name: oldVersion}},
 			&v1alpha1.KubernetesRelease{ObjectMeta: metav1.ObjectMeta{Name: newVersion}},
 			&v1alpha1.HostingClass{ObjectMeta: metav1.ObjectMeta{Name: "default"}},
+			etcdOf(3, 3), placeInEtcd(),
 		).Build()
 	return w
 }
@@ -137,7 +140,7 @@ func (w *world) controller() *Reconciler {
 			return read()
 		},
 	})
-	return &Reconciler{Client: api, Live: live, Now: func() time.Time { return w.now }, Deorbit: w.tenant.ask, events: w.events}
+	return &Reconciler{Client: api, Live: live, Now: func() time.Time { return w.now }, Deorbit: w.tenant.ask, Inspect: w.found.look, events: w.events}
 }
 
 var shop = client.ObjectKey{Namespace: "project", Name: "shop"}
@@ -250,7 +253,7 @@ func (w *world) history() (found []string) {
 			w.Errorf("operation %s has the times %v and %v", o.Name, o.Status.StartedAt, o.Status.FinishedAt)
 		}
 	}
-	for _, what := range []string{"Create Succeeded 4/4", "Create Succeeded 5/5", "Update Succeeded 2/2", "Upgrade Succeeded 3/3", "Restart Succeeded 3/3", "Resync Succeeded 1/1", "RotateCertificates Succeeded 2/2", "RenewCertificates Succeeded ", "Delete Succeeded 2/2", "Delete Succeeded 5/5"} {
+	for _, what := range []string{"Create Succeeded 4/4", "Create Succeeded 5/5", "Update Succeeded 2/2", "Upgrade Succeeded 7/7", "Restart Succeeded 3/3", "Resync Succeeded 1/1", "RotateCertificates Succeeded 2/2", "RenewCertificates Succeeded ", "Delete Succeeded 2/2", "Delete Succeeded 5/5"} {
 		if all[what] > 0 {
 			found = append(found, fmt.Sprintf("%d %s", all[what], what))
 			delete(all, what)

@@ -35,6 +35,7 @@ func TestChangeOfVersion(t *testing.T) {
 	upgrading := func(phase string) string {
 		return fmt.Sprintf(`{"phase": %q, "accepted": {"version": "1.37.1-1"}, "version": "1.36.4-2", "readySince": "2026-01-01T00:00:00Z"}`, phase)
 	}
+	const committed = `{"phase": "Upgrading", "accepted": {"version": "1.37.1-1"}, "version": "1.36.4-2", "committed": "1.37.1-1", "readySince": "2026-01-01T00:00:00Z"}`
 	cases := map[string]struct {
 		was, status, to string
 		want            []string
@@ -81,6 +82,8 @@ func TestChangeOfVersion(t *testing.T) {
 		"CorrectionOfTheFirstError":        {was: "1.37.1-1", status: neverReady("Error"), to: "1.38.0-1"},
 		"BackToWhatRunsWhileUpgrading":     {was: "1.37.1-1", status: upgrading("Upgrading"), to: "1.36.4-2"},
 		"BackToWhatRunsWhileDegraded":      {was: "1.37.1-1", status: upgrading("Degraded"), to: "1.36.4-2"},
+		"NotBackFromWhatIsCommitted":       {was: "1.37.1-1", status: committed, to: "1.36.4-2", want: says("only while", "cannot be downgraded: the older version may not read what has been stored")},
+		"OnToWhatIsCommitted":              {was: "1.36.4-2", status: committed, to: "1.37.1-1"},
 		"NotFurtherBackThanWhatRuns":       {was: "1.37.1-1", status: upgrading("Degraded"), to: "1.36.4-1", want: says("only while", "cannot be downgraded")},
 		"NotOnToAnotherWhileDegraded":      {was: "1.37.1-1", status: upgrading("Degraded"), to: "1.37.1-2", want: wait},
 		"OtherChangesAreAlwaysAllowed":     {was: "1.37.1-1", status: in("Upgrading", "1.36.4-1"), to: "1.37.1-1"},

@@ -36,7 +36,7 @@ func awaitVersion(t *testing.T, m *harness.Marina, name, version string) {
 	}))
 }
 
-func TestAnUpgradeIsNotNoticedByClients(t *testing.T) {
+func TestRule12And17AnUpgradeIsNotNoticedByClients(t *testing.T) {
 	const name = "rising"
 	c := newCluster(name, clusters["old"])
 	check(t, shared.Client.Create(t.Context(), c))
@@ -45,9 +45,17 @@ func TestAnUpgradeIsNotNoticedByClients(t *testing.T) {
 	prober := harness.StartProber(t, config)
 
 	setVersion(t, shared, name, clusters["new"])
+	// Rule 12: first all API servers run the new minor version and behave as the old one.
+	awaitUpdated(t, shared, c, "kube-apiserver", func(s v1alpha1.ComponentStatus) bool { return s.Emulates == "1.36" && s.Updated == 3 })
+	now, err := api.Discovery().ServerVersion()
+	check(t, err)
+	if now.GitVersion != "v1.37.1" || now.EmulationMinor != "36" {
+		t.Errorf("the API server is %s and behaves as 1.%s, want v1.37.1 as 1.36", now.GitVersion, now.EmulationMinor)
+	}
 	awaitVersion(t, shared, name, clusters["new"])
 	report := prober.Stop()
 	t.Log(report)
+	logSteps(t, name)
 	if n := len(report.Requests); n < 50 {
 		t.Errorf("asked %d times: the prober has not worked", n)
 	}
@@ -61,11 +69,39 @@ func TestAnUpgradeIsNotNoticedByClients(t *testing.T) {
 	}
 	version, err := api.Discovery().ServerVersion()
 	check(t, err)
-	if version.GitVersion != "v1.37.1" {
-		t.Errorf("the API server is %s", version.GitVersion)
+	if version.GitVersion != "v1.37.1" || version.EmulationMinor != "37" {
+		t.Errorf("the API server is %s and behaves as 1.%s", version.GitVersion, version.EmulationMinor)
+	}
+	check(t, harness.Await(t.Context(), time.Minute, func(ctx context.Context) error {
+		now, err := getCluster(ctx, shared, name)
+		if err == nil && (now.Status.Committed != "" || now.Status.Phase != v1alpha1.ClusterActive) {
+			err = fmt.Errorf("it is %s and committed to %q", now.Status.Phase, now.Status.Committed)
+		}
+		return err
+	}))
+	back := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"spec":{"version":%q}}`, clusters["old"]))
+	if err := shared.Client.Patch(t.Context(), newCluster(name, ""), back); err == nil || !strings.Contains(err.Error(), "may not read what has been stored") {
+		t.Errorf("going back afterwards: %v, want it refused with the reason", err)
 	}
 	check(t, shared.Client.Delete(t.Context(), c))
 	gone(t, shared, c)
+}
+
+// logSteps logs how long each step of the upgrade of a cluster took, and checks that it had all.
+func logSteps(t *testing.T, name string) {
+	t.Helper()
+	found, err := operations(t.Context(), shared, name)
+	check(t, err)
+	for _, done := range ofType(found, v1alpha1.OperationUpgrade, v1alpha1.OperationSucceeded) {
+		for _, step := range found[done].Status.Steps {
+			t.Logf("%-32s %s", step.Name, step.FinishedAt.Sub(step.StartedAt.Time))
+		}
+		if n := len(found[done].Status.Steps); n != 7 {
+			t.Errorf("the upgrade had %d steps, want 7: checks, and two rolls of three components", n)
+		}
+		return
+	}
+	t.Errorf("no upgrade has succeeded: %v", found)
 }
 
 // A release whose programs are not on this machine must take nothing down: not at

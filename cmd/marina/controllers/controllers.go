@@ -17,6 +17,7 @@ import (
 	"github.com/marina-dev/marina/controlplane/host"
 	"github.com/marina-dev/marina/controlplane/hosted"
 	"github.com/marina-dev/marina/controlplane/node"
+	"github.com/marina-dev/marina/controlplane/preflight"
 	"github.com/marina-dev/marina/dataplane/garbage"
 	"github.com/marina-dev/marina/dataplane/infrastructure"
 	"github.com/marina-dev/marina/dataplane/machine"
@@ -44,7 +45,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, tenants host.Host, version str
 	}
 	planes := &hosted.Reconciler{Client: c, Live: mgr.GetAPIReader(), Host: tenants, Now: time.Now}
 	for _, controller := range []interface{ SetupWithManager(ctrl.Manager) error }{
-		&cluster.Reconciler{Client: c, Live: mgr.GetAPIReader(), Now: time.Now, Deorbit: deorbit.In(planes.Tenant)},
+		&cluster.Reconciler{Client: c, Live: mgr.GetAPIReader(), Now: time.Now, Deorbit: deorbit.In(planes.Tenant), Inspect: preflight.In(planes.Tenant, planes.Metrics)},
 		&cluster.ReleaseReconciler{Client: c},
 		planes,
 		&bootstrap.Reconciler{Client: c, Live: mgr.GetAPIReader(), Tenant: planes.Tenant, Now: time.Now, Random: rand.Reader},

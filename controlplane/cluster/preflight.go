@@ -1,0 +1,143 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/reconcile"
+	"github.com/marina-dev/marina/pkg/release"
+)
+
+const (
+	// waitsFor is when it is looked again whether an upgrade can begin that waits.
+	waitsFor = 15 * time.Second
+	// refusedFor is the same of one that is refused: nothing tells when a node is newer.
+	refusedFor = time.Minute
+)
+
+// preflight checks what an upgrade may break, before anything is changed. A person has to see
+// to what is refused; what passes by itself is waited for. Another build or patch breaks no API
+// and no node; what cannot be looked at now has to wait all the same.
+func (r *Reconciler) preflight(ctx context.Context, s *scope) error {
+	from, to, begins := s.situation(r.Now()).begins()
+	if !begins {
+		return nil
+	}
+	err := poolBusy(s.pools)
+	if err == nil {
+		err = r.checkEtcd(ctx, NamespaceName(s.cluster))
+	}
+	if err == nil && from.MinorVersion() != to.MinorVersion() {
+		err = r.checkTenant(ctx, s.cluster, to)
+	}
+	if e := reconcile.As(err); e != nil && e.Kind == reconcile.KindWait {
+		s.waits, err = err, nil
+		s.again = reconcile.Earliest(s.again, waitsFor)
+	} else if userError(err) != nil {
+		s.again = reconcile.Earliest(s.again, refusedFor)
+	}
+	return err
+}
+
+// begins reports whether the spec asks for an upgrade of which no component has been given
+// anything yet. To go back is none.
+func (s situation) begins() (from, to release.Version, begins bool) {
+	if s.hcp == nil {
+		return from, to, false
+	}
+	from, errFrom := release.Parse(s.hcp.Status.Version)
+	to, errTo := release.Parse(s.cluster.Spec.Version)
+	if errFrom != nil || errTo != nil || to.Compare(from) <= 0 {
+		return from, to, false
+	}
+	told := s.hcp.Spec.Version == s.cluster.Spec.Version && !s.hcp.Spec.Paused
+	given := slices.ContainsFunc(s.hcp.Status.Components, func(c v1alpha1.ComponentStatus) bool { return c.Version == s.cluster.Spec.Version })
+	return from, to, !told && !given
+}
+
+// poolBusy waits for pools whose nodes are being replaced: the next version would overtake
+// them.
+func poolBusy(pools []v1alpha1.NodePool) error {
+	for _, p := range pools {
+		switch p.Status.Phase {
+		case v1alpha1.PoolScaling, v1alpha1.PoolUpdating, v1alpha1.PoolUpgrading:
+			return reconcile.Wait("NodePoolBusy", "the upgrade begins when node pool %s is Active, which is %s: %s", p.Name, p.Status.Phase, p.Status.Message)
+		}
+	}
+	return nil
+}
+
+// checkEtcd waits until every member of the tenant's etcd is well: with one less, the next
+// fault is an outage, and an upgrade is when faults happen.
+func (r *Reconciler) checkEtcd(ctx context.Context, namespace string) error {
+	tenant, etcd := &v1alpha1.EtcdTenant{}, &v1alpha1.EtcdCluster{}
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: v1alpha1.NameEtcdTenant}, tenant)
+	if err == nil {
+		err = r.Client.Get(ctx, client.ObjectKey{Name: tenant.Status.EtcdCluster}, etcd)
+	}
+	switch {
+	case apierrors.IsNotFound(err):
+		return reconcile.Wait("EtcdUnhealthy", "the upgrade begins when it is known that etcd is well: %v", err)
+	case err != nil:
+		return err
+	case int(etcd.Status.ReadyMembers) < len(etcd.Status.Endpoints) || !reconcile.IsTrue(etcd.Status.Conditions, v1alpha1.ConditionReady):
+		return reconcile.Wait("EtcdUnhealthy", "the upgrade begins when etcd is well: %d of %d members of EtcdCluster %s are; the platform's administrators see to that",
+			etcd.Status.ReadyMembers, len(etcd.Status.Endpoints), etcd.Name)
+	}
+	return nil
+}
+
+// checkTenant refuses a minor version that nodes of the tenant are too old for, or that does
+// not serve what is in use there.
+func (r *Reconciler) checkTenant(ctx context.Context, cluster *v1alpha1.Cluster, to release.Version) error {
+	kubelets, deprecated, err := r.Inspect(ctx, NamespaceName(cluster))
+	if err != nil {
+		return reconcile.Wait("NotInspected", "the upgrade begins when all API servers answer and it is known what is in use: %v", err)
+	}
+	if err := checkKubelets(kubelets, to); err != nil {
+		return err
+	}
+	gone := release.Removed(to, deprecated)
+	if len(gone) == 0 || cluster.Annotations[v1alpha1.AnnotationAllowRemovedAPIs] == to.MinorVersion() {
+		return nil
+	}
+	return reconcile.UserError("RemovedAPIsInUse", "%s does not serve %s, which somebody has asked for since the API servers were started: have those clients use a newer version of the API; then, or if they do not matter, 'kubectl -n %s annotate --overwrite cluster %s %s=%s'; or set spec.version to %s",
+		to, some(gone), cluster.Namespace, cluster.Name, v1alpha1.AnnotationAllowRemovedAPIs, to.MinorVersion(), cluster.Status.Version)
+}
+
+// checkKubelets refuses a version that nodes are too old for, whoever brought them.
+func checkKubelets(kubelets map[string]string, to release.Version) error {
+	var old []string
+	for _, node := range slices.Sorted(maps.Keys(kubelets)) {
+		// What cannot be read is not of Kubernetes' own making.
+		kubelet, err := release.ParseKubelet(kubelets[node])
+		if err == nil && kubelet.Compare(to) < 0 && release.KubeletSkewOK(to, kubelet) != nil {
+			old = append(old, fmt.Sprintf("%s (%s)", node, kubelets[node]))
+		}
+	}
+	if len(old) == 0 {
+		return nil
+	}
+	return reconcile.UserError("NodeTooOld", "kubelets may be %d minor versions older than the control plane, and with %s these would be more: %s; upgrade or remove those nodes first", release.MaxKubeletSkew, to, some(old))
+}
+
+// some lists the first of many.
+func some[T any](all []T) string {
+	const most = 5
+	words := make([]string, 0, most)
+	for _, one := range all[:min(most, len(all))] {
+		words = append(words, fmt.Sprint(one))
+	}
+	if more := len(all) - most; more > 0 {
+		words = append(words, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(words, ", ")
+}
