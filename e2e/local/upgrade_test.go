@@ -46,12 +46,14 @@ func TestRule12And17AnUpgradeIsNotNoticedByClients(t *testing.T) {
 
 	setVersion(t, shared, name, clusters["new"])
 	// Rule 12: first all API servers run the new minor version and behave as the old one.
-	awaitUpdated(t, shared, c, "kube-apiserver", func(s v1alpha1.ComponentStatus) bool { return s.Emulates == "1.36" && s.Updated == 3 })
-	now, err := api.Discovery().ServerVersion()
-	check(t, err)
-	if now.GitVersion != "v1.37.1" || now.EmulationMinor != "36" {
-		t.Errorf("the API server is %s and behaves as 1.%s, want v1.37.1 as 1.36", now.GitVersion, now.EmulationMinor)
-	}
+	awaitUpdated(t, shared, c, "kube-apiserver", func(s v1alpha1.ComponentStatus) bool { return s.Emulates == "1.36" && s.Updated == 3 && s.Ready == 3 })
+	check(t, harness.Await(t.Context(), 10*time.Second, func(context.Context) error {
+		now, err := api.Discovery().ServerVersion()
+		if err == nil && (now.GitVersion != "v1.37.1" || now.EmulationMinor != "36") {
+			err = fmt.Errorf("the API server is %s and behaves as 1.%s, want v1.37.1 as 1.36", now.GitVersion, now.EmulationMinor)
+		}
+		return err
+	}))
 	awaitVersion(t, shared, name, clusters["new"])
 	report := prober.Stop()
 	t.Log(report)
