@@ -60,7 +60,7 @@ func readMetrics(ctx context.Context, through http.RoundTripper, at component.Ho
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close() //nolint:errcheck // it was only read
+	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("it answers %s", response.Status)
 	}

@@ -94,16 +94,17 @@ func logSteps(t *testing.T, name string) {
 	t.Helper()
 	found, err := operations(t.Context(), shared, name)
 	check(t, err)
-	for _, done := range ofType(found, v1alpha1.OperationUpgrade, v1alpha1.OperationSucceeded) {
-		for _, step := range found[done].Status.Steps {
-			t.Logf("%-32s %s", step.Name, step.FinishedAt.Sub(step.StartedAt.Time))
-		}
-		if n := len(found[done].Status.Steps); n != 7 {
-			t.Errorf("the upgrade had %d steps, want 7: checks, and two rolls of three components", n)
-		}
-		return
+	done := ofType(found, v1alpha1.OperationUpgrade, v1alpha1.OperationSucceeded)
+	if len(done) != 1 {
+		t.Fatalf("%d upgrades have succeeded, want one: %v", len(done), found)
 	}
-	t.Errorf("no upgrade has succeeded: %v", found)
+	steps := found[done[0]].Status.Steps
+	for _, step := range steps {
+		t.Logf("%-32s %s", step.Name, step.FinishedAt.Sub(step.StartedAt.Time))
+	}
+	if len(steps) != 7 {
+		t.Errorf("the upgrade had %d steps, want 7: checks, and two rolls of three components", len(steps))
+	}
 }
 
 // A release whose programs are not on this machine must take nothing down: not at

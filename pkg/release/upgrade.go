@@ -90,9 +90,12 @@ func CanUpgrade(from, to Version, offered ...Version) error {
 // CanReturn is nil when a control plane that has been committed to a release may be asked for
 // another one, and an *UpgradeError otherwise: first it becomes what it was committed to.
 func CanReturn(committed string, to Version) error {
+	if committed == "" {
+		return nil
+	}
 	from, err := Parse(committed)
 	if err != nil || from == to {
-		return nil
+		return err
 	}
 	return &UpgradeError{Problem: Committed, From: from, To: to}
 }
