@@ -159,6 +159,9 @@ func (s situation) rotated(op *v1alpha1.Operation) bool {
 // atSafePoint reports whether a cancelled Operation may stop here: no component is
 // halfway. One that has not begun is not halfway.
 func (s situation) atSafePoint(op *v1alpha1.Operation) bool {
+	if op.Spec.Type == v1alpha1.OperationUpgrade && s.waits != nil {
+		return true // whatever it waits for
+	}
 	if s.hcp == nil || s.hcp.Status.ObservedGeneration != s.hcp.Generation {
 		return false
 	}

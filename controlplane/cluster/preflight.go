@@ -38,10 +38,12 @@ func (r *Reconciler) preflight(ctx context.Context, s *scope) error {
 	if err == nil && from.MinorVersion() != to.MinorVersion() {
 		err = r.checkTenant(ctx, s.cluster, to)
 	}
-	if e := reconcile.As(err); e != nil && e.Kind == reconcile.KindWait {
-		s.waits, err = err, nil
+	switch e := reconcile.As(err); {
+	case e == nil:
+	case e.Kind == reconcile.KindWait:
+		s.waits, err = reconcile.Wait(e.Reason, "%s. To give it up set spec.version to %s", e.Message, s.cluster.Status.Version), nil
 		s.again = reconcile.Earliest(s.again, waitsFor)
-	} else if userError(err) != nil {
+	case e.Kind == reconcile.KindUser:
 		s.again = reconcile.Earliest(s.again, refusedFor)
 	}
 	return err
@@ -58,18 +60,30 @@ func (s situation) begins() (from, to release.Version, begins bool) {
 	if errFrom != nil || errTo != nil || to.Compare(from) <= 0 {
 		return from, to, false
 	}
+	asked := func(op *v1alpha1.Operation) bool {
+		return op.Spec.Type == v1alpha1.OperationUpgrade && !op.Status.Phase.Finished()
+	}
+	if s.stopped() && !slices.ContainsFunc(s.operations, asked) {
+		return from, to, false // until it is tried again
+	}
 	told := s.hcp.Spec.Version == s.cluster.Spec.Version && !s.hcp.Spec.Paused
 	given := slices.ContainsFunc(s.hcp.Status.Components, func(c v1alpha1.ComponentStatus) bool { return c.Version == s.cluster.Spec.Version })
 	return from, to, !told && !given
 }
 
-// poolBusy waits for pools whose nodes are being replaced: the next version would overtake
-// them.
+// poolBusy waits for pools whose nodes are being made or replaced: the next version would
+// overtake them. From then on they wait for the control plane, which they see by the status.
 func poolBusy(pools []v1alpha1.NodePool) error {
 	for _, p := range pools {
+		if p.DeletionTimestamp != nil {
+			continue // which goes on at any time
+		}
 		switch p.Status.Phase {
-		case v1alpha1.PoolScaling, v1alpha1.PoolUpdating, v1alpha1.PoolUpgrading:
-			return reconcile.Wait("NodePoolBusy", "the upgrade begins when node pool %s is Active, which is %s: %s", p.Name, p.Status.Phase, p.Status.Message)
+		case v1alpha1.PoolCreating, v1alpha1.PoolScaling, v1alpha1.PoolUpdating, v1alpha1.PoolUpgrading:
+			return reconcile.Wait(v1alpha1.ReasonNodePoolBusy, "the upgrade begins when node pool %s is Active, which is %s: %s", p.Name, p.Status.Phase, p.Status.Message)
+		}
+		if p.Status.ObservedGeneration != p.Generation {
+			return reconcile.Wait(v1alpha1.ReasonNodePoolBusy, "the upgrade begins when node pool %s has taken up its last change", p.Name)
 		}
 	}
 	return nil
@@ -126,7 +140,7 @@ func checkKubelets(kubelets map[string]string, to release.Version) error {
 	if len(old) == 0 {
 		return nil
 	}
-	return reconcile.UserError("NodeTooOld", "kubelets may be %d minor versions older than the control plane, and with %s these would be more: %s; upgrade or remove those nodes first", release.MaxKubeletSkew, to, some(old))
+	return reconcile.UserError("NodeTooOld", "kubelets may be %d minor versions older than the control plane, and with %s these would be more: %s; upgrade or remove those nodes first, or set spec.version back", release.MaxKubeletSkew, to, some(old))
 }
 
 // some lists the first of many.

@@ -52,12 +52,20 @@ func (w *world) cluster1() *v1alpha1.Cluster {
 	return c
 }
 
-// told is the version that the control plane has been told to run.
-func (w *world) told() string {
+func (w *world) hcp() *v1alpha1.HostedControlPlane {
 	w.Helper()
 	hcp := &v1alpha1.HostedControlPlane{}
 	w.must(w.api.Get(w.Context(), client.ObjectKey{Namespace: inNamespace, Name: v1alpha1.NameHostedControlPlane}, hcp))
-	return hcp.Spec.Version
+	return hcp
+}
+
+// cancel cancels an Operation as a user does.
+func (w *world) cancel(name string) {
+	w.Helper()
+	o := &v1alpha1.Operation{}
+	w.must(w.api.Get(w.Context(), client.ObjectKey{Namespace: shop.Namespace, Name: name}, o))
+	o.Spec.Cancel = true
+	w.must(w.api.Update(w.Context(), o))
 }
 
 func (w *world) setEtcd(well int) {
@@ -72,7 +80,7 @@ var endedAPI = release.DeprecatedAPI{Group: "storage.k8s.io", Version: "v1beta1"
 
 // Rule 3 asks for a healthy cluster, rule 12 for nodes that are not left behind: an upgrade
 // that would break something is refused, or waits, before anything is changed.
-func TestRule3And12NothingIsChangedBeforeThePreflight(t *testing.T) {
+func TestRule03NothingIsChangedBeforeThePreflight(t *testing.T) {
 	cases := map[string]struct {
 		wrong  func(*world)
 		right  func(*world)
@@ -117,7 +125,7 @@ func TestRule3And12NothingIsChangedBeforeThePreflight(t *testing.T) {
 			if c.Status.Phase != tc.phase || !strings.Contains(c.Status.Message, tc.says) {
 				t.Errorf("it is %s: %s; want %s", c.Status.Phase, c.Status.Message, tc.phase)
 			}
-			if got := w.told(); got != oldVersion || c.Status.Accepted.Version != oldVersion {
+			if got := w.hcp().Spec.Version; got != oldVersion || c.Status.Accepted.Version != oldVersion {
 				t.Errorf("the control plane was told to run %s, and %s was accepted: nothing is to change before", got, c.Status.Accepted.Version)
 			}
 			list := &v1alpha1.OperationList{}
@@ -144,6 +152,43 @@ func TestRule3And12NothingIsChangedBeforeThePreflight(t *testing.T) {
 	}
 }
 
+// Rule 7: what waits can be cancelled, whatever it waits for. Tried again it does not begin
+// before it may.
+func TestRule07AnUpgradeThatWaitsIsCancelledAndTriedAgain(t *testing.T) {
+	w := newWorld(t)
+	w.create()
+	w.settle()
+	w.unready, w.found.err = true, errors.New("2 of 3 API servers are ready")
+	w.change(func(c *v1alpha1.Cluster) { c.Spec.Version = newVersion })
+	w.settle()
+	first := w.cluster1().Status.Operation
+	w.cancel(first)
+	w.settle()
+	if c := w.cluster1(); c.Status.Operation != "" || c.Status.Phase != v1alpha1.ClusterDegraded || w.hcp().Status.Version != oldVersion {
+		t.Fatalf("cancelled it is %s with operation %q: %s", c.Status.Phase, c.Status.Operation, c.Status.Message)
+	}
+	w.unready, w.found.err = false, nil
+	w.settle()
+	if hcp := w.hcp(); hcp.Spec.Version == newVersion && !hcp.Spec.Paused || hcp.Status.Version != oldVersion {
+		t.Fatalf("what was cancelled begins by itself: %+v", hcp.Spec)
+	}
+	retry := retryOf(upgradeTo(newVersion, "again"), first)
+	w.setEtcd(2)
+	w.must(w.api.Create(t.Context(), retry))
+	w.settle()
+	if hcp := w.hcp(); hcp.Status.Version != oldVersion {
+		t.Errorf("a retry begins without a member of etcd: %+v", hcp.Spec)
+	}
+	if c := w.cluster1(); c.Status.Operation != "again" || c.Status.Phase != v1alpha1.ClusterUpgrading {
+		t.Errorf("it waits as %s, with operation %q: %s", c.Status.Phase, c.Status.Operation, c.Status.Message)
+	}
+	w.setEtcd(3)
+	w.settle()
+	if c := w.cluster1(); c.Status.Version != newVersion || c.Status.Phase != v1alpha1.ClusterActive {
+		t.Errorf("then it is %s with %s: %s", c.Status.Phase, c.Status.Version, c.Status.Message)
+	}
+}
+
 // What is allowed for one version is not for the next.
 func TestRemovedAPIsAreAllowedForOneVersion(t *testing.T) {
 	r := &Reconciler{Inspect: (&found{deprecated: []release.DeprecatedAPI{endedAPI}}).look}
@@ -154,20 +199,30 @@ func TestRemovedAPIsAreAllowedForOneVersion(t *testing.T) {
 }
 
 // Rule 4: what replaces nodes and what replaces API servers do not overlap.
-func TestRule4AnUpgradeWaitsForPoolsByName(t *testing.T) {
+func TestRule04AnUpgradeWaitsForPoolsByName(t *testing.T) {
 	pool := func(phase v1alpha1.PoolPhase) v1alpha1.NodePool {
 		p := v1alpha1.NodePool{ObjectMeta: metav1.ObjectMeta{Name: "web"}}
+		p.Generation, p.Status.ObservedGeneration = 4, 4
 		p.Status.Phase, p.Status.Message = phase, "2 of 3 nodes are ready"
 		return p
 	}
 	for phase, busy := range map[v1alpha1.PoolPhase]bool{
 		v1alpha1.PoolActive: false, v1alpha1.PoolDegraded: false, v1alpha1.PoolPending: false, v1alpha1.PoolError: false,
-		v1alpha1.PoolScaling: true, v1alpha1.PoolUpdating: true, v1alpha1.PoolUpgrading: true,
+		v1alpha1.PoolScaling: true, v1alpha1.PoolUpdating: true, v1alpha1.PoolUpgrading: true, v1alpha1.PoolCreating: true,
 	} {
 		err := poolBusy([]v1alpha1.NodePool{pool(v1alpha1.PoolActive), pool(phase)})
 		if (err != nil) != busy || err != nil && !strings.Contains(err.Error(), "node pool web is Active, which is "+string(phase)) {
 			t.Errorf("with a pool that is %s: %v", phase, err)
 		}
+	}
+	changed := pool(v1alpha1.PoolActive)
+	changed.Generation++
+	if err := poolBusy([]v1alpha1.NodePool{changed}); err == nil || !strings.Contains(err.Error(), "node pool web has taken up its last change") {
+		t.Errorf("with a pool whose change nobody has looked at: %v", err)
+	}
+	changed.DeletionTimestamp = &metav1.Time{Time: noon}
+	if err := poolBusy([]v1alpha1.NodePool{changed}); err != nil {
+		t.Errorf("with a pool that is being deleted, which goes on at any time: %v", err)
 	}
 }
 

@@ -211,6 +211,10 @@ func (r *Reconciler) ensureControlPlane(ctx context.Context, s *scope) error {
 		want.Spec = s.hcp.Spec
 	}
 	want.Spec = withActions(want.Spec, s.situation(r.Now()), s.running)
+	if s.hcp != nil && (s.refused != nil || s.waits != nil) {
+		// What was stopped does not go on by being tried again before it may.
+		want.Spec.Paused = want.Spec.Paused || s.hcp.Spec.Paused
+	}
 	if s.hcp != nil && reconcile.Same(want, s.hcp, want.Spec, s.hcp.Spec) {
 		return nil
 	}

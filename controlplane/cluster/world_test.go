@@ -42,6 +42,8 @@ type world struct {
 	cloud metav1.Condition
 	// pool is what a NodePool has to say of itself; Active if it is empty.
 	pool v1alpha1.NodePoolStatus
+	// unready makes every component lack a replica that is ready.
+	unready bool
 	// found is what an upgrade finds in the tenant.
 	found found
 	// tenant is what a tenant answers that is asked for its load balancers and volumes.
@@ -184,15 +186,20 @@ func (w *world) controlPlane() (busy bool) {
 			continue
 		}
 		before := hcp.DeepCopy()
-		hcp.Status.Version = hcp.Spec.Version
+		if paused := hcp.Spec.Paused && hcp.Status.Version != ""; !paused {
+			hcp.Status.Version = hcp.Spec.Version
+		}
 		hcp.Status.ObservedGeneration = hcp.Generation
 		hcp.Status.Resynced = hcp.Spec.Resync
 		hcp.Status.Certificates = &v1alpha1.CertificatesStatus{NotBefore: hcp.Spec.CertificatesNotBefore, RenewedAt: hcp.Spec.CertificatesNotBefore}
 		if w.due != nil {
 			hcp.Status.Certificates.RenewedAt, hcp.Status.Certificates.Renewed = w.due, "serving: ExpiresSoon"
 		}
-		hcp.Status.Components = threeTimes(hcp.Spec.Version, "", 3)
+		hcp.Status.Components = threeTimes(hcp.Status.Version, "", 3)
 		for i := range hcp.Status.Components {
+			if w.unready {
+				hcp.Status.Components[i].Ready = 2
+			}
 			hcp.Status.Components[i].Restart = hcp.Spec.Restarts[hcp.Status.Components[i].Name]
 		}
 		hcp.Status.Conditions = nil

@@ -44,11 +44,12 @@ func In(
 		if !ok {
 			return nil, nil, errors.New("there is no connection to the cluster's API server")
 		}
-		if err := f.readNodes(ctx, tenant); err != nil {
-			return nil, nil, fmt.Errorf("listing the nodes: %w", err)
-		}
+		// This first: where an API server is not ready it is known without asking anybody.
 		if err := metrics(ctx, namespace, f.readMetrics); err != nil {
 			return nil, nil, fmt.Errorf("reading the metrics of the API servers: %w", err)
+		}
+		if err := f.readNodes(ctx, tenant); err != nil {
+			return nil, nil, fmt.Errorf("listing the nodes: %w", err)
 		}
 		return f.kubelets, f.deprecated, nil
 	}

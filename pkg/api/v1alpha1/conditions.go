@@ -46,6 +46,11 @@ const (
 	ConditionDeleting = "Deleting"
 )
 
-// ReasonRolloutStuck is that of a SpecAccepted which is False because a replica that was
-// replaced does not become ready.
-const ReasonRolloutStuck = "RolloutStuck"
+const (
+	// ReasonRolloutStuck is that of a SpecAccepted which is False because a replica that was
+	// replaced does not become ready.
+	ReasonRolloutStuck = "RolloutStuck"
+	// ReasonNodePoolBusy is that of a SpecAccepted of a Cluster which is Unknown because its
+	// upgrade begins when its NodePools have ended what they have begun.
+	ReasonNodePoolBusy = "NodePoolBusy"
+)
