@@ -44,6 +44,8 @@ type scope struct {
 	infra   *v1alpha1.Infrastructure // locate
 	// blocked is why no node can be made now, although nothing is wrong with the spec.
 	blocked error // locate
+	// upgrading is why the nodes stay as they are now, although they can be made.
+	upgrading error // locate
 	// machines are all of the pool, also those that are going away.
 	machines []v1alpha1.Machine // observe
 	// refused is why a person has to change the spec, or what it names.
@@ -132,4 +134,4 @@ func (s *scope) wish() wish {
 func (s *scope) isRefused() bool { return s.refused != nil }
 
 // held reports whether no node can be made now.
-func (s *scope) held() bool { return s.isRefused() || s.blocked != nil }
+func (s *scope) held() bool { return s.isRefused() || s.blocked != nil || s.upgrading != nil }

@@ -90,7 +90,7 @@ type changes struct {
 	// moved is whether there are more Machines, or fewer, than the pass before has left: some
 	// that it made may not be in the cache yet.
 	moved bool
-	// trouble is what the first Machine says that needs somebody.
+	// trouble is what the first Machine says that needs somebody, or what all wait for.
 	trouble    string
 	operations []*v1alpha1.Operation
 	now        time.Time
@@ -118,6 +118,8 @@ func (s *scope) changes(now time.Time) changes {
 	}
 	if m := s.first(); m != nil && m.DeletionTimestamp == nil && failing(*m) {
 		c.trouble = "node " + m.Name + ": " + said(m)
+	} else if why := s.waits(c.facts); why != nil {
+		c.trouble = reconcile.As(why).Message
 	}
 	return c
 }

@@ -162,7 +162,7 @@ func (r *Reconciler) writeStatus(s *scope, err error) {
 	if f.Deleting {
 		reconcile.SetCondition(&status.Conditions, v1alpha1.ConditionDeleting, generation, err, "")
 	} else {
-		meta.SetStatusCondition(&status.Conditions, specAccepted(cmp.Or(problem, s.blocked), generation))
+		meta.SetStatusCondition(&status.Conditions, specAccepted(cmp.Or(problem, s.blocked, s.waits(f)), generation))
 	}
 	reconcile.SetCondition(&status.Conditions, v1alpha1.ConditionReady, generation, s.ready(f, problem), status.Message)
 	if status.Phase != before {
@@ -203,7 +203,7 @@ func (s *scope) ready(f facts, problem error) error {
 	case s.blocked != nil && f.Ready < f.Wanted, s.pool.Status.Phase == v1alpha1.PoolPending:
 		return s.blocked
 	case f.Ready < f.Wanted:
-		return reconcile.Wait("NodesNotReady", "%s", message)
+		return cmp.Or(s.waits(f), reconcile.Wait("NodesNotReady", "%s", message))
 	}
 	return nil
 }
@@ -221,8 +221,8 @@ func (s *scope) message(f facts, problem error) string {
 	if f.Wanted == 1 && f.Ready == 1 {
 		words = "1 of 1 node is ready"
 	}
-	if s.blocked != nil && !f.settled() {
-		return words + "; " + reconcile.As(s.blocked).Message
+	if why := cmp.Or(s.blocked, s.waits(f)); why != nil && !f.settled() {
+		return words + "; " + reconcile.As(why).Message
 	}
 	if m := s.first(); m != nil {
 		switch text := said(m); {

@@ -1,0 +1,34 @@
+package nodepool
+
+import (
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/reconcile"
+)
+
+// upgrading is why the nodes of a Cluster stay as they are now: its control plane goes to
+// another version, or back, or has stopped half-way. Nil if it does not.
+//
+// It goes by what has been taken up and not by the phase alone: one that is stuck is Degraded,
+// and one that waits for pools before it begins is Upgrading. Pools hold for what has begun, and
+// an upgrade waits for pools before it begins, so that neither waits for ever.
+func upgrading(cluster *v1alpha1.Cluster) error {
+	status := cluster.Status
+	taken := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionSpecAccepted)
+	between := status.Version != "" && status.Accepted != nil && status.Accepted.Version != status.Version
+	back := status.Phase == v1alpha1.ClusterUpgrading && taken != nil && taken.Status == "True"
+	if !between && !back || taken != nil && taken.Reason == v1alpha1.ReasonNodePoolBusy {
+		return nil
+	}
+	return reconcile.Wait("ControlPlaneUpgrading", "the control plane of cluster %s changes its version, and until that has ended no node is made, replaced or removed: 'kubectl -n %s describe cluster %s' tells how far it is",
+		cluster.Name, cluster.Namespace, cluster.Name)
+}
+
+// waits is what a pool waits for that is not as asked and could be; nil if for nothing.
+func (s *scope) waits(f facts) error {
+	if f.settled() {
+		return nil
+	}
+	return s.upgrading
+}
