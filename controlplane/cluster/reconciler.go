@@ -53,6 +53,8 @@ type scope struct {
 	hcp *v1alpha1.HostedControlPlane
 	// network is that of the nodes, nil without one.
 	network *v1alpha1.ClusterNetwork
+	// offers are the releases that it may run, the oldest first.
+	offers []offer
 	// pools are the NodePools, by name.
 	pools []v1alpha1.NodePool
 	// operations are those of the Cluster as they were found, the oldest first.
@@ -82,7 +84,8 @@ func (s *scope) situation(now time.Time) situation {
 //  6. controlPlane: the HostedControlPlane in it, as the spec and the Operation say
 //
 // Of one with an Infrastructure nothing of 4 to 6 is made before it has a NodePool. Status
-// follows from what was observed. A deleted one goes the other way.
+// follows from what was observed, and then what is to be done without anybody asking for it is
+// asked for (maintain). A deleted one goes the other way.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	cluster := &v1alpha1.Cluster{}
 	if err := r.Client.Get(ctx, req.NamespacedName, cluster); apierrors.IsNotFound(err) {
@@ -125,9 +128,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		// Status would tell of what is not known.
 		return reconcile.Result(err)
 	}
+	if err := r.observeOffers(ctx, s); err != nil {
+		return ctrl.Result{}, err
+	}
 	r.writeStatus(s, before, err)
 	if statusErr := reconcile.PatchStatus(ctx, r.Client, before, cluster); statusErr != nil {
 		return ctrl.Result{}, statusErr
+	}
+	if err := r.maintain(ctx, s); err != nil {
+		return ctrl.Result{}, err
 	}
 	result, err := reconcile.Result(err)
 	result.RequeueAfter = reconcile.Earliest(result.RequeueAfter, s.again)

@@ -77,6 +77,10 @@ type ClusterSpec struct {
 	// Access tells how the API server is reached.
 	// +optional
 	Access AccessSpec `json:"access,omitempty,omitzero"`
+
+	// Maintenance tells what Marina may do to the cluster by itself, and when.
+	// +optional
+	Maintenance MaintenanceSpec `json:"maintenance,omitempty,omitzero"`
 }
 
 // ControlPlaneType is an architecture of control planes.
@@ -223,6 +227,10 @@ type ClusterStatus struct {
 	// replaced; an Operation tells of each time.
 	// +optional
 	CertificatesRenewedAt *metav1.Time `json:"certificatesRenewedAt,omitempty"`
+	// EndOfSupport tells of the notice that was given that support of the release that runs
+	// ends; empty while that is far away.
+	// +optional
+	EndOfSupport *EndOfSupport `json:"endOfSupport,omitempty"`
 	// Deorbit tells of a deletion what becomes of load balancers and volumes; empty where
 	// there are none to think of.
 	// +optional

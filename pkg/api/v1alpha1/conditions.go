@@ -44,6 +44,8 @@ const (
 	ConditionServerReady = "ServerReady"
 	// ConditionDeleting tells what a deletion waits for.
 	ConditionDeleting = "Deleting"
+	// ConditionSupported of a Cluster: the release that it runs gets fixes.
+	ConditionSupported = "Supported"
 )
 
 const (

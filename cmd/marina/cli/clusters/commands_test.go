@@ -17,7 +17,8 @@ import (
 func TestCreate(t *testing.T) {
 	a := clitest.NewAPI(t, []client.Object{release("1.36.4-1"), release("1.37.1-9"), release("1.37.1-10")})
 	out, errOut, err := run(t, t.Context(), a, "create", "demo", "--pod-cidr", "10.1.0.0/16", "--service-cidr=10.2.0.0/16",
-		"--hosting-class", "big", "--cert-san", "a.example,10.0.0.1", "--cert-san", "b.example")
+		"--hosting-class", "big", "--cert-san", "a.example,10.0.0.1", "--cert-san", "b.example",
+		"--maintenance-window", "Sunday:0", "--auto-upgrade", "Patch")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,6 +34,9 @@ func TestCreate(t *testing.T) {
 		Version:         "1.37.1-10", // the newest
 		Network:         v1alpha1.TenantNetworkSpec{NetworkSpec: v1alpha1.NetworkSpec{PodCIDR: "10.1.0.0/16", ServiceCIDR: "10.2.0.0/16"}},
 		Access:          v1alpha1.AccessSpec{CertSANs: []string{"a.example", "10.0.0.1", "b.example"}},
+		Maintenance: v1alpha1.MaintenanceSpec{
+			AutoUpgrade: v1alpha1.AutoUpgradePatch, Window: &v1alpha1.MaintenanceWindow{Day: "Sunday", StartHour: new(int32(0))},
+		},
 	}
 	if diff := cmp.Diff(want, got.Spec); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/cmd/marina/cli/arguments"
+	"github.com/marina-dev/marina/cmd/marina/cli/failure"
 	"github.com/marina-dev/marina/cmd/marina/cli/lifecycle"
 	"github.com/marina-dev/marina/cmd/marina/cli/session"
 	"github.com/marina-dev/marina/cmd/marina/cli/waiting"
@@ -21,6 +22,8 @@ type createOptions struct {
 
 	infrastructure, credentials string
 	nodeCIDR                    string
+
+	window, autoUpgrade string
 
 	creation *lifecycle.Creation[*v1alpha1.Cluster]
 }
@@ -47,13 +50,17 @@ NodePool with spec.clusterRef.name NAME, which may have 0 replicas.`,
 			if err := o.creation.Check(cmd); err != nil {
 				return err
 			}
+			maintenance, err := o.maintenance()
+			if err != nil {
+				return failure.Usage(cmd.CommandPath(), "%v", err)
+			}
 			s, err := open(cmd)
 			if err != nil {
 				return err
 			}
 			ctx, cancel := waiting.Limit(cmd.Context(), o.creation.Timeout)
 			defer cancel()
-			return o.run(ctx, cmd, s, args[0])
+			return o.run(ctx, cmd, s, args[0], maintenance)
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
@@ -66,8 +73,11 @@ NodePool with spec.clusterRef.name NAME, which may have 0 replicas.`,
 	flags.StringVar(&o.credentials, "credentials", "", "`name` of the Secret with your clouds.yaml for it")
 	flags.StringVar(&o.nodeCIDR, "node-cidr", "", "address `range` of nodes, with --infrastructure (default: 10.250.0.0/22)")
 	flags.StringSliceVar(&o.certSANs, "cert-san", nil, "further DNS `name` or IP address that the API server's certificate is valid for; repeatable")
+	flags.StringVar(&o.window, "maintenance-window", "", "`day:hour` in UTC at which Marina may begin upgrades by itself, for two hours, such as Sunday:2 or Any:2")
+	flags.StringVar(&o.autoUpgrade, "auto-upgrade", "", "upgrades that begin by themselves in the maintenance window: None or Patch (default: None)")
 	o.creation.AddFlags(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("version", session.CompleteVersions(open))
+	_ = cmd.RegisterFlagCompletionFunc("auto-upgrade", session.CompleteFixed(autoUpgrades...))
 	_ = cmd.RegisterFlagCompletionFunc("infrastructure", session.CompleteFlag(session.CompleteInfrastructures(open, 1)))
 	return cmd
 }
@@ -109,10 +119,12 @@ func (o *createOptions) choose(ctx context.Context, c client.Reader) (string, er
 	}
 }
 
-func (o *createOptions) run(ctx context.Context, cmd *cobra.Command, s *session.Session, name string) error {
+func (o *createOptions) run(ctx context.Context, cmd *cobra.Command, s *session.Session, name string, maintenance v1alpha1.MaintenanceSpec) error {
 	version, err := o.choose(ctx, s.Client)
 	if err != nil {
 		return err
 	}
-	return o.creation.Create(ctx, cmd, s, o.cluster(s.Namespace, name, version))
+	cluster := o.cluster(s.Namespace, name, version)
+	cluster.Spec.Maintenance = maintenance
+	return o.creation.Create(ctx, cmd, s, cluster)
 }
