@@ -18,7 +18,7 @@ import (
 
 // The machine gets all that it needs, the tenant lets in that node with it, and a second
 // pass writes nothing.
-func TestBootstrap(t *testing.T) {
+func TestRule32Bootstrap(t *testing.T) {
 	w := newWorld(t)
 	if result := w.mustPass(); result.RequeueAfter != 30*time.Minute {
 		t.Errorf("it looks again after %s, want when the token ends, after 30m", result.RequeueAfter)

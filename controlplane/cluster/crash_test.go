@@ -15,7 +15,7 @@ import (
 // Marina is killed before and after each write of each kind of action, in turn, with a
 // cache that is up to date and with one that is behind: every action is recorded once
 // and comes to its end, and a further pass writes nothing.
-func TestAKilledMarinaLosesAndRepeatsNoAction(t *testing.T) {
+func TestRule10AKilledMarinaLosesAndRepeatsNoAction(t *testing.T) {
 	cases := map[string]struct {
 		begin func(*world)
 		want  []string

@@ -74,7 +74,7 @@ func (w *world) poolsReady(status, reason, words string) {
 }
 
 // Nothing is made of a Cluster before it has a pool, and it says what is missing.
-func TestFirstPool(t *testing.T) {
+func TestRule02FirstPoolAndNone(t *testing.T) {
 	w := newWorld(t)
 	w.place(oldVersion)
 	w.deletePool("web")

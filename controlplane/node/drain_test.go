@@ -92,7 +92,7 @@ func TestDrain(t *testing.T) {
 }
 
 // A PodDisruptionBudget is respected for ten minutes, of which a restart takes nothing away.
-func TestDrainRespectsPodDisruptionBudgets(t *testing.T) {
+func TestRule22DrainRespectsPodDisruptionBudgets(t *testing.T) {
 	for name, tc := range map[string]struct {
 		seconds *int32
 		timeout time.Duration

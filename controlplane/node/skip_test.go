@@ -12,7 +12,7 @@ import (
 )
 
 // Nobody waits where waiting saves nothing.
-func TestDrainIsSkipped(t *testing.T) {
+func TestRule22DrainIsSkipped(t *testing.T) {
 	leave := func(w *world) { w.leave("shop-a") }
 	for name, tc := range map[string]struct {
 		change  func(w *world)

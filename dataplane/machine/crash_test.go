@@ -103,7 +103,7 @@ func live(t *testing.T, prepare func(*world)) (*world, []front.Call) {
 // Whatever happens at any call of the cloud, there is one server in the end, and nothing
 // after the deletion. The points come from a recorded life, so that new calls are covered by
 // themselves.
-func TestStoppedAtAnyCall(t *testing.T) {
+func TestRule08StoppedAtAnyCall(t *testing.T) {
 	_, calls := live(t, func(*world) {})
 	kinds := map[string]int{}
 	for _, c := range calls {
@@ -129,7 +129,7 @@ func TestStoppedAtAnyCall(t *testing.T) {
 }
 
 // The same for what it writes into the management cluster.
-func TestStoppedAtAnyWrite(t *testing.T) {
+func TestRule10StoppedAtAnyWrite(t *testing.T) {
 	whole, _ := live(t, func(*world) {})
 	writes := whole.Writes.Load()
 	if writes < 8 {

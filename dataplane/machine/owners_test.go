@@ -56,7 +56,7 @@ func TestOthers(t *testing.T) {
 
 // A second server of a Machine, which was asked for by somebody who has ended meanwhile, is
 // deleted, and the first stays.
-func TestSecondServer(t *testing.T) {
+func TestRule08SecondServer(t *testing.T) {
 	w := newWorld(t)
 	m := w.machine(t)
 	w.ready(t)

@@ -11,7 +11,7 @@ import (
 // that is up to date and with one that is behind: there are as many Machines as asked for in
 // the end, of the kind that was asked for, and never more than there may be; and each change is
 // recorded once, with its end.
-func TestKilledAtAnyWrite(t *testing.T) {
+func TestRule10KilledAtAnyWrite(t *testing.T) {
 	cases := map[string]struct {
 		begin func(*world)
 		// want is how many Machines there are in the end, and most how many at any time.

@@ -152,7 +152,7 @@ func TestResync(t *testing.T) {
 
 // The history stays when the pool is gone; and what is about a cluster of its name is no
 // matter to it.
-func TestHistoryStays(t *testing.T) {
+func TestRule09HistoryStays(t *testing.T) {
 	w := newWorld(t)
 	other := &v1alpha1.Operation{ObjectMeta: metav1.ObjectMeta{Namespace: w.pool.Namespace, Name: "other"}}
 	other.Spec = v1alpha1.OperationSpec{TargetRef: v1alpha1.OperationTarget{Kind: "Cluster", Name: w.pool.Name}, Type: v1alpha1.OperationRestart}

@@ -6,8 +6,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestReserved: the figures of features P24, and small machines.
-func TestReserved(t *testing.T) {
+// TestRule31Reserved: the figures of features P24, and small machines.
+func TestRule31Reserved(t *testing.T) {
 	for name, tc := range map[string]struct {
 		capacity          Capacity
 		cpu, memory, disk string

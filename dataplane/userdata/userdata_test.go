@@ -87,7 +87,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-func TestRefused(t *testing.T) {
+func TestRule32WhatDoesNotBelongIntoUserData(t *testing.T) {
 	for name, tc := range map[string]struct {
 		spoil func(*Node)
 		say   string

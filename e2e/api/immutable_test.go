@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// TestImmutable tries to change what cannot be changed, in every way to write an
+// TestRule01WhatCannotBeChanged tries to change what cannot be changed, in every way to write an
 // object.
-func TestImmutable(t *testing.T) {
+func TestRule01WhatCannotBeChanged(t *testing.T) {
 	const (
 		plain = "{version: 1.37.1-1}"
 		own   = `{version: 1.37.1-1, hostingClassRef: {name: gold}, controlPlane: {type: Hosted},

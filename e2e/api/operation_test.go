@@ -176,8 +176,8 @@ func TestANamespaceTakesItsOperationsAlong(t *testing.T) {
 	})
 }
 
-// TestCancel has who may be cancelled, and when.
-func TestCancel(t *testing.T) {
+// TestRule07WhoIsCancelledAndWhen has who may be cancelled, and when.
+func TestRule07WhoIsCancelledAndWhen(t *testing.T) {
 	verdict := func(kind, phase string) []string {
 		switch {
 		case phase == "Succeeded" || phase == "Failed" || phase == "Cancelled":

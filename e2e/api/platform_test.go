@@ -31,7 +31,7 @@ func TestEtcdClusterName(t *testing.T) {
 }
 
 // platformCases are the rules of the specs of what the platform team and the
-// controllers write, except those of TestImmutable and TestNetwork.
+// controllers write, except those of TestRule01WhatCannotBeChanged and TestNetwork.
 func platformCases() map[string]struct {
 	kind, spec string
 	want       []string

@@ -18,8 +18,8 @@ func setStatus(t testing.TB, s *server, o *unstructured.Unstructured, status str
 	}
 }
 
-// TestChangeOfVersion has the rules of what may follow what, and when.
-func TestChangeOfVersion(t *testing.T) {
+// TestRule13ChangeOfVersion has the rules of what may follow what, and when.
+func TestRule13ChangeOfVersion(t *testing.T) {
 	wait := says("spec.version: Invalid value: ", "only while the cluster is Active and has taken up its last change", "kubectl wait", "status.accepted.version")
 	downgrade := says("spec.version: Invalid value: ", "cannot be downgraded", "its present version or a newer one", "kubectl get kubernetesreleases")
 	skip := says("spec.version: Invalid value: ", "one minor version at a time", "upgrade to the next minor version first")
@@ -104,7 +104,7 @@ func TestChangeOfVersion(t *testing.T) {
 
 // Two quick upgrades must not both start, whatever the controller has seen of the
 // first one.
-func TestSecondOfTwoQuickUpgradesIsRefused(t *testing.T) {
+func TestRule03SecondOfTwoQuickUpgradesIsRefused(t *testing.T) {
 	onEach(t, func(t *testing.T, s *server) {
 		for way, write := range writes {
 			t.Run(way, func(t *testing.T) {

@@ -18,7 +18,7 @@ func parseAll(t testing.TB, names ...string) []Version {
 	return versions
 }
 
-func TestCanUpgrade(t *testing.T) {
+func TestRule13CanUpgrade(t *testing.T) {
 	cases := map[string]struct {
 		from, to string
 		want     UpgradeProblem
@@ -104,7 +104,7 @@ func TestCanUpgradeNamesWhatIsOffered(t *testing.T) {
 	}
 }
 
-func TestKubeletSkewOK(t *testing.T) {
+func TestRule12KubeletSkewOK(t *testing.T) {
 	cases := map[string]struct {
 		controlPlane, kubelet string
 		bad, tooNew           bool

@@ -79,7 +79,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-func TestSpellings(t *testing.T) {
+func TestRule14Spellings(t *testing.T) {
 	v := mustParse(t, "1.32.3-5")
 	if got, want := v.Kubernetes(), "v1.32.3"; got != want {
 		t.Errorf("Kubernetes() = %q, want %q: binaries and images never carry our build number", got, want)
@@ -89,7 +89,7 @@ func TestSpellings(t *testing.T) {
 	}
 }
 
-func TestCompare(t *testing.T) {
+func TestRule14Compare(t *testing.T) {
 	cases := map[string]struct{ older, newer string }{
 		"Build":                          {older: "1.32.3-4", newer: "1.32.3-5"},
 		"BuildIsANumberNotText":          {older: "1.32.3-9", newer: "1.32.3-10"},

@@ -1,0 +1,161 @@
+package cluster
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/reconcile"
+)
+
+// stages are Clusters in each phase of a life, with what runs then.
+var stages = map[string]struct {
+	phase v1alpha1.ClusterPhase
+	reach func(*world)
+}{
+	"Pending":  {v1alpha1.ClusterPending, func(w *world) { w.deletePool("web"); w.nodePools(); w.settle() }},
+	"Creating": {v1alpha1.ClusterCreating, func(w *world) { w.pass(3) }},
+	"Error": {v1alpha1.ClusterError, func(w *world) {
+		w.pass(3)
+		w.change(func(c *v1alpha1.Cluster) { c.Spec.Version = "1.36.99-1" })
+		w.pass(1)
+	}},
+	"Active":    {v1alpha1.ClusterActive, func(w *world) { w.settle() }},
+	"Updating":  {v1alpha1.ClusterUpdating, func(w *world) { w.settle(); w.ask(v1alpha1.OperationRestart); w.pass(2) }},
+	"Upgrading": {v1alpha1.ClusterUpgrading, func(w *world) { w.settle(); w.upgrade(newVersion); w.pass(2) }},
+	"Degraded":  {v1alpha1.ClusterDegraded, func(w *world) { w.settle(); w.upgrade("1.36.99-1"); w.settle() }},
+	"Deleting":  {v1alpha1.ClusterDeleting, func(w *world) { w.settle(); w.delete(); w.pass(1) }},
+}
+
+// pass has the controller look so often, while nobody else does anything.
+func (w *world) pass(times int) {
+	w.Helper()
+	r := w.controller()
+	for range times {
+		_, err := r.Reconcile(w.Context(), ctrl.Request{NamespacedName: shop})
+		w.must(err)
+	}
+}
+
+func (w *world) upgrade(version string) {
+	w.Helper()
+	w.change(func(c *v1alpha1.Cluster) { c.Spec.Version = version })
+}
+
+// nothingIsLeft checks that all that was made for the Cluster is gone.
+func (w *world) nothingIsLeft() {
+	w.Helper()
+	for _, list := range []client.ObjectList{
+		&corev1.NamespaceList{}, &v1alpha1.HostedControlPlaneList{}, &v1alpha1.ClusterNetworkList{}, &v1alpha1.NodePoolList{},
+	} {
+		w.must(w.api.List(w.Context(), list))
+		if n := meta.LenList(list); n > 0 {
+			w.Errorf("%d are left: %+v", n, list)
+		}
+	}
+}
+
+// A deletion is taken in every phase, and twice; it ends what runs, and nothing is left.
+func TestRule06ADeletionIsTakenInEveryPhase(t *testing.T) {
+	for name, stage := range stages {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.place(oldVersion, newVersion)
+			stage.reach(w)
+			if p := w.readCluster().Status.Phase; p != stage.phase {
+				t.Fatalf("the cluster is %q: %s; want %q", p, w.readCluster().Status.Message, stage.phase)
+			}
+			w.delete()
+			again := w.api.Delete(t.Context(), &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: shop.Namespace, Name: shop.Name}})
+			w.must(client.IgnoreNotFound(again))
+			w.settle()
+			if err := w.api.Get(t.Context(), shop, &v1alpha1.Cluster{}); !apierrors.IsNotFound(err) {
+				t.Errorf("the cluster is still there: %v", err)
+			}
+			w.nothingIsLeft()
+			for _, line := range w.history() {
+				if strings.Contains(line, "Running") || strings.Contains(line, "Pending") {
+					t.Errorf("after all: %s", line)
+				}
+			}
+		})
+	}
+}
+
+// Degraded is no end: it serves, takes a Resync and another spec, and is Active when that is
+// right.
+func TestRule05DegradedGoesOn(t *testing.T) {
+	w := newWorld(t)
+	w.place(oldVersion, newVersion)
+	stages["Degraded"].reach(w)
+	c := w.readCluster()
+	if !reconcile.IsTrue(c.Status.Conditions, v1alpha1.ConditionReady) || c.Status.Version != oldVersion || c.Status.Phase != v1alpha1.ClusterDegraded {
+		t.Fatalf("it is %s and runs %s", c.Status.Phase, c.Status.Version)
+	}
+	w.ask(v1alpha1.OperationResync)
+	w.settle()
+	w.upgrade(oldVersion)
+	w.settle()
+	if p := w.readCluster().Status.Phase; p != v1alpha1.ClusterActive {
+		t.Errorf("with a spec that is right again it is %s: %s", p, w.readCluster().Status.Message)
+	}
+	resynced := false
+	for _, line := range w.history() {
+		resynced = resynced || strings.HasPrefix(line, "1 Resync Succeeded")
+	}
+	if !resynced {
+		t.Errorf("it was not resynced: %v", w.history())
+	}
+}
+
+// A cancelled upgrade says what was left, and lands in Degraded; a retry is an entry of its own
+// that names the one before, and goes on from there.
+func TestRule07And09CancelAndRetry(t *testing.T) {
+	w := newWorld(t)
+	w.place(oldVersion, newVersion)
+	w.settle()
+	w.setEtcd(2) // which it waits for
+	w.upgrade(newVersion)
+	w.pass(2)
+	first := w.readCluster().Status.Operation
+	op := w.operation(first)
+	op.Spec.Cancel = true
+	w.must(w.api.Update(t.Context(), op))
+	w.settle()
+	c := w.readCluster()
+	if c.Status.Phase != v1alpha1.ClusterDegraded || c.Status.Version != oldVersion {
+		t.Errorf("cancelled, it is %s and runs %s: %s", c.Status.Phase, c.Status.Version, c.Status.Message)
+	}
+	cancelled := w.operation(first)
+	if cancelled.Status.Phase != v1alpha1.OperationCancelled || cancelled.Status.Message == "" {
+		t.Errorf("the operation is %s: %q", cancelled.Status.Phase, cancelled.Status.Message)
+	}
+
+	w.setEtcd(3)
+	w.settle()
+	if told := w.told(); told != oldVersion {
+		t.Errorf("nobody has tried it again, and it was told to run %s", told)
+	}
+	retry := upgradeTo(newVersion, "again")
+	retry.Spec.RetryOf = first
+	retry.Generation = 1
+	w.must(w.api.Create(t.Context(), retry))
+	w.settle()
+	if got := w.operation("again"); got.Status.Phase != v1alpha1.OperationSucceeded || got.Spec.RetryOf != first {
+		t.Errorf("the retry is %s: %q, of %q", got.Status.Phase, got.Status.Message, got.Spec.RetryOf)
+	}
+	if diff := cmp.Diff(cancelled.Status, w.operation(first).Status); diff != "" {
+		t.Errorf("what was cancelled is told otherwise now (-before +after):\n%s", diff)
+	}
+	if c := w.readCluster(); c.Status.Phase != v1alpha1.ClusterActive || c.Status.Version != newVersion {
+		t.Errorf("after the retry it is %s and runs %s", c.Status.Phase, c.Status.Version)
+	}
+}
