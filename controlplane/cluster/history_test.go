@@ -34,7 +34,7 @@ func (w *world) operation(name string) *v1alpha1.Operation {
 	return op
 }
 
-func TestTheLastFiftyAreKept(t *testing.T) {
+func TestRule09TheLastFiftyAreKept(t *testing.T) {
 	w := newWorld(t)
 	w.create()
 	w.settle()

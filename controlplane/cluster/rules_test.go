@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -113,49 +112,5 @@ func TestRule05DegradedGoesOn(t *testing.T) {
 	}
 	if !resynced {
 		t.Errorf("it was not resynced: %v", w.history())
-	}
-}
-
-// A cancelled upgrade says what was left, and lands in Degraded; a retry is an entry of its own
-// that names the one before, and goes on from there.
-func TestRule07And09CancelAndRetry(t *testing.T) {
-	w := newWorld(t)
-	w.place(oldVersion, newVersion)
-	w.settle()
-	w.setEtcd(2) // which it waits for
-	w.upgrade(newVersion)
-	w.pass(2)
-	first := w.readCluster().Status.Operation
-	op := w.operation(first)
-	op.Spec.Cancel = true
-	w.must(w.api.Update(t.Context(), op))
-	w.settle()
-	c := w.readCluster()
-	if c.Status.Phase != v1alpha1.ClusterDegraded || c.Status.Version != oldVersion {
-		t.Errorf("cancelled, it is %s and runs %s: %s", c.Status.Phase, c.Status.Version, c.Status.Message)
-	}
-	cancelled := w.operation(first)
-	if cancelled.Status.Phase != v1alpha1.OperationCancelled || cancelled.Status.Message == "" {
-		t.Errorf("the operation is %s: %q", cancelled.Status.Phase, cancelled.Status.Message)
-	}
-
-	w.setEtcd(3)
-	w.settle()
-	if told := w.told(); told != oldVersion {
-		t.Errorf("nobody has tried it again, and it was told to run %s", told)
-	}
-	retry := upgradeTo(newVersion, "again")
-	retry.Spec.RetryOf = first
-	retry.Generation = 1
-	w.must(w.api.Create(t.Context(), retry))
-	w.settle()
-	if got := w.operation("again"); got.Status.Phase != v1alpha1.OperationSucceeded || got.Spec.RetryOf != first {
-		t.Errorf("the retry is %s: %q, of %q", got.Status.Phase, got.Status.Message, got.Spec.RetryOf)
-	}
-	if diff := cmp.Diff(cancelled.Status, w.operation(first).Status); diff != "" {
-		t.Errorf("what was cancelled is told otherwise now (-before +after):\n%s", diff)
-	}
-	if c := w.readCluster(); c.Status.Phase != v1alpha1.ClusterActive || c.Status.Version != newVersion {
-		t.Errorf("after the retry it is %s and runs %s", c.Status.Phase, c.Status.Version)
 	}
 }
