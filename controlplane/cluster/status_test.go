@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"k8s.io/client-go/tools/events"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/apitest"
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
 
@@ -145,9 +147,16 @@ func TestEveryTransition(t *testing.T) {
 	if len(seen) < 50 {
 		t.Fatalf("only %d combinations of facts: the walk does not go far", len(seen))
 	}
+	picture := apitest.Transitions(t, lifecycle, "## A Cluster")
 	allowed := map[pair]bool{}
 	for from, tos := range want {
+		if to := picture[string(from)]; len(to) != len(tos) && from != v1alpha1.ClusterDeleting {
+			t.Errorf("the picture leads from %s to %v, and not to %v", from, to, tos)
+		}
 		for _, to := range tos {
+			if !slices.Contains(picture[string(from)], string(to)) {
+				t.Errorf("the picture does not lead from %s to %s", from, to)
+			}
 			allowed[pair{from, to}] = true
 			if !found[pair{from, to}] {
 				t.Errorf("%s never becomes %s", from, to)
