@@ -199,7 +199,7 @@ func TestBringYourOwnNodes(t *testing.T) {
 	}
 }
 
-func TestInfrastructureRefuses(t *testing.T) {
+func TestRule13WhatTheInfrastructureDoesNotOfferIsRefused(t *testing.T) {
 	cases := map[string]struct {
 		releases      []string
 		reason, words string

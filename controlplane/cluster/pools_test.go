@@ -242,7 +242,7 @@ func TestDeletionOfAMisplacedPool(t *testing.T) {
 }
 
 // A control plane does not leave the nodes of a pool behind that has a version of its own.
-func TestPoolVersions(t *testing.T) {
+func TestRule12NoPoolIsLeftTooFarBehind(t *testing.T) {
 	pool := func(version string) v1alpha1.NodePool {
 		return v1alpha1.NodePool{ObjectMeta: metav1.ObjectMeta{Name: "web"}, Spec: v1alpha1.NodePoolSpec{Version: version}}
 	}
@@ -274,7 +274,7 @@ func TestPoolVersions(t *testing.T) {
 }
 
 // The upgrade of a Cluster is refused while a pool asks for a version that is too old for it.
-func TestUpgradeBeyondPool(t *testing.T) {
+func TestRule12AnUpgradeBeyondAPoolIsRefused(t *testing.T) {
 	w := newWorld(t)
 	w.place(oldVersion, newVersion)
 	w.settle()

@@ -4,113 +4,74 @@ import (
 	"strings"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
-	"github.com/marina-dev/marina/pkg/reconcile"
 )
 
-// stages are Clusters in each phase of a life, with what runs then.
-var stages = map[string]struct {
-	phase v1alpha1.ClusterPhase
-	reach func(*world)
-}{
-	"Pending":  {v1alpha1.ClusterPending, func(w *world) { w.deletePool("web"); w.nodePools(); w.settle() }},
-	"Creating": {v1alpha1.ClusterCreating, func(w *world) { w.pass(3) }},
-	"Error": {v1alpha1.ClusterError, func(w *world) {
-		w.pass(3)
-		w.change(func(c *v1alpha1.Cluster) { c.Spec.Version = "1.36.99-1" })
-		w.pass(1)
-	}},
-	"Active":    {v1alpha1.ClusterActive, func(w *world) { w.settle() }},
-	"Updating":  {v1alpha1.ClusterUpdating, func(w *world) { w.settle(); w.ask(v1alpha1.OperationRestart); w.pass(2) }},
-	"Upgrading": {v1alpha1.ClusterUpgrading, func(w *world) { w.settle(); w.upgrade(newVersion); w.pass(2) }},
-	"Degraded":  {v1alpha1.ClusterDegraded, func(w *world) { w.settle(); w.upgrade("1.36.99-1"); w.settle() }},
-	"Deleting":  {v1alpha1.ClusterDeleting, func(w *world) { w.settle(); w.delete(); w.pass(1) }},
-}
-
-// pass has the controller look so often, while nobody else does anything.
-func (w *world) pass(times int) {
-	w.Helper()
-	r := w.controller()
-	for range times {
-		_, err := r.Reconcile(w.Context(), ctrl.Request{NamespacedName: shop})
-		w.must(err)
+// Rule 5: Degraded is not Error. What is refused stops nothing else, and a corrected spec is
+// taken up.
+func TestRule05ADegradedClusterGoesOn(t *testing.T) {
+	w := newWorld(t)
+	w.create()
+	w.settle()
+	w.change(func(c *v1alpha1.Cluster) { c.Spec.Version = "1.36.8-1" })
+	w.settle()
+	if c := w.cluster1(); c.Status.Phase != v1alpha1.ClusterDegraded || c.Status.Version != oldVersion || !strings.Contains(c.Status.Message, "1.36.8-1 is not offered") {
+		t.Fatalf("it is %s with %s: %s", c.Status.Phase, c.Status.Version, c.Status.Message)
 	}
-}
-
-func (w *world) upgrade(version string) {
-	w.Helper()
-	w.change(func(c *v1alpha1.Cluster) { c.Spec.Version = version })
-}
-
-// nothingIsLeft checks that all that was made for the Cluster is gone.
-func (w *world) nothingIsLeft() {
-	w.Helper()
-	for _, list := range []client.ObjectList{
-		&corev1.NamespaceList{}, &v1alpha1.HostedControlPlaneList{}, &v1alpha1.ClusterNetworkList{}, &v1alpha1.NodePoolList{},
-	} {
-		w.must(w.api.List(w.Context(), list))
-		if n := meta.LenList(list); n > 0 {
-			w.Errorf("%d are left: %+v", n, list)
+	for _, kind := range []v1alpha1.OperationType{v1alpha1.OperationResync, v1alpha1.OperationRestart, v1alpha1.OperationRotateCertificates} {
+		o := op(kind, "asked-"+strings.ToLower(string(kind)))
+		w.must(w.api.Create(t.Context(), o))
+		w.settle()
+		if got := w.operation(o.Name); got.Status.Phase != v1alpha1.OperationSucceeded {
+			t.Errorf("%s of a degraded cluster is %s: %s", kind, got.Status.Phase, got.Status.Message)
 		}
 	}
-}
-
-// A deletion is taken in every phase, and twice; it ends what runs, and nothing is left.
-func TestRule06ADeletionIsTakenInEveryPhase(t *testing.T) {
-	for name, stage := range stages {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.place(oldVersion, newVersion)
-			stage.reach(w)
-			if p := w.readCluster().Status.Phase; p != stage.phase {
-				t.Fatalf("the cluster is %q: %s; want %q", p, w.readCluster().Status.Message, stage.phase)
-			}
-			w.delete()
-			again := w.api.Delete(t.Context(), &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: shop.Namespace, Name: shop.Name}})
-			w.must(client.IgnoreNotFound(again))
-			w.settle()
-			if err := w.api.Get(t.Context(), shop, &v1alpha1.Cluster{}); !apierrors.IsNotFound(err) {
-				t.Errorf("the cluster is still there: %v", err)
-			}
-			w.nothingIsLeft()
-			for _, line := range w.history() {
-				if strings.Contains(line, "Running") || strings.Contains(line, "Pending") {
-					t.Errorf("after all: %s", line)
-				}
-			}
-		})
+	w.change(func(c *v1alpha1.Cluster) { c.Spec.Version = newVersion })
+	w.settle()
+	if c := w.cluster1(); c.Status.Phase != v1alpha1.ClusterActive || c.Status.Version != newVersion {
+		t.Errorf("corrected it is %s with %s: %s", c.Status.Phase, c.Status.Version, c.Status.Message)
 	}
 }
 
-// Degraded is no end: it serves, takes a Resync and another spec, and is Active when that is
-// right.
-func TestRule05DegradedGoesOn(t *testing.T) {
+// Rule 9: a retry is a new entry that refers to the old one, which stays as it was, whatever
+// Marina looks at it.
+func TestRule09ARetryIsANewEntryThatNamesTheOldOne(t *testing.T) {
 	w := newWorld(t)
-	w.place(oldVersion, newVersion)
-	stages["Degraded"].reach(w)
-	c := w.readCluster()
-	if !reconcile.IsTrue(c.Status.Conditions, v1alpha1.ConditionReady) || c.Status.Version != oldVersion || c.Status.Phase != v1alpha1.ClusterDegraded {
-		t.Fatalf("it is %s and runs %s", c.Status.Phase, c.Status.Version)
-	}
-	w.ask(v1alpha1.OperationResync)
+	w.create()
 	w.settle()
-	w.upgrade(oldVersion)
+	w.setEtcd(2)
+	w.change(func(c *v1alpha1.Cluster) { c.Spec.Version = newVersion })
 	w.settle()
-	if p := w.readCluster().Status.Phase; p != v1alpha1.ClusterActive {
-		t.Errorf("with a spec that is right again it is %s: %s", p, w.readCluster().Status.Message)
+	first := w.cluster1().Status.Operation
+	w.cancel(first)
+	w.settle()
+	before := w.operation(first)
+	w.setEtcd(3)
+	w.must(w.api.Create(t.Context(), retryOf(upgradeTo(newVersion, "again"), first)))
+	w.settle() // with another Marina than before
+	if diff := cmp.Diff(before, w.operation(first)); diff != "" || before.Status.Phase != v1alpha1.OperationCancelled {
+		t.Errorf("the first one was %s; it has changed (-was +is):\n%s", before.Status.Phase, diff)
 	}
-	resynced := false
-	for _, line := range w.history() {
-		resynced = resynced || strings.HasPrefix(line, "1 Resync Succeeded")
+	if again := w.operation("again"); again.Status.Phase != v1alpha1.OperationSucceeded || again.Spec.RetryOf != first {
+		t.Errorf("the retry is %s and refers to %q: %s", again.Status.Phase, again.Spec.RetryOf, again.Status.Message)
 	}
-	if !resynced {
-		t.Errorf("it was not resynced: %v", w.history())
+}
+
+// Rule 15: who asks for what runs already is told so.
+func TestRule15AnUpgradeToWhatRunsIsRefused(t *testing.T) {
+	w := newWorld(t)
+	w.create()
+	w.settle()
+	before := w.hcp()
+	w.must(w.api.Create(t.Context(), upgradeTo(oldVersion, "asked")))
+	w.settle()
+	got := w.operation("asked")
+	if got.Status.Phase != v1alpha1.OperationFailed || !strings.Contains(got.Status.Message, "it runs "+oldVersion+"; change spec.version instead") {
+		t.Errorf("it is %s: %s", got.Status.Phase, got.Status.Message)
+	}
+	if diff := cmp.Diff(before.Spec, w.hcp().Spec); diff != "" {
+		t.Errorf("and it changes (-was +is):\n%s", diff)
 	}
 }

@@ -93,7 +93,7 @@ func await(t testing.TB, holds func() error) {
 	}
 }
 
-func TestVersionThatIsNotOfferedIsRefused(t *testing.T) {
+func TestRule13AVersionThatIsNotOfferedIsRefused(t *testing.T) {
 	onEach(t, func(t *testing.T, s *server) {
 		offer := &corev1.ConfigMap{}
 		if err := s.client.Get(t.Context(), client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: cluster.OfferedReleases}, offer); err != nil {

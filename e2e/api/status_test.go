@@ -70,7 +70,7 @@ func TestControllerCanAlwaysWrite(t *testing.T) {
 
 // An object that is being deleted is no exception: its status tells what it waits
 // for, and its finalizer has to come off.
-func TestDeletionIsAcceptedInEveryState(t *testing.T) {
+func TestRule06DeletionIsAcceptedInEveryState(t *testing.T) {
 	onEach(t, func(t *testing.T, s *server) {
 		for name, status := range oddStates {
 			t.Run(name, func(t *testing.T) {

@@ -36,7 +36,7 @@ func awaitVersion(t *testing.T, m *harness.Marina, name, version string) {
 	}))
 }
 
-func TestRule12And17AnUpgradeIsNotNoticedByClients(t *testing.T) {
+func TestRule17AnUpgradeIsNotNoticedByClients(t *testing.T) {
 	const name = "rising"
 	c := newCluster(name, clusters["old"])
 	check(t, shared.Client.Create(t.Context(), c))
