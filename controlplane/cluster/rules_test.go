@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/release"
 )
 
 // Rule 5: Degraded is not Error. What is refused stops nothing else, and a corrected spec is
@@ -56,6 +57,35 @@ func TestRule09ARetryIsANewEntryThatNamesTheOldOne(t *testing.T) {
 	}
 	if again := w.operation("again"); again.Status.Phase != v1alpha1.OperationSucceeded || again.Spec.RetryOf != first {
 		t.Errorf("the retry is %s and refers to %q: %s", again.Status.Phase, again.Spec.RetryOf, again.Status.Message)
+	}
+}
+
+// Rule 9: so it is when Marina itself tries again what was refused, once nothing stands against
+// it any more.
+func TestRule09WhatWasRefusedIsTriedAgainAsANewEntry(t *testing.T) {
+	w := newWorld(t)
+	w.create()
+	w.settle()
+	w.found.deprecated = []release.DeprecatedAPI{endedAPI}
+	w.change(func(c *v1alpha1.Cluster) { c.Spec.Version = newVersion })
+	w.settle()
+	w.found.deprecated = nil
+	w.settle()
+	var first, again v1alpha1.Operation
+	for _, o := range w.all() {
+		switch {
+		case o.Spec.Type != v1alpha1.OperationUpgrade:
+		case o.Status.Phase == v1alpha1.OperationFailed:
+			first = o
+		default:
+			again = o
+		}
+	}
+	if first.Name == "" || !strings.Contains(first.Status.Message, "volumeattributesclasses") {
+		t.Errorf("what was refused left %q: %s", first.Name, first.Status.Message)
+	}
+	if again.Status.Phase != v1alpha1.OperationSucceeded || again.Spec.RetryOf != first.Name {
+		t.Errorf("then %s is %s and refers to %q, want %s", again.Name, again.Status.Phase, again.Spec.RetryOf, first.Name)
 	}
 }
 
