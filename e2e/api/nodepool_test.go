@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -67,6 +68,14 @@ func TestNodePool(t *testing.T) {
 		"UpgradeWithoutRoom":      {more: "upgrade: {maxSurge: 0}", want: says("maxSurge and maxUnavailable cannot both be 0")},
 		"DrainForTenMinutes":      {more: "upgrade: {drainTimeoutSeconds: 600}"},
 		"DrainForLonger":          {more: "upgrade: {drainTimeoutSeconds: 601}", want: says("drainTimeoutSeconds", "less than or equal to 600")},
+		"AutoHeal":                {more: "autoHeal: {enabled: false, notReadyTimeoutSeconds: 60, maxUnhealthy: 3}"},
+		"HealTooSoon":             {more: "autoHeal: {notReadyTimeoutSeconds: 59}", want: says("notReadyTimeoutSeconds", "greater than or equal to 60")},
+		"HealAll":                 {more: "autoHeal: {maxUnhealthy: '100%'}"},
+		"HealMoreThanAll":         {more: "autoHeal: {maxUnhealthy: '101%'}", want: says("maxUnhealthy is a number of nodes from 0 to 20, or a part of them from 0% to 100%")},
+		"HealSome":                {more: "autoHeal: {maxUnhealthy: some}", want: says("maxUnhealthy is a number of nodes from 0 to 20")},
+		"HealTwentyOne":           {more: "autoHeal: {maxUnhealthy: 21}", want: says("maxUnhealthy is a number of nodes from 0 to 20")},
+		"SlowToBoot":              {more: "creationTimeoutSeconds: 86400"},
+		"NoTimeToBoot":            {more: "creationTimeoutSeconds: 59", want: says("creationTimeoutSeconds", "greater than or equal to 60")},
 		"NodesToRemove":           {more: "nodesToRemove: [mine-web-abcde]"},
 		"NodeToRemoveTwice":       {more: "nodesToRemove: [a, a]", want: says("Duplicate value"), created: true},
 		"NodeToRemoveOfALongName": {more: "nodesToRemove: [" + strings.Repeat("a", 64) + "]", want: says("may not be more than 63")},
@@ -89,6 +98,21 @@ func TestNodePool(t *testing.T) {
 					judge(t, write(t.Context(), s, was, spec), tc.want)
 				})
 			}
+		}
+	})
+}
+
+// What a pool says nothing about is in it when it is read.
+func TestNodePoolDefaults(t *testing.T) {
+	onEach(t, func(t *testing.T, s *server) {
+		o := made(t, s, object("NodePool", newName(), "{clusterRef: {name: mine}, flavor: b3-8, autoHeal: {}, upgrade: {}}"))
+		want := map[string]any{
+			"clusterRef": map[string]any{"name": "mine"}, "flavor": "b3-8", "replicas": int64(1), "creationTimeoutSeconds": int64(1800),
+			"autoHeal": map[string]any{"enabled": true, "notReadyTimeoutSeconds": int64(600), "maxUnhealthy": "40%"},
+			"upgrade":  map[string]any{"maxSurge": int64(1), "maxUnavailable": int64(0), "drainTimeoutSeconds": int64(600)},
+		}
+		if diff := cmp.Diff(want, o.Object["spec"]); diff != "" {
+			t.Errorf("a pool (-want +got):\n%s", diff)
 		}
 	})
 }
@@ -149,18 +173,6 @@ func TestNodePoolName(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				judge(t, s.client.Create(t.Context(), object("NodePool", tc.name, "{clusterRef: {name: mine}, flavor: b3-8}"), user), tc.want)
 			})
-		}
-	})
-}
-
-// What is left out gets its default.
-func TestNodePoolDefaults(t *testing.T) {
-	onEach(t, func(t *testing.T, s *server) {
-		o := made(t, s, object("NodePool", newName(), "{clusterRef: {name: mine}, flavor: b3-8, upgrade: {}}"))
-		spec := o.Object["spec"].(map[string]any)
-		upgrade := spec["upgrade"].(map[string]any)
-		if spec["replicas"] != int64(1) || upgrade["maxSurge"] != int64(1) || upgrade["maxUnavailable"] != int64(0) || upgrade["drainTimeoutSeconds"] != int64(600) {
-			t.Errorf("the spec as stored: %v", spec)
 		}
 	})
 }

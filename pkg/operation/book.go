@@ -193,6 +193,9 @@ func (b *Book) Record(ctx context.Context, object client.Object, op *v1alpha1.Op
 	return nil
 }
 
+// Ask makes an Operation as users do, which may begin in this pass.
+func (b *Book) Ask(ctx context.Context, op *v1alpha1.Operation) error { return b.create(ctx, op) }
+
 // create makes an Operation that follows from the spec.
 func (b *Book) create(ctx context.Context, op *v1alpha1.Operation) error {
 	err := b.Client.Create(ctx, op, client.FieldOwner(v1alpha1.FieldOwner))

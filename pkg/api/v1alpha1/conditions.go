@@ -42,6 +42,9 @@ const (
 	ConditionNodePoolsReady = "NodePoolsReady"
 	// ConditionServerReady tells whether the server of a Machine runs.
 	ConditionServerReady = "ServerReady"
+	// ConditionHealthy tells whether all nodes of a NodePool that have been Ready are so, and
+	// if not, when one is healed or why none is.
+	ConditionHealthy = "Healthy"
 	// ConditionDeleting tells what a deletion waits for.
 	ConditionDeleting = "Deleting"
 	// ConditionSupported of a Cluster: the release that it runs gets fixes.

@@ -46,6 +46,9 @@ const (
 	// LabelPool is the name of the NodePool, on Machines and on the nodes in the tenant.
 	LabelPool = "marina.dev/pool"
 
+	// AnnotationEvicted is the EvictNode, by UID, that has made a NodePool smaller last, and
+	// after a slash the generation of the spec that it has left.
+	AnnotationEvicted = "marina.dev/evicted"
 	// AnnotationAllowDeletion, with the value "true", lets an object be deleted that the
 	// policy guarded-deletions.marina.dev guards.
 	AnnotationAllowDeletion = "marina.dev/allow-deletion"

@@ -76,6 +76,14 @@ type MachineSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Resync string `json:"resync,omitempty"`
+	// Reboot is the UID of the Operation that has the server rebooted, once.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Reboot string `json:"reboot,omitempty"`
+	// CheckAfter asks to look once at the node in the tenant, and at the server in the cloud,
+	// after that time: nothing is given up by what was known from before.
+	// +optional
+	CheckAfter *metav1.Time `json:"checkAfter,omitempty"`
 	// DrainTimeoutSeconds is how long PodDisruptionBudgets are respected when the node is
 	// emptied.
 	// +optional
@@ -190,6 +198,12 @@ type MachineStatus struct {
 	// of the ClusterNetwork after a slash.
 	// +optional
 	Resynced string `json:"resynced,omitempty"`
+	// Reboot is how far the last reboot is that was asked for.
+	// +optional
+	Reboot *MachineReboot `json:"reboot,omitempty"`
+	// CheckedAt is when the cloud was last asked for the server because of spec.checkAfter.
+	// +optional
+	CheckedAt *metav1.Time `json:"checkedAt,omitempty"`
 	// Node is what controlplane has written of the node; nil while there is none.
 	// +optional
 	Node *MachineNode `json:"node,omitempty"`
@@ -202,6 +216,20 @@ type MachineStatus struct {
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// MachineReboot is a reboot of a server that an Operation has asked for. It is written down, so
+// that a restart of Marina in the middle of it does not reboot the server twice.
+type MachineReboot struct {
+	// Request is spec.reboot.
+	Request string `json:"request"`
+	// RequestedAt is when it was taken up, AskedAt when the cloud had been asked for it, and
+	// DoneAt when the cloud had done it.
+	RequestedAt metav1.Time `json:"requestedAt"`
+	// +optional
+	AskedAt *metav1.Time `json:"askedAt,omitempty"`
+	// +optional
+	DoneAt *metav1.Time `json:"doneAt,omitempty"`
 }
 
 // MachineNode is the node of a Machine, in the tenant. It is written as a whole, and by
@@ -218,6 +246,9 @@ type MachineNode struct {
 	// Message is what the Node says of itself while it is not Ready.
 	// +optional
 	Message string `json:"message,omitempty"`
+	// CheckedAt is when the tenant was last asked for the Node because of spec.checkAfter.
+	// +optional
+	CheckedAt *metav1.Time `json:"checkedAt,omitempty"`
 	// AppliedLabels are the keys of labels, and AppliedTaints are KEY:EFFECT of taints, that
 	// the Node has because of spec. They are written before the Node is, so that what spec no
 	// longer has is found and removed.

@@ -134,6 +134,17 @@ type NodePoolSpec struct {
 	// Upgrade tells how nodes are replaced.
 	// +optional
 	Upgrade PoolUpgrade `json:"upgrade,omitempty,omitzero"`
+	// AutoHeal tells what becomes of nodes that have been Ready and are not any more.
+	// +optional
+	AutoHeal PoolAutoHeal `json:"autoHeal,omitempty,omitzero"`
+	// CreationTimeoutSeconds is how long a server may take to become a Ready node, from the
+	// request for it. Then it is deleted, and another one made. Flavors that boot slowly need
+	// longer than the half hour.
+	// +optional
+	// +default=1800
+	// +kubebuilder:validation:Minimum=60
+	// +kubebuilder:validation:Maximum=86400
+	CreationTimeoutSeconds *int32 `json:"creationTimeoutSeconds,omitempty"`
 }
 
 // AntiAffinity tells how strictly nodes are kept on different hosts.

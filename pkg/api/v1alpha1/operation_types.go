@@ -26,7 +26,7 @@ import (
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.message`
 // +kubebuilder:validation:XValidation:rule="!(oldSelf.?status.?phase.orValue(\"\") in [\"Succeeded\", \"Failed\", \"Cancelled\"]) || self.?status.?phase.orValue(\"\") == oldSelf.status.phase",message="this operation has finished: its result does not change any more",fieldPath=".status.phase"
 // +kubebuilder:validation:XValidation:rule="!self.spec.?cancel.orValue(false) || oldSelf.spec.?cancel.orValue(false) || !(oldSelf.?status.?phase.orValue(\"\") in [\"Succeeded\", \"Failed\", \"Cancelled\"])",messageExpression="\"this operation has finished (\" + oldSelf.status.phase + \") and cannot be cancelled\"",message="this operation has finished and cannot be cancelled",fieldPath=".spec.cancel"
-// +kubebuilder:validation:XValidation:rule="!self.spec.?cancel.orValue(false) || oldSelf.spec.?cancel.orValue(false) || self.spec.type in [\"Upgrade\", \"Restart\"] || oldSelf.?status.?phase.orValue(\"\") != \"Running\"",messageExpression="self.spec.type == \"Create\" ? \"a creation cannot be cancelled: delete the \" + (self.spec.targetRef.?kind.orValue(\"\") == \"NodePool\" ? \"node pool\" : \"cluster\") : self.spec.targetRef.?kind.orValue(\"\") == \"NodePool\" && self.spec.type in [\"Scale\", \"Update\"] ? \"a change of a node pool cannot be cancelled once it runs: change spec back\" : self.spec.type == \"Delete\" ? \"a deletion cannot be taken back\" : \"an operation of type \" + self.spec.type + \" cannot be cancelled once it runs: it ends by itself in a moment\"",message="an operation of this type cannot be cancelled once it runs",fieldPath=".spec.cancel"
+// +kubebuilder:validation:XValidation:rule="!self.spec.?cancel.orValue(false) || oldSelf.spec.?cancel.orValue(false) || self.spec.type in [\"Upgrade\", \"Restart\", \"ReplaceNode\", \"RebootNode\"] || oldSelf.?status.?phase.orValue(\"\") != \"Running\"",messageExpression="self.spec.type == \"Create\" ? \"a creation cannot be cancelled: delete the \" + (self.spec.targetRef.?kind.orValue(\"\") == \"NodePool\" ? \"node pool\" : \"cluster\") : self.spec.targetRef.?kind.orValue(\"\") == \"NodePool\" && self.spec.type in [\"Scale\", \"Update\"] ? \"a change of a node pool cannot be cancelled once it runs: change spec back\" : self.spec.type == \"Delete\" ? \"a deletion cannot be taken back\" : self.spec.type in [\"Heal\", \"EvictNode\"] ? \"the nodes are being removed already, which cannot be taken back\" : \"an operation of type \" + self.spec.type + \" cannot be cancelled once it runs: it ends by itself in a moment\"",message="an operation of this type cannot be cancelled once it runs",fieldPath=".spec.cancel"
 type Operation struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -41,7 +41,7 @@ type Operation struct {
 const OperationsKept = 50
 
 // OperationType is a kind of action.
-// +kubebuilder:validation:Enum=Create;Scale;Update;Upgrade;Delete;RenewCertificates;Resync;Restart;RotateCertificates
+// +kubebuilder:validation:Enum=Create;Scale;Update;Upgrade;Delete;RenewCertificates;Resync;Restart;RotateCertificates;Heal;ReplaceNode;RebootNode;EvictNode
 type OperationType string
 
 const (
@@ -70,22 +70,43 @@ const (
 	// OperationRotateCertificates issues every leaf certificate of the control plane
 	// again. Nothing is restarted, and CAs stay.
 	OperationRotateCertificates OperationType = "RotateCertificates"
+	// OperationHeal gives up nodes of a NodePool that are lost, and makes others. Marina
+	// records it by itself.
+	OperationHeal OperationType = "Heal"
+	// OperationReplaceNode replaces nodes of a NodePool by new ones, as an Update does.
+	OperationReplaceNode OperationType = "ReplaceNode"
+	// OperationRebootNode reboots the servers of nodes of a NodePool, one after the other.
+	OperationRebootNode OperationType = "RebootNode"
+	// OperationEvictNode empties nodes of a NodePool and removes them. The pool has that
+	// many fewer from then on.
+	OperationEvictNode OperationType = "EvictNode"
 )
+
+// IsOfNodes reports whether Operations of this type name nodes.
+func (t OperationType) IsOfNodes() bool {
+	switch t {
+	case OperationHeal, OperationReplaceNode, OperationRebootNode, OperationEvictNode:
+		return true
+	default:
+		return false
+	}
+}
 
 // OperationSpec is what is asked for.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.version) == has(oldSelf.version) && has(self.retryOf) == has(oldSelf.retryOf)",message="an Operation cannot be changed, except for spec.cancel: create another one"
+// +kubebuilder:validation:XValidation:rule="has(self.version) == has(oldSelf.version) && has(self.retryOf) == has(oldSelf.retryOf) && has(self.nodes) == has(oldSelf.nodes) && has(self.reason) == has(oldSelf.reason)",message="an Operation cannot be changed, except for spec.cancel: create another one"
 // +kubebuilder:validation:XValidation:rule="!oldSelf.?cancel.orValue(false) || self.?cancel.orValue(false)",message="a cancellation cannot be taken back: create another Operation with retryOf"
 // +kubebuilder:validation:XValidation:rule="!has(self.version) || self.type == \"Upgrade\"",message="version is for the type Upgrade only"
-// +kubebuilder:validation:XValidation:rule="self.targetRef.?kind.orValue(\"\") == 'NodePool' ? self.type in ['Create', 'Scale', 'Update', 'Delete', 'Resync'] : self.type != 'Scale'",messageExpression="self.targetRef.?kind.orValue(\"\") == 'NodePool' ? 'type ' + self.type + ' is for clusters: a node pool can be asked for a Resync' : 'type Scale is for node pools'",message="there is no such type of this kind of target",fieldPath=".type"
+// +kubebuilder:validation:XValidation:rule="(self.type in ['Heal', 'ReplaceNode', 'RebootNode', 'EvictNode']) == has(self.nodes)",messageExpression="has(self.nodes) ? 'type ' + self.type + ' is not of single nodes: leave nodes out' : 'nodes is missing: name the nodes that a ' + self.type + ' is of'",message="nodes is for types that are of single nodes",fieldPath=".nodes"
+// +kubebuilder:validation:XValidation:rule="self.targetRef.?kind.orValue(\"\") == 'NodePool' ? self.type in ['Create', 'Scale', 'Update', 'Delete', 'Resync', 'Heal', 'ReplaceNode', 'RebootNode', 'EvictNode'] : !(self.type in ['Scale', 'Heal', 'ReplaceNode', 'RebootNode', 'EvictNode'])",messageExpression="self.targetRef.?kind.orValue(\"\") == 'NodePool' ? 'type ' + self.type + ' is for clusters: a node pool can be asked for a Resync, ReplaceNode, RebootNode or EvictNode' : 'type ' + self.type + ' is for node pools'",message="there is no such type of this kind of target",fieldPath=".type"
 type OperationSpec struct {
 	// TargetRef names what it is about, in the same namespace.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="an Operation cannot be changed, except for spec.cancel: create another one"
 	TargetRef OperationTarget `json:"targetRef"`
-	// Type is what is to be done. Users create Resync and, for Clusters, Restart and
-	// RotateCertificates; the others are recorded when a spec changes, and may be
-	// created with retryOf.
+	// Type is what is to be done. Users create Resync, for Clusters Restart and
+	// RotateCertificates, and for NodePools ReplaceNode, RebootNode and EvictNode; the others
+	// are recorded when a spec changes or a node is lost, and may be created with retryOf.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="an Operation cannot be changed, except for spec.cancel: create another one"
 	Type OperationType `json:"type"`
@@ -94,6 +115,20 @@ type OperationSpec struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="an Operation cannot be changed, except for spec.cancel: create another one"
 	Version string `json:"version,omitempty"`
+	// Nodes are the names of the nodes that it is of.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=21
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="an Operation cannot be changed, except for spec.cancel: create another one"
+	Nodes []string `json:"nodes,omitempty"`
+	// Reason tells why it was asked for.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="an Operation cannot be changed, except for spec.cancel: create another one"
+	Reason string `json:"reason,omitempty"`
 	// Cancel asks to stop at the next safe point. What has been done stays done.
 	// +optional
 	Cancel bool `json:"cancel,omitempty"`

@@ -1,0 +1,28 @@
+package v1alpha1
+
+import "k8s.io/apimachinery/pkg/util/intstr"
+
+// PoolAutoHeal tells what becomes of nodes that have been Ready and are not any more.
+type PoolAutoHeal struct {
+	// Enabled is whether such nodes are healed without anybody asking. Servers that somebody
+	// else has deleted are replaced in any case.
+	// +optional
+	// +default=true
+	Enabled *bool `json:"enabled,omitempty"`
+	// NotReadyTimeoutSeconds is how long a node may be NotReady, Unknown or gone from the
+	// cluster, from its last transition, before it is healed.
+	// +optional
+	// +default=600
+	// +kubebuilder:validation:Minimum=60
+	// +kubebuilder:validation:Maximum=86400
+	NotReadyTimeoutSeconds *int32 `json:"notReadyTimeoutSeconds,omitempty"`
+	// MaxUnhealthy is how many nodes of the pool may be missing or not Ready, or which part
+	// of them, so that one is healed. A part is rounded down, and is one node at least. 0
+	// heals nothing.
+	// +optional
+	// +default="40%"
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=4
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? int(self) >= 0 && int(self) <= 20 : string(self).matches('^(100|[1-9]?[0-9])%$')",message="maxUnhealthy is a number of nodes from 0 to 20, or a part of them from 0% to 100%"
+	MaxUnhealthy *intstr.IntOrString `json:"maxUnhealthy,omitempty"`
+}
