@@ -142,7 +142,7 @@ func TestRule22DrainRespectsPodDisruptionBudgets(t *testing.T) {
 }
 
 // After a manager was away for long, pods are told to end nevertheless.
-func TestDrainAfterALongPause(t *testing.T) {
+func TestRule22DrainAfterALongPause(t *testing.T) {
 	w := newDrain(t)
 	w.guardPod("web", true)
 	w.newPod("web", "shop-a")

@@ -66,6 +66,7 @@ type scope struct {
 	hosted bool                    // ask
 	tenant kubernetes.Interface    // ask
 	nodes  map[string]*corev1.Node // ask
+	asked  time.Time               // ask
 	soon   time.Duration           // ask
 
 	// deleted is whether the Cluster is, once it is known.
@@ -124,6 +125,7 @@ func (r *Reconciler) ask(ctx context.Context, s *scope, key client.ObjectKey) er
 	if !ok {
 		return nil
 	}
+	s.asked = r.Now()
 	ctx, cancel := s.within(ctx)
 	defer cancel()
 	nodes, err := nodesOf(ctx, tenant, s.machines)
@@ -188,6 +190,7 @@ func (r *Reconciler) live(ctx context.Context, s *scope, m, before *v1alpha1.Mac
 	}
 	node := s.nodes[m.Name]
 	observe(m, node, r.Now())
+	checked(m, s.asked)
 	if node != nil {
 		m.Status.Node.AppliedLabels, m.Status.Node.AppliedTaints = applied(node, m)
 	}

@@ -39,11 +39,21 @@ func forget(known *v1alpha1.MachineNode, now time.Time) {
 	if known == nil || known.UID == "" {
 		return
 	}
-	if known.Ready {
+	if known.Ready || known.Since == nil {
 		known.Since = &metav1.Time{Time: now.Truncate(time.Second)}
 	}
-	known.UID, known.Ready, known.Message = "", false, "the node is no longer in the cluster: it comes back when its server is rebooted, or remove it from the pool"
+	known.UID, known.Ready, known.Message = "", false, "the node is no longer in the cluster: it comes back when its server is rebooted"
 	known.AppliedLabels, known.AppliedTaints = nil, nil
+}
+
+// checked notes that the tenant has been asked for the node of a Machine, when somebody wants
+// to know. Nobody does of one that never was.
+func checked(m *v1alpha1.Machine, asked time.Time) {
+	after, n := m.Spec.CheckAfter, m.Status.Node
+	if after == nil || n == nil || n.CheckedAt != nil && !n.CheckedAt.Before(after) || asked.Before(after.Time) {
+		return
+	}
+	n.CheckedAt = &metav1.Time{Time: asked.Truncate(time.Second)}
 }
 
 // readiness is the condition Ready of a node, or nil.

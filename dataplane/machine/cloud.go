@@ -56,6 +56,15 @@ func (c compute) delete(ctx context.Context, id string) error {
 	return err
 }
 
+// reboot restarts a server: softly by its system, or else as if its power had failed.
+func (c compute) reboot(ctx context.Context, id string, soft bool) error {
+	how := servers.HardReboot
+	if soft {
+		how = servers.SoftReboot
+	}
+	return openstack.Classify(openstack.Compute, servers.Reboot(ctx, c.ServiceClient, id, servers.RebootOpts{Type: how}).ExtractErr())
+}
+
 // mark writes metadata, and leaves what else there is.
 func (c compute) mark(ctx context.Context, id string, metadata map[string]string) error {
 	_, err := of(servers.UpdateMetadata(ctx, c.ServiceClient, id, servers.MetadataOpts(metadata)).Extract())

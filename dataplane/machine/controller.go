@@ -120,7 +120,7 @@ func (r *Reconciler) finish(ctx context.Context, s *scope, err error) (ctrl.Resu
 	if e != nil && e.Kind == reconcile.KindRetry && e.Reason != project.ReasonUnreachable {
 		return ctrl.Result{}, err // the API server's: nothing is known of the server
 	}
-	s.resynced(e)
+	s.resynced(e, r.Now())
 	writeStatus(s, e)
 	if err := reconcile.PatchStatus(ctx, r.Client, s.before, s.machine); err != nil {
 		return ctrl.Result{}, err

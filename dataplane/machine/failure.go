@@ -65,7 +65,7 @@ func (f *failure) lasting(id string) error {
 	e := &reconcile.Error{Kind: reconcile.KindUser, Reason: reasonGone, Message: f.message, After: calmInterval}
 	if f.reason != reasonGone {
 		e.Reason = reasonError
-		e.Message += fmt.Sprintf(": 'openstack server delete %s' has it replaced", id)
+		e.Message += fmt.Sprintf(": 'openstack server delete %s' has it replaced at once", id)
 	}
 	return e
 }

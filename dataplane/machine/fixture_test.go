@@ -67,7 +67,7 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{clock: testclock.NewFakeClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))}
 	var err error
-	w.Simulator, err = openstacksim.Start(openstacksim.Options{Clock: w.clock, BuildTime: 30 * time.Second, DeleteTime: 2 * time.Second})
+	w.Simulator, err = openstacksim.Start(openstacksim.Options{Clock: w.clock, BuildTime: 30 * time.Second, ActionTime: 30 * time.Second, DeleteTime: 2 * time.Second})
 	w.must(t, err)
 	t.Cleanup(w.Close)
 	w.project = w.AddProject("tenant")

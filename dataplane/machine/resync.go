@@ -1,6 +1,10 @@
 package machine
 
 import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
@@ -17,9 +21,12 @@ func resyncOf(m *v1alpha1.Machine, network *v1alpha1.ClusterNetwork) string {
 // resync reports whether somebody has asked to look at the server now. Then lists that began
 // before do not count, nor does what has been seen of the floating IP.
 func (r *Reconciler) resync(s *scope) bool {
-	asked := resyncOf(s.machine, s.network)
-	if asked == s.machine.Status.Resynced || asked == "" {
+	asked, check := resyncOf(s.machine, s.network), unchecked(s.machine)
+	if !check && (asked == s.machine.Status.Resynced || asked == "") {
 		return false
+	}
+	if check {
+		asked += " " + s.machine.Spec.CheckAfter.UTC().Format(time.RFC3339)
 	}
 	mark := s.feed.markOf(asked)
 	r.memory.set(s.machine, func(l *look) { l.mark, l.floating, l.address = max(l.mark, mark), "", "" })
@@ -44,9 +51,18 @@ func (f *feed) markOf(resync string) int {
 }
 
 // resynced takes note of a look, unless the cloud could not be asked.
-func (s *scope) resynced(e *reconcile.Error) {
+func (s *scope) resynced(e *reconcile.Error, now time.Time) {
 	if s.early || s.unasked || s.network == nil || s.machine.DeletionTimestamp != nil || e != nil && e.Kind == reconcile.KindRetry {
 		return
 	}
 	s.machine.Status.Resynced = resyncOf(s.machine, s.network)
+	if unchecked(s.machine) {
+		s.machine.Status.CheckedAt = &metav1.Time{Time: now.Truncate(time.Second)}
+	}
+}
+
+// unchecked reports whether somebody waits for a look at the server.
+func unchecked(m *v1alpha1.Machine) bool {
+	after, last := m.Spec.CheckAfter, m.Status.CheckedAt
+	return after != nil && (last == nil || last.Before(after))
 }
