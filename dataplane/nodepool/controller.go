@@ -52,6 +52,13 @@ type scope struct {
 	refused error // accept
 	// resync is the UID of the Resync that runs, empty for none.
 	resync string // operate
+	// diagnosis is what becomes of nodes that are not Ready any more; leave are the names of
+	// those that are given up, and outdated of those that are replaced by others.
+	diagnosis       diagnosis // operate
+	leave, outdated []string  // operate
+	// evicts is the Operation that makes the pool smaller, and reboots the one that reboots
+	// nodes, nil for none.
+	evicts, reboots *v1alpha1.Operation // operate
 	// again is when to look again, at the latest.
 	again time.Duration // operate
 }
@@ -63,9 +70,12 @@ type scope struct {
 //  3. observe: the Machines that there are
 //  4. accept: the spec can be carried out there
 //  5. operate: which Operations run, and how far they are
-//  6. adjust: what changes in Machines as they are
-//  7. group: the server group of nodes that are kept apart
-//  8. scale: Machines are made and deleted
+//  6. ask: how a node is that is to be healed
+//  7. reboot: one node after the other, if somebody has asked for that
+//  8. evict: the pool is made smaller by nodes that are named
+//  9. adjust: what changes in Machines as they are
+//  10. group: the server group of nodes that are kept apart
+//  11. scale: Machines are made and deleted
 //
 // What is refused, or has to wait, keeps nobody from having fewer nodes. Status follows from
 // what was observed. A deleted one goes the other way.
@@ -92,6 +102,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 			{Name: "accept", Run: r.accept},
 			{Name: "operate", Run: r.operate},
 			{Name: "resync", Run: r.passResync},
+			{Name: "ask", Run: r.ask},
+			{Name: "reboot", Run: r.reboot},
+			{Name: "evict", Run: r.evict},
 			{Name: "adjust", Run: r.adjust},
 			{Name: "group", Run: r.ensureGroup},
 			{Name: "scale", Run: r.scale},
@@ -128,7 +141,7 @@ func (r *Reconciler) finish(ctx context.Context, s *scope, err error) (ctrl.Resu
 
 // wish is what the pool is to become. It is known as soon as it is known what new nodes run.
 func (s *scope) wish() wish {
-	return wish{spec: s.pool.Spec, template: s.template(), held: s.held()}
+	return wish{spec: s.pool.Spec, template: s.template(), held: s.held(), leave: s.leave, outdated: s.outdated}
 }
 
 func (s *scope) isRefused() bool { return s.refused != nil }

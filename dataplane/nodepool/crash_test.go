@@ -3,6 +3,7 @@ package nodepool
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
@@ -24,6 +25,11 @@ func TestRule10KilledAtAnyWrite(t *testing.T) {
 		"Down":    {func(w *world) { w.change(func(s *v1alpha1.NodePoolSpec) { s.Replicas = new(int32(0)) }) }, 0, 2, "Scale Succeeded 3/3"},
 		"Replace": {func(w *world) { w.change(func(s *v1alpha1.NodePoolSpec) { s.Flavor = "b3-16" }) }, 2, 3, "Update Succeeded 4/4"},
 		"Resync":  {func(w *world) { w.ask(v1alpha1.OperationResync, "asked") }, 2, 2, "Resync Succeeded 1/1"},
+		"Heal":    {func(w *world) { w.lose(w.names()[0], 10*time.Minute) }, 2, 3, "Heal Succeeded 3/3"},
+		"Gone":    {func(w *world) { w.deleteServer(w.names()[0]) }, 2, 3, "Heal Succeeded 3/3"},
+		"Swap":    {func(w *world) { w.ask(v1alpha1.OperationReplaceNode, "asked", w.names()...) }, 2, 3, "ReplaceNode Succeeded 3/3"},
+		"Evict":   {func(w *world) { w.ask(v1alpha1.OperationEvictNode, "asked", w.names()[0]) }, 1, 2, "EvictNode Succeeded 2/2"},
+		"Reboot":  {func(w *world) { w.step = 40 * time.Second; w.ask(v1alpha1.OperationRebootNode, "asked", w.names()...) }, 2, 2, "RebootNode Succeeded 2/2"},
 		"Labels":  {func(w *world) { w.change(func(s *v1alpha1.NodePoolSpec) { s.Labels = map[string]string{"a": "b"} }) }, 2, 2, "Update Succeeded 4/4"},
 		"Delete":  {func(w *world) { w.must(management.Client.Delete(w.Context(), w.pool)) }, 0, 2, "Delete Succeeded 2/2"},
 	}

@@ -38,6 +38,7 @@ type world struct {
 	testing.TB
 	apitest.Killable
 	now        time.Time
+	step       time.Duration // between two passes of settle
 	infra      *v1alpha1.Infrastructure
 	cluster    *v1alpha1.Cluster
 	network    *v1alpha1.ClusterNetwork
@@ -45,6 +46,10 @@ type world struct {
 	reconciler *Reconciler
 	recorder   *events.FakeRecorder
 	suffixes   int
+
+	// lost are the nodes that are not Ready and do not become so, and silent are those of which
+	// nobody tells how they are.
+	lost, silent map[string]bool
 
 	// behind makes the cache of Machines and Operations late: a pass finds those that there
 	// were when the one before it began.
@@ -63,7 +68,7 @@ func newWorld(t testing.TB) *world {
 func newWorldIn(t testing.TB, authURL, region string) *world {
 	t.Helper()
 	name := fmt.Sprintf("w%d", worlds.Add(1))
-	w := &world{TB: t, now: noon}
+	w := &world{TB: t, now: noon, step: time.Second, lost: map[string]bool{}, silent: map[string]bool{}}
 	w.infra = &v1alpha1.Infrastructure{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: v1alpha1.InfrastructureSpec{
@@ -103,7 +108,8 @@ func newWorldIn(t testing.TB, authURL, region string) *world {
 	}
 	w.writeStatus(w.infra)
 	w.create(w.cluster)
-	w.cluster.Status.Namespace, w.cluster.Status.Version = w.network.Namespace, version
+	w.cluster.Status.Namespace, w.cluster.Status.Version, w.cluster.Status.Phase = w.network.Namespace, version, v1alpha1.ClusterActive
+	w.cluster.Status.Conditions = []metav1.Condition{{Type: "ControlPlaneReady", Status: "True", Reason: "AsExpected", LastTransitionTime: metav1.NewTime(noon.Add(-24 * time.Hour))}}
 	w.writeStatus(w.cluster)
 	w.network.Spec.ClusterRef.UID = w.cluster.UID
 	w.create(w.network)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,7 +16,7 @@ import (
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
 
-// adjust writes labels, taints and the time for a drain into the Machines that there are. A
+// adjust writes labels, taints and the times for a drain and a creation into the Machines that there are. A
 // spec that is refused changes nothing.
 func (r *Reconciler) adjust(ctx context.Context, s *scope) error {
 	if s.isRefused() {
@@ -137,6 +138,15 @@ func (s *scope) shape(m *v1alpha1.MachineSpec) {
 	if spec.Upgrade.DrainTimeoutSeconds != nil {
 		m.DrainTimeoutSeconds = spec.Upgrade.DrainTimeoutSeconds
 	}
+	m.CreationTimeoutSeconds = int32(creationTimeout(spec).Seconds())
+}
+
+// creationTimeout is how long a server may take to become a Ready node.
+func creationTimeout(spec v1alpha1.NodePoolSpec) time.Duration {
+	if spec.CreationTimeoutSeconds == nil {
+		return 30 * time.Minute
+	}
+	return time.Duration(*spec.CreationTimeoutSeconds) * time.Second
 }
 
 // isShaped reports whether all of that is in a Machine.

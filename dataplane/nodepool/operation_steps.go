@@ -2,6 +2,7 @@ package nodepool
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
@@ -81,15 +82,15 @@ func (c changes) Judge(op *v1alpha1.Operation) (v1alpha1.OperationPhase, string)
 }
 
 // limit is how long an Operation may take; zero is for ever. Nodes that do not come are tried
-// for half an hour each time, and those that are replaced are so one after the other.
+// again after the time that each may take, and those that are replaced are so one after the other.
 func (c changes) limit(op *v1alpha1.Operation) time.Duration {
 	switch op.Spec.Type {
 	case v1alpha1.OperationResync:
 		return 10 * time.Minute
-	case v1alpha1.OperationCreate, v1alpha1.OperationScale:
-		return 2 * time.Hour
-	case v1alpha1.OperationUpdate:
-		return time.Hour + time.Duration(c.facts.Wanted)*time.Hour
+	case v1alpha1.OperationCreate, v1alpha1.OperationScale, v1alpha1.OperationHeal:
+		return 4 * creationTimeout(c.pool.Spec)
+	case v1alpha1.OperationUpdate, v1alpha1.OperationReplaceNode, v1alpha1.OperationRebootNode, v1alpha1.OperationEvictNode:
+		return time.Duration(1+c.facts.Wanted) * 2 * creationTimeout(c.pool.Spec)
 	default:
 		return 0
 	}
@@ -141,6 +142,12 @@ func success(op *v1alpha1.Operation) string {
 		return "nothing is left of the node pool"
 	case v1alpha1.OperationResync:
 		return "all servers have been looked at in the cloud"
+	case v1alpha1.OperationHeal, v1alpha1.OperationReplaceNode:
+		return "other nodes are in the place of " + strings.Join(op.Spec.Nodes, ", ")
+	case v1alpha1.OperationRebootNode:
+		return "the servers of these nodes have been rebooted, and the nodes are Ready: " + strings.Join(op.Spec.Nodes, ", ")
+	case v1alpha1.OperationEvictNode:
+		return "the pool is smaller by " + strings.Join(op.Spec.Nodes, ", ")
 	default:
 		return "the pool has its nodes"
 	}

@@ -1,6 +1,7 @@
 package nodepool
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -39,24 +40,40 @@ func (r *Reconciler) operate(ctx context.Context, s *scope) error {
 	}
 	asked := operation.About(history, s.pool)
 	at := s.changes(r.Now())
-	at.operations = slices.DeleteFunc(slices.Clone(asked), isResync)
+	at.operations = only(asked, func(op *v1alpha1.Operation) bool { return !isResync(op) && !isRepair(op) })
 	looks := resyncs{changes: at}
-	looks.operations = slices.DeleteFunc(asked, func(op *v1alpha1.Operation) bool { return !isResync(op) })
-
+	looks.operations = only(asked, isResync)
 	looking := operation.Decide(looks, looks.operations)
 	carried := operation.Decide(at, at.operations)
-	running := ""
+
+	fixes := repairs{changes: at, change: carried.Running, held: cmp.Or(s.refused, s.blocked)}
+	fixes.operations = only(asked, isRepair)
+	running := firstRunning(fixes.operations)
+	if err := r.diagnose(ctx, s, carried.Running, running); err != nil {
+		return err
+	}
+	heal, err := r.askForHeal(ctx, s, carried.Running, running, history)
+	if err != nil {
+		return err
+	}
+	if heal != nil {
+		history, fixes.operations = append(history, heal), append(fixes.operations, heal)
+	}
+	fixes.diagnosis = s.diagnosis
+	fixing := operation.Decide(fixes, fixes.operations)
+	s.begin(fixing.Running)
+	name := ""
 	for _, part := range []struct {
 		operation.Target
 		operation.Decision
-	}{{looks, looking}, {at, carried}} {
+	}{{looks, looking}, {fixes, fixing}, {at, carried}} {
 		again, err := book.Enact(ctx, part.Target, s.pool, history, part.Decision)
 		if err != nil {
 			return err
 		}
 		s.again = reconcile.Earliest(s.again, again)
 		if op := part.Running; op != nil {
-			running = op.Name
+			name = op.Name
 			if limit := at.deadline(op); !limit.IsZero() {
 				s.again = reconcile.Earliest(s.again, max(time.Second, limit.Sub(r.Now())+time.Second))
 			}
@@ -65,9 +82,24 @@ func (r *Reconciler) operate(ctx context.Context, s *scope) error {
 	if looking.Running != nil {
 		s.resync = string(looking.Running.UID)
 	}
-	s.pool.Status.Operation = running
+	s.pool.Status.Operation = name
 	if s.pool.DeletionTimestamp == nil {
 		s.pool.Status.Accepted = at.takenUp(carried)
+	}
+	return nil
+}
+
+// only are those of some Operations that are of a kind.
+func only(operations []*v1alpha1.Operation, is func(*v1alpha1.Operation) bool) []*v1alpha1.Operation {
+	return slices.DeleteFunc(slices.Clone(operations), func(op *v1alpha1.Operation) bool { return !is(op) })
+}
+
+// firstRunning is the first that runs, of those of which one does at a time.
+func firstRunning(operations []*v1alpha1.Operation) *v1alpha1.Operation {
+	for _, op := range operations {
+		if op.Status.Phase == v1alpha1.OperationRunning {
+			return op
+		}
 	}
 	return nil
 }
@@ -151,7 +183,7 @@ func (c changes) Wanted() *operation.Wish {
 			return update
 		}
 	}
-	if accepted.Replicas != int32(c.facts.Wanted) {
+	if accepted.Replicas != int32(c.facts.Wanted) && !shrunk(pool) {
 		return wish(v1alpha1.OperationScale, pool.Generation)
 	}
 	return nil

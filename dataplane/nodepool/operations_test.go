@@ -42,10 +42,10 @@ func (w *world) history(want ...string) {
 }
 
 // ask asks for an action, as a user does.
-func (w *world) ask(kind v1alpha1.OperationType, name string) *v1alpha1.Operation {
+func (w *world) ask(kind v1alpha1.OperationType, name string, nodes ...string) *v1alpha1.Operation {
 	w.Helper()
 	o := &v1alpha1.Operation{ObjectMeta: metav1.ObjectMeta{Namespace: w.pool.Namespace, Name: name}}
-	o.Spec = v1alpha1.OperationSpec{TargetRef: v1alpha1.OperationTarget{Kind: "NodePool", Name: w.pool.Name}, Type: kind}
+	o.Spec = v1alpha1.OperationSpec{TargetRef: v1alpha1.OperationTarget{Kind: "NodePool", Name: w.pool.Name}, Type: kind, Nodes: nodes}
 	w.create(o)
 	return o
 }

@@ -27,6 +27,10 @@ type wish struct {
 	template v1alpha1.MachineTemplate
 	// held is whether no node can be made now, so that none is given up that is not too many.
 	held bool
+	// leave are the names of nodes that are given up: they go at once.
+	leave []string
+	// outdated are the names of nodes that are replaced as if they were of another kind.
+	outdated []string
 }
 
 // steps are what one pass does to a pool.
@@ -41,7 +45,7 @@ func (s steps) none() bool { return s.create == 0 && len(s.delete) == 0 }
 
 // plan compares the Machines that there are with what is asked for:
 //
-//  1. those go whose server is gone
+//  1. those go whose server is gone, and those that are given up
 //  2. of the right kind, so many are made as are missing, or those go that are too many
 //  3. of another kind, never ready ones go at once, and the others when the pool has enough
 //     without them
@@ -62,6 +66,10 @@ func plan(w wish, machines []v1alpha1.Machine) steps {
 				result.delete = append(result.delete, m)
 			}
 			continue
+		case slices.Contains(w.leave, m.Name):
+			if !going {
+				result.delete = append(result.delete, m)
+			}
 		case !w.isCurrent(m):
 			occupied++
 			if !going {
@@ -193,7 +201,7 @@ func replicas(spec v1alpha1.NodePoolSpec) int {
 
 // isCurrent reports whether a Machine is of the kind that is asked for.
 func (w wish) isCurrent(m v1alpha1.Machine) bool {
-	return equality.Semantic.DeepEqual(m.Spec.Template, w.template)
+	return equality.Semantic.DeepEqual(m.Spec.Template, w.template) && !slices.Contains(w.outdated, m.Name)
 }
 
 func isReady(m v1alpha1.Machine) bool { return m.Status.Node != nil && m.Status.Node.Ready }

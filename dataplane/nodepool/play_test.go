@@ -36,12 +36,50 @@ func (w *world) names() (names []string) {
 	return names
 }
 
+// lose has the node of a Machine be not Ready since some time ago, for good.
+func (w *world) lose(name string, ago time.Duration) {
+	w.Helper()
+	for _, m := range w.machines() {
+		if m.Name == name {
+			w.lost[name] = true
+			w.report(m, func(s *v1alpha1.MachineStatus) {
+				s.Node = &v1alpha1.MachineNode{UID: "1", Since: &metav1.Time{Time: w.now.Add(-ago)}, Message: "Kubelet stopped posting node status."}
+			})
+		}
+	}
+}
+
+// answer tells how the node of a Machine is, if somebody wants to know.
+func (w *world) answer(m v1alpha1.Machine) bool {
+	w.Helper()
+	after := m.Spec.CheckAfter
+	if after == nil || m.DeletionTimestamp != nil || w.silent[m.Name] || m.Status.CheckedAt != nil && !m.Status.CheckedAt.Before(after) {
+		return false
+	}
+	w.report(m, func(s *v1alpha1.MachineStatus) {
+		s.CheckedAt = &metav1.Time{Time: w.now}
+		s.Node.CheckedAt = s.CheckedAt
+	})
+	return true
+}
+
 // join makes every Machine a node that is ready.
 func (w *world) join() (busy bool) {
 	w.Helper()
 	for _, m := range w.machines() {
 		if m.Spec.Resync != "" && m.DeletionTimestamp == nil && m.Status.Resynced != m.Spec.Resync+"/" {
 			w.report(m, func(s *v1alpha1.MachineStatus) { s.Resynced = m.Spec.Resync + "/" })
+			busy = true
+			continue
+		}
+		if busy = w.answer(m) || busy; busy || w.lost[m.Name] {
+			continue
+		}
+		if request := m.Spec.Reboot; request != "" && (m.Status.Reboot == nil || m.Status.Reboot.Request != request) && m.DeletionTimestamp == nil {
+			now := metav1.NewTime(w.now)
+			w.report(m, func(s *v1alpha1.MachineStatus) {
+				s.Reboot = &v1alpha1.MachineReboot{Request: request, RequestedAt: now, AskedAt: &now, DoneAt: &now}
+			})
 			busy = true
 			continue
 		}
@@ -89,7 +127,7 @@ func (w *world) settleBelow(most int) {
 	w.Helper()
 	for quiet := 0; quiet < 3; {
 		before := w.Writes.Load()
-		w.now = w.now.Add(time.Second)
+		w.now = w.now.Add(w.step)
 		if _, err := w.pass(); errors.Is(err, apitest.ErrKilled) {
 			w.restart()
 		} else if err != nil {
@@ -148,4 +186,18 @@ func (w *world) gone() bool {
 	err := management.Client.Get(w.Context(), client.ObjectKeyFromObject(w.pool), &v1alpha1.NodePool{})
 	w.must(client.IgnoreNotFound(err))
 	return apierrors.IsNotFound(err)
+}
+
+// deleteServer has somebody else delete the server of a Machine.
+func (w *world) deleteServer(name string) {
+	w.Helper()
+	for _, m := range w.machines() {
+		if m.Name == name {
+			w.lost[name] = true
+			w.report(m, func(s *v1alpha1.MachineStatus) {
+				s.Node = &v1alpha1.MachineNode{}
+				s.Conditions = []metav1.Condition{{Type: "ServerReady", Status: "False", Reason: "ServerGone", LastTransitionTime: metav1.Now()}}
+			})
+		}
+	}
 }

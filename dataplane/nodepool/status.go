@@ -164,6 +164,7 @@ func (r *Reconciler) writeStatus(s *scope, err error) {
 	} else {
 		meta.SetStatusCondition(&status.Conditions, specAccepted(cmp.Or(problem, s.blocked, s.waits(f)), generation))
 	}
+	r.writeHealth(s)
 	reconcile.SetCondition(&status.Conditions, v1alpha1.ConditionReady, generation, s.ready(f, problem), status.Message)
 	if status.Phase != before {
 		r.phaseEvent(s.pool)

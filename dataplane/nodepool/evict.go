@@ -1,0 +1,53 @@
+package nodepool
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
+
+// evict makes the pool smaller by the nodes that an Operation removes, in one write with a mark
+// that it has been: a pool that is killed after it is not made smaller twice, and one that is
+// killed before it has not removed anything, so that no node is made in the place of another.
+func (r *Reconciler) evict(ctx context.Context, s *scope) error {
+	op := s.evicts
+	if op == nil || isEvicted(s.pool, op) {
+		return nil
+	}
+	live, _ := repairs{changes: changes{machines: s.machines}}.named(op)
+	next := s.pool.DeepCopy()
+	wanted := max(0, replicas(s.pool.Spec)-len(live))
+	next.Spec.Replicas = new(int32(wanted))
+	next.Spec.NodesToRemove = op.Spec.Nodes
+	if next.Annotations == nil {
+		next.Annotations = map[string]string{}
+	}
+	next.Annotations[v1alpha1.AnnotationEvicted] = fmt.Sprintf("%s/%d", op.UID, s.pool.Generation+1)
+	// Of two who change the number at the same time one begins again.
+	patch := client.MergeFromWithOptions(s.pool.DeepCopy(), client.MergeFromWithOptimisticLock{})
+	if err := r.Client.Patch(ctx, next, patch, client.FieldOwner(v1alpha1.FieldOwner)); err != nil {
+		return fmt.Errorf("making the pool smaller: %w", err)
+	}
+	for _, known := range []*v1alpha1.NodePool{s.pool, s.before} {
+		known.ObjectMeta, known.Spec = *next.ObjectMeta.DeepCopy(), *next.Spec.DeepCopy()
+	}
+	s.leave = op.Spec.Nodes
+	return nil
+}
+
+// isEvicted reports whether the pool has been made smaller for an Operation.
+func isEvicted(pool *v1alpha1.NodePool, op *v1alpha1.Operation) bool {
+	uid, _, found := strings.Cut(pool.Annotations[v1alpha1.AnnotationEvicted], "/")
+	return found && uid == string(op.UID)
+}
+
+// shrunk reports whether the number of nodes is the one that an EvictNode has left, which is its
+// own record: nobody has written the spec since.
+func shrunk(pool *v1alpha1.NodePool) bool {
+	_, generation, _ := strings.Cut(pool.Annotations[v1alpha1.AnnotationEvicted], "/")
+	return generation == fmt.Sprint(pool.Generation)
+}

@@ -1,0 +1,146 @@
+package nodepool
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/reconcile"
+)
+
+// ward are five nodes of a pool that were all Ready an hour ago, of a Cluster that is well.
+func ward(nodes int) health {
+	up := metav1.NewTime(noon.Add(-24 * time.Hour))
+	cluster := &v1alpha1.Cluster{Status: v1alpha1.ClusterStatus{Phase: v1alpha1.ClusterActive}}
+	cluster.Status.Conditions = []metav1.Condition{{Type: "ControlPlaneReady", Status: "True", LastTransitionTime: up}}
+	h := health{spec: v1alpha1.NodePoolSpec{Replicas: new(int32(nodes))}, cluster: cluster, now: noon}
+	for i := range nodes {
+		m := v1alpha1.Machine{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("n%d", i), UID: types.UID(fmt.Sprint(i))}}
+		m.Status = v1alpha1.MachineStatus{ReadySince: &up, Node: &v1alpha1.MachineNode{UID: "1", Ready: true, Since: &up}}
+		h.machines = append(h.machines, m)
+	}
+	h.fleet = h.machines
+	return h
+}
+
+// fall has a node be not Ready since some time ago, and be looked at just now.
+func (h health) fall(i int, ago time.Duration) {
+	m := &h.machines[i]
+	m.Status.Node = &v1alpha1.MachineNode{UID: "1", Since: &metav1.Time{Time: h.now.Add(-ago)}, Message: "Kubelet stopped posting node status."}
+	h.answer(i, time.Second)
+}
+
+func (h health) answer(i int, ago time.Duration) {
+	at := metav1.NewTime(h.now.Add(-ago))
+	m := &h.machines[i]
+	m.Spec.CheckAfter, m.Status.CheckedAt, m.Status.Node.CheckedAt = &at, &at, &at
+}
+
+// TestRule23HealTimer is about when a node is healed, and when not whatever the time.
+func TestRule23HealTimer(t *testing.T) {
+	const ten = 10 * time.Minute
+	percent := func(p string) *intstr.IntOrString { v := intstr.FromString(p); return &v }
+	number := func(n int32) *intstr.IntOrString { v := intstr.FromInt32(n); return &v }
+	cases := map[string]struct {
+		nodes int
+		given func(*health)
+		// heal and ask are the nodes that are healed and asked for, and reason and words are
+		// those of the condition.
+		heal, ask     string
+		reason, words string
+		again         time.Duration
+	}{
+		"All are Ready":              {5, func(*health) {}, "", "", "", "", 0},
+		"Ten minutes":                {5, func(h *health) { h.fall(2, ten) }, "n2", "", "Healing", "node n2 has not been Ready since 2026-", 0},
+		"A second less":              {5, func(h *health) { h.fall(2, ten-time.Second) }, "", "", "NodeNotReady", "it is healed at ", time.Second},
+		"Ready again":                {5, func(h *health) { h.fall(2, 2*ten); h.machines[2].Status.Node.Ready = true }, "", "", "", "", 0},
+		"Ready again, and not again": {5, func(h *health) { h.fall(2, time.Minute) }, "", "", "NodeNotReady", "", 9 * time.Minute},
+		"Another time-out":           {5, func(h *health) { h.spec.AutoHeal.NotReadyTimeoutSeconds = new(int32(60)); h.fall(2, time.Minute) }, "n2", "", "Healing", "", 0},
+		"Never Ready":                {5, func(h *health) { h.fall(2, 2*ten); h.machines[2].Status.ReadySince = nil }, "", "", "", "", 0},
+		"Its Node is deleted":        {5, func(h *health) { h.fall(2, ten); h.machines[2].Status.Node.UID = "" }, "n2", "", "Healing", "", 0},
+		"Being drained":              {5, func(h *health) { h.fall(2, ten); h.machines[2].DeletionTimestamp = &metav1.Time{Time: noon} }, "", "", "", "", 0},
+		"Not wanted":                 {5, func(h *health) { h.spec.AutoHeal.Enabled = new(false); h.fall(2, ten) }, "", "", "AutoHealDisabled", "nodepool replace", time.Minute},
+		"The one for longest":        {5, func(h *health) { h.fall(1, ten); h.fall(3, 2*ten) }, "n3", "", "Healing", "node n3 has not been Ready since 2026-03-01T11:40:00Z, and 1 more are not", 0},
+
+		"The control plane upgrades":    {5, func(h *health) { h.fall(2, ten); h.cluster.Status.Phase = v1alpha1.ClusterUpgrading }, "", "", "ClusterBusy", "the cluster is Upgrading", time.Minute},
+		"The control plane is Degraded": {5, func(h *health) { h.fall(2, ten); h.cluster.Status.Phase = v1alpha1.ClusterDegraded }, "n2", "", "Healing", "", 0},
+		"The control plane is away":     {5, func(h *health) { h.fall(2, ten); h.cluster.Status.Conditions[0].Status = "False" }, "", "", "ControlPlaneNotReady", "", time.Minute},
+		"The control plane has come back": {5, func(h *health) {
+			h.fall(2, 2*ten)
+			h.cluster.Status.Conditions[0].LastTransitionTime.Time = noon.Add(-time.Minute)
+		}, "", "", "NodeNotReady", "", 9 * time.Minute},
+		"The pool changes its nodes":       {5, func(h *health) { h.fall(2, ten); h.busy = "the nodes are replaced" }, "", "", "PoolBusy", "the nodes are replaced", time.Minute},
+		"No node can be made":              {5, func(h *health) { h.fall(2, ten); h.held = reconcile.UserError("FlavorNotOffered", "no flavor") }, "", "", "NoNodeCanBeMade", "no flavor", time.Minute},
+		"The cluster is deleted":           {5, func(h *health) { h.fall(2, ten); h.cluster.DeletionTimestamp = &metav1.Time{Time: noon} }, "", "", "ClusterDeleting", "", time.Minute},
+		"Nobody has been asked":            {5, func(h *health) { h.fall(2, ten); h.machines[2].Spec.CheckAfter = nil }, "", "n2", "NodeNotReady", "once more", time.Second},
+		"The tenant does not answer":       {5, func(h *health) { h.fall(2, ten); h.machines[2].Status.Node.CheckedAt = nil }, "", "", "WaitingForAnswer", "the tenant's API server", 0},
+		"The cloud does not answer":        {5, func(h *health) { h.fall(2, ten); h.machines[2].Status.CheckedAt = nil }, "", "", "WaitingForAnswer", "the cloud", 0},
+		"The cloud answered before":        {5, func(h *health) { h.fall(2, ten); h.machines[2].Status.CheckedAt = &metav1.Time{Time: noon.Add(-ten)} }, "", "", "WaitingForAnswer", "the cloud", 0},
+		"The answers are two minutes old":  {5, func(h *health) { h.fall(2, ten); h.answer(2, 2*time.Minute) }, "n2", "", "Healing", "", 0},
+		"The answers are older":            {5, func(h *health) { h.fall(2, ten); h.answer(2, 2*time.Minute+time.Second) }, "", "n2", "NodeNotReady", "", time.Second},
+		"The clock was set back meanwhile": {5, func(h *health) { h.fall(2, ten); h.answer(2, -time.Hour) }, "", "n2", "NodeNotReady", "", time.Second},
+
+		"Two of five":   {5, func(h *health) { h.fall(2, ten); h.fall(3, 0) }, "n2", "", "Healing", "", 0},
+		"Three of five": {5, func(h *health) { h.fall(2, ten); h.fall(3, 0); h.fall(4, 0) }, "", "", "TooManyUnhealthy", "3 of 5 nodes are missing or not Ready, and maxUnhealthy lets 2", time.Minute},
+		"Three of five are let": {5, func(h *health) {
+			h.fall(2, ten)
+			h.fall(3, 0)
+			h.fall(4, 0)
+			h.spec.AutoHeal.MaxUnhealthy = percent("60%")
+		}, "n2", "", "Healing", "", 0},
+		"Two of five, one is let":       {5, func(h *health) { h.fall(2, ten); h.fall(3, 0); h.spec.AutoHeal.MaxUnhealthy = number(1) }, "", "", "TooManyUnhealthy", "lets 1", time.Minute},
+		"One of two":                    {2, func(h *health) { h.fall(1, ten) }, "n1", "", "Healing", "", 0},
+		"One of two, by number":         {2, func(h *health) { h.fall(1, ten); h.spec.AutoHeal.MaxUnhealthy = number(0) }, "", "", "TooManyUnhealthy", "lets 0", time.Minute},
+		"One of two, no part":           {2, func(h *health) { h.fall(1, ten); h.spec.AutoHeal.MaxUnhealthy = percent("0%") }, "", "", "TooManyUnhealthy", "lets 0", time.Minute},
+		"The only one":                  {1, func(h *health) { h.fall(0, ten) }, "n0", "", "Healing", "", 0},
+		"The only one of a large fleet": {1, func(h *health) { h.fleet = append(ward(3).machines, h.machines...); h.fall(0, ten) }, "n0", "", "Healing", "", 0},
+		"One, and others are missing":   {5, func(h *health) { h.fall(2, ten); h.machines = h.machines[:3] }, "", "", "TooManyUnhealthy", "3 of 5", time.Minute},
+
+		"All of the cluster": {2, func(h *health) { h.fall(0, ten); h.fall(1, ten); h.spec.AutoHeal.MaxUnhealthy = percent("100%") }, "", "", "AllNodesNotReady", "none of the 2 nodes of the cluster is Ready, so that none is replaced", time.Minute},
+		"All of the cluster, in two pools": {1, func(h *health) {
+			h.fall(0, ten)
+			o := ward(1)
+			o.fall(0, ten)
+			h.fleet = append(o.machines, h.machines...)
+		}, "", "", "AllNodesNotReady", "none of the 2", time.Minute},
+		"All that were ever Ready": {3, func(h *health) {
+			h.fall(0, ten)
+			for i := 1; i < 3; i++ {
+				h.machines[i].Status.ReadySince, h.machines[i].Status.Node = nil, nil
+			}
+			h.spec.AutoHeal.MaxUnhealthy = percent("100%")
+		}, "n0", "", "Healing", "", 0},
+	}
+	name := func(m *v1alpha1.Machine) string {
+		if m == nil {
+			return ""
+		}
+		return m.Name
+	}
+	for what, tc := range cases {
+		t.Run(what, func(t *testing.T) {
+			h := ward(tc.nodes)
+			tc.given(&h)
+			d := diagnose(h)
+			if name(d.heal) != tc.heal || name(d.ask) != tc.ask || d.reason != tc.reason || !strings.Contains(d.message, tc.words) || d.again != tc.again {
+				t.Errorf("healed %q, asked for %q, %s: %s, again after %s; want %q, %q, %s: ...%s, %s",
+					name(d.heal), name(d.ask), d.reason, d.message, d.again, tc.heal, tc.ask, tc.reason, tc.words, tc.again)
+			}
+		})
+	}
+}
+
+// A part of a pool is rounded down, to one node at least.
+func TestMaxUnhealthy(t *testing.T) {
+	for replicas, want := range map[int32]int{0: 1, 1: 1, 2: 1, 3: 1, 4: 1, 5: 2, 7: 2, 8: 3, 20: 8} {
+		if got := maxUnhealthy(v1alpha1.NodePoolSpec{Replicas: &replicas}); got != want {
+			t.Errorf("of %d nodes %d, want %d", replicas, got, want)
+		}
+	}
+}

@@ -1,0 +1,168 @@
+package nodepool
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/rand"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/operation"
+	"github.com/marina-dev/marina/pkg/reconcile"
+)
+
+// diagnose finds what is to be healed. Change is the Operation that carries out the spec, and
+// repair one that runs already: while it has not given its node up, that is the one.
+func (r *Reconciler) diagnose(ctx context.Context, s *scope, change, repair *v1alpha1.Operation) error {
+	s.diagnosis = diagnosis{}
+	if s.pool.DeletionTimestamp != nil {
+		return nil
+	}
+	h := health{spec: s.pool.Spec, machines: s.machines, cluster: s.cluster, now: r.Now(), held: s.refused}
+	if h.held == nil {
+		h.held = s.blocked
+	}
+	switch f := s.facts(); {
+	case change != nil && change.Spec.Type == v1alpha1.OperationUpdate, f.Old > 0:
+		h.busy = "the nodes of the pool are as its spec asks"
+	case f.Live > f.Wanted:
+		h.busy = "the pool has no more nodes than it is to have"
+	}
+	if len(unwell(h.machines)) > 0 && s.cluster != nil {
+		fleet := &v1alpha1.MachineList{}
+		if err := r.Client.List(ctx, fleet, client.InNamespace(s.cluster.Status.Namespace)); err != nil {
+			return err
+		}
+		h.fleet = fleet.Items
+	}
+	d := diagnose(h)
+	if next := cmp.Or(d.heal, d.ask); next != nil && repair != nil && (repair.Spec.Type != v1alpha1.OperationHeal || !slices.Contains(repair.Spec.Nodes, next.Name)) {
+		// One at a time.
+		d = diagnosis{reason: "PoolBusy", message: fmt.Sprintf("node %s is healed when operation %s (%s) has ended", next.Name, repair.Name, repair.Spec.Type)}
+	}
+	s.diagnosis = d
+	return nil
+}
+
+// askForHeal records that nodes are healed, before that is begun: those whose servers somebody
+// else has deleted, together, or else the one that was diagnosed. Where the spec is carried out,
+// or another repair runs, that has its own record.
+func (r *Reconciler) askForHeal(ctx context.Context, s *scope, change, repair *v1alpha1.Operation, history []*v1alpha1.Operation) (*v1alpha1.Operation, error) {
+	if s.pool.DeletionTimestamp != nil || change != nil || repair != nil || s.held() {
+		return nil, nil
+	}
+	var nodes []string
+	reason, since := "", ""
+	for i := range s.machines {
+		if m := &s.machines[i]; serverGone(*m) && m.DeletionTimestamp == nil {
+			nodes = append(nodes, m.Name)
+			reason = "somebody else has deleted the servers"
+		}
+	}
+	if m := s.diagnosis.heal; len(nodes) == 0 && m != nil {
+		nodes, since = []string{m.Name}, stamp(m.Status.Node.Since.Time)
+		reason = fmt.Sprintf("the node has not been Ready since %s: %s", since, lastWords(m))
+	}
+	if len(nodes) == 0 {
+		return nil, nil
+	}
+	slices.Sort(nodes)
+	subject := s.changes(r.Now()).Subject()
+	op := &v1alpha1.Operation{ObjectMeta: metav1.ObjectMeta{Namespace: subject.Namespace, Labels: subject.Labels}}
+	op.Spec = v1alpha1.OperationSpec{
+		TargetRef: v1alpha1.OperationTarget{Kind: subject.Kind, Name: subject.Name, UID: subject.UID},
+		Type:      v1alpha1.OperationHeal, Nodes: nodes[:min(len(nodes), 21)], Reason: shortened(reason),
+	}
+	// A record that was made and is not seen yet is not made twice.
+	for attempt := 0; op.Name == "" || slices.ContainsFunc(history, func(other *v1alpha1.Operation) bool { return other.Name == op.Name }); attempt++ {
+		h := fnv.New32a()
+		fmt.Fprintf(h, "%s %s %s %d", s.pool.UID, strings.Join(nodes, " "), since, attempt)
+		op.Name = fmt.Sprintf("%s-heal-%s", s.pool.Name, rand.SafeEncodeString(fmt.Sprintf("%08x", h.Sum32())))
+	}
+	return op, r.book().Ask(ctx, op)
+}
+
+// lastWords is what is known of a node that is not Ready, and of its server.
+func lastWords(m *v1alpha1.Machine) string {
+	words := m.Status.Node.Message
+	if c := serverReady(*m); c != nil && c.Status == metav1.ConditionFalse {
+		words += "; " + c.Message
+	}
+	return words
+}
+
+func shortened(text string) string {
+	const most = 1000
+	runes := []rune(text)
+	return string(runes[:min(len(runes), most)])
+}
+
+// begin has a repair that runs be carried out: by what is given up, and what is of no use any
+// more, in the plan.
+func (s *scope) begin(op *v1alpha1.Operation) {
+	s.leave, s.outdated, s.evicts, s.reboots = nil, nil, nil, nil
+	if op == nil {
+		return
+	}
+	switch op.Spec.Type {
+	case v1alpha1.OperationHeal:
+		if m := s.diagnosis.heal; m != nil && slices.Contains(op.Spec.Nodes, m.Name) {
+			s.leave = []string{m.Name}
+		}
+	case v1alpha1.OperationReplaceNode:
+		s.outdated = op.Spec.Nodes
+	case v1alpha1.OperationRebootNode:
+		s.reboots = op
+	case v1alpha1.OperationEvictNode:
+		s.evicts = op
+		if isEvicted(s.pool, op) {
+			s.leave = op.Spec.Nodes
+		}
+	}
+}
+
+// ask asks the tenant and the cloud once more for the node that is to be healed.
+func (r *Reconciler) ask(ctx context.Context, s *scope) error {
+	m := s.diagnosis.ask
+	if m == nil {
+		return nil
+	}
+	before := m.DeepCopy()
+	m.Spec.CheckAfter = &metav1.Time{Time: r.Now().Truncate(time.Second)}
+	err := r.Client.Patch(ctx, m, client.MergeFrom(before), client.FieldOwner(v1alpha1.FieldOwner))
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("having node %s looked at: %w", m.Name, err)
+	}
+	return nil
+}
+
+// writeHealth writes the condition Healthy. That something keeps nodes from being healed is
+// an Event.
+func (r *Reconciler) writeHealth(s *scope) {
+	if s.pool.DeletionTimestamp != nil || s.cluster == nil {
+		return
+	}
+	status, d := &s.pool.Status, s.diagnosis
+	c := metav1.Condition{Type: v1alpha1.ConditionHealthy, Status: metav1.ConditionTrue, Reason: "AsExpected", ObservedGeneration: s.pool.Generation,
+		Message: "all nodes that have been Ready are so"}
+	if d.reason != "" {
+		c.Status, c.Reason, c.Message = metav1.ConditionFalse, d.reason, shortened(d.message)
+	}
+	before := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionHealthy)
+	if d.paused && (before == nil || before.Reason != d.reason) {
+		r.events.Eventf(s.pool, nil, corev1.EventTypeWarning, d.reason, "Heal", "%s", c.Message)
+	}
+	meta.SetStatusCondition(&status.Conditions, c)
+	s.again = reconcile.Earliest(s.again, d.again)
+}
+
+var _ operation.Target = repairs{}
