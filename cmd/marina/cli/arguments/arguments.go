@@ -32,6 +32,19 @@ func AtLeastOne(name string) cobra.PositionalArgs {
 	}
 }
 
+// NamedAndMore takes one argument, called name, and then one or more, all called more.
+func NamedAndMore(name, more string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch len(args) {
+		case 0:
+			return missing(cmd, name)
+		case 1:
+			return missing(cmd, more)
+		}
+		return nil
+	}
+}
+
 // AtMostOne takes one argument, called name, or none.
 func AtMostOne(name string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {

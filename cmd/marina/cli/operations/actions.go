@@ -49,6 +49,38 @@ var nodePools = group{
 	},
 }
 
+// nodeActions are of single nodes of a pool.
+var nodeActions = []action{
+	{
+		name:  "replace",
+		kind:  v1alpha1.OperationReplaceNode,
+		short: "Replace nodes of a pool by new ones",
+		long: `Replace nodes of a pool by new ones, as a change of the pool's flavor would.
+
+A new node is Ready before an old one is emptied and goes, if the pool's
+upgrade.maxSurge lets that. What is on a node's disk goes with it.`,
+	},
+	{
+		name:  "reboot",
+		kind:  v1alpha1.OperationRebootNode,
+		short: "Reboot nodes of a pool, one after the other",
+		long: `Reboot the servers of nodes of a pool, one after the other: the next one when the
+node before is Ready again.
+
+Nodes are not emptied before: their pods restart. A node that is Ready is asked to
+restart, and one that is not is restarted as if its power had failed.`,
+	},
+	{
+		name:  "evict",
+		kind:  v1alpha1.OperationEvictNode,
+		short: "Empty nodes of a pool and remove them; the pool has that many fewer",
+		long: `Empty nodes of a pool and remove them. The pool has that many fewer from then on.
+
+The pods on a node are moved away before it goes. Its server is deleted, with what is
+on its disk.`,
+	},
+}
+
 var poolActions = []action{{
 	name:  "resync",
 	kind:  v1alpha1.OperationResync,

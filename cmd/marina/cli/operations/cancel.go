@@ -34,7 +34,8 @@ func newCancel(open session.Opener) *cobra.Command {
 		Long: `Stop an operation at the next safe point.
 
 What has been done stays done, and the operation tells what was left. One that has
-not begun can always be cancelled; while it runs, only an Upgrade or a Restart can.
+not begun can always be cancelled; while it runs, only an Upgrade, a Restart, a
+ReplaceNode or a RebootNode can.
 A cancellation cannot be taken back: 'marina operation retry' begins again.`,
 		Example: `  marina operation cancel demo-restart-x7k2p
   marina operation cancel demo-upgrade-9fq4c --wait`,

@@ -81,6 +81,29 @@ func TestActionOnAPool(t *testing.T) {
 	}
 }
 
+func TestActionOnNodes(t *testing.T) {
+	for name, kind := range map[string]v1alpha1.OperationType{"replace": "ReplaceNode", "reboot": "RebootNode", "evict": "EvictNode"} {
+		t.Run(name, func(t *testing.T) {
+			pool := &v1alpha1.NodePool{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "workers", UID: "u"}}
+			a := clitest.NewAPI(t, []client.Object{pool}, becomes(t, operation("", v1alpha1.OperationRunning, "")))
+			out, _, err := clitest.Run(t, t.Context(), a, NodePoolCommands, name, "workers", "demo-workers-a", "demo-workers-b")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := created(t, a)
+			want := v1alpha1.OperationSpec{
+				TargetRef: v1alpha1.OperationTarget{Kind: "NodePool", Name: "workers", UID: "u"}, Type: kind, Nodes: []string{"demo-workers-a", "demo-workers-b"},
+			}
+			if diff := cmp.Diff(want, got.Spec); diff != "" || out != "operation \""+got.Name+"\" created\n" {
+				t.Errorf("wrote %q, created (-want +got):\n%s", out, diff)
+			}
+			if _, _, err := clitest.Run(t, t.Context(), a, NodePoolCommands, name, "workers"); err == nil || !strings.Contains(err.Error(), "NODE is missing") {
+				t.Errorf("without a node: %v", err)
+			}
+		})
+	}
+}
+
 func TestActionAndWait(t *testing.T) {
 	cases := map[string]struct {
 		end     *v1alpha1.Operation

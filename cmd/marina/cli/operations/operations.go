@@ -1,5 +1,6 @@
 // Package operations holds the commands on operations: list, watch, cancel, retry;
-// and those on clusters and pools that ask for one: restart, resync, rotate-certificates.
+// and those on clusters and pools that ask for one: restart, resync, rotate-certificates,
+// replace, reboot, evict.
 //
 // They only speak to the Kubernetes API of the management cluster: whatever they
 // do can be done with kubectl too.
@@ -39,6 +40,9 @@ func NodePoolCommands(open session.Opener) []*cobra.Command {
 	var all []*cobra.Command
 	for _, a := range poolActions {
 		all = append(all, newAction(open, nodePools, a))
+	}
+	for _, a := range nodeActions {
+		all = append(all, newNodeAction(open, a))
 	}
 	return all
 }

@@ -44,6 +44,7 @@ It creates a new operation for the same; the old one stays as it is.`,
 				TargetRef: before.Spec.TargetRef,
 				Type:      before.Spec.Type,
 				Version:   before.Spec.Version,
+				Nodes:     before.Spec.Nodes,
 				RetryOf:   before.Name,
 			})
 		},
