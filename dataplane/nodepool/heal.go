@@ -53,7 +53,7 @@ type diagnosis struct {
 
 // diagnose finds the node to be healed, at most one. That is the one which has not been Ready
 // for longest, from its last transition, or from when the control plane came back, without
-// which no node can tell how it is. Nothing is healed
+// which no node can tell how it is, or the first of all nodes did. Nothing is healed
 //
 //  1. that is not wanted to be, or while the pool changes its nodes, or can make none
 //  2. while the control plane is away or changes
@@ -68,7 +68,7 @@ func diagnose(h health) diagnosis {
 		return diagnosis{}
 	}
 	timeout := notReadyTimeout(h.spec)
-	back := controlPlaneSince(h.cluster)
+	back := later(controlPlaneSince(h.cluster), revived(h.fleet))
 	due := func(m *v1alpha1.Machine) time.Time { return later(m.Status.Node.Since.Time, back).Add(timeout) }
 	first := slices.MinFunc(lost, func(a, b *v1alpha1.Machine) int {
 		return cmp.Or(due(a).Compare(due(b)), cmp.Compare(a.Name, b.Name))
@@ -161,6 +161,23 @@ func been(fleet []v1alpha1.Machine) (all, ready int) {
 		}
 	}
 	return all, ready
+}
+
+// revived is when the first of the nodes that are Ready became so. A node that was lost before
+// that was so with all others, which come back one by one.
+func revived(fleet []v1alpha1.Machine) (first time.Time) {
+	for _, m := range fleet {
+		if m.DeletionTimestamp != nil || m.Status.ReadySince == nil || !isReady(m) {
+			continue
+		}
+		if m.Status.Node.Since == nil {
+			return time.Time{}
+		}
+		if since := m.Status.Node.Since.Time; first.IsZero() || since.Before(first) {
+			first = since
+		}
+	}
+	return first
 }
 
 // missing is how many nodes the pool lacks.

@@ -109,6 +109,16 @@ func TestRule23HealTimer(t *testing.T) {
 			o.fall(0, ten)
 			h.fleet = append(o.machines, h.machines...)
 		}, "", "", "AllNodesNotReady", "none of the 2", time.Minute},
+		"All have come back, but one": {3, func(h *health) {
+			h.fall(2, time.Hour)
+			for i, ago := range []time.Duration{30 * time.Second, time.Minute} {
+				h.machines[i].Status.Node.Since = &metav1.Time{Time: noon.Add(-ago)}
+			}
+		}, "", "", "NodeNotReady", "node n2", 9 * time.Minute},
+		"Another one has come back": {3, func(h *health) {
+			h.fall(2, ten)
+			h.machines[1].Status.Node.Since = &metav1.Time{Time: noon.Add(-time.Minute)}
+		}, "n2", "", "Healing", "", 0},
 		"All that were ever Ready": {3, func(h *health) {
 			h.fall(0, ten)
 			for i := 1; i < 3; i++ {

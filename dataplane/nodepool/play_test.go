@@ -72,7 +72,8 @@ func (w *world) join() (busy bool) {
 			busy = true
 			continue
 		}
-		if busy = w.answer(m) || busy; busy || w.lost[m.Name] {
+		answered := w.answer(m)
+		if busy = busy || answered; answered || w.lost[m.Name] {
 			continue
 		}
 		if request := m.Spec.Reboot; request != "" && (m.Status.Reboot == nil || m.Status.Reboot.Request != request) && m.DeletionTimestamp == nil {
@@ -85,8 +86,12 @@ func (w *world) join() (busy bool) {
 		}
 		if m.DeletionTimestamp == nil && !isReady(m) {
 			w.report(m, func(s *v1alpha1.MachineStatus) {
+				since := &metav1.Time{Time: noon.Add(-time.Hour)}
+				if s.ReadySince != nil {
+					since = &metav1.Time{Time: w.now} // it comes back
+				}
 				s.ServerID = "server-of-" + m.Name
-				s.Node, s.ReadySince, s.State, s.Message = &v1alpha1.MachineNode{Ready: true}, &metav1.Time{Time: w.now}, v1alpha1.MachineReady, ""
+				s.Node, s.ReadySince, s.State, s.Message = &v1alpha1.MachineNode{Ready: true, Since: since}, &metav1.Time{Time: w.now}, v1alpha1.MachineReady, ""
 				meta.SetStatusCondition(&s.Conditions, metav1.Condition{Type: "ServerReady", Status: "True", Reason: "AsExpected"})
 			})
 			busy = true

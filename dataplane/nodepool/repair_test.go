@@ -86,6 +86,11 @@ func TestRule23Meltdown(t *testing.T) {
 	w.settle()
 	w.has("00001", "00002", "00003")
 	w.says("Healthy", "False", "AllNodesNotReady", "none of the 3 nodes of the cluster is Ready")
+	// They come back, the last one late.
+	w.lost = map[string]bool{"shop-web-00002": true}
+	w.settle()
+	w.has("00001", "00002", "00003")
+	w.says("Healthy", "False", "NodeNotReady", "node shop-web-00002 has not been Ready since")
 	w.lost = map[string]bool{}
 	w.settle()
 	w.is(v1alpha1.PoolActive, "3 of 3")
