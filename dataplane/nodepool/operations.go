@@ -52,7 +52,8 @@ func (r *Reconciler) operate(ctx context.Context, s *scope) error {
 	if err := r.diagnose(ctx, s, carried.Running, running); err != nil {
 		return err
 	}
-	heal, err := r.askForHeal(ctx, s, carried.Running, running, history)
+	waits := slices.ContainsFunc(fixes.operations, func(op *v1alpha1.Operation) bool { return !op.Status.Phase.Finished() })
+	heal, err := r.askForHeal(ctx, s, carried.Running, waits, history)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,13 @@ func (r *Reconciler) diagnose(ctx context.Context, s *scope, change, repair *v1a
 	if h.held == nil {
 		h.held = s.blocked
 	}
-	switch f := s.facts(); {
+	f := s.facts()
+	if repair != nil && repair.Spec.Type == v1alpha1.OperationHeal {
+		// Whoever was killed between the two has made the other node before this one is given up.
+		live, _ := repairs{changes: changes{machines: s.machines}}.named(repair)
+		f.Live -= len(live)
+	}
+	switch {
 	case change != nil && change.Spec.Type == v1alpha1.OperationUpdate, f.Old > 0:
 		h.busy = "the nodes of the pool are as its spec asks"
 	case f.Live > f.Wanted:
@@ -55,9 +61,9 @@ func (r *Reconciler) diagnose(ctx context.Context, s *scope, change, repair *v1a
 
 // askForHeal records that nodes are healed, before that is begun: those whose servers somebody
 // else has deleted, together, or else the one that was diagnosed. Where the spec is carried out,
-// or another repair runs, that has its own record.
-func (r *Reconciler) askForHeal(ctx context.Context, s *scope, change, repair *v1alpha1.Operation, history []*v1alpha1.Operation) (*v1alpha1.Operation, error) {
-	if s.pool.DeletionTimestamp != nil || change != nil || repair != nil || s.held() {
+// or another repair has been asked for, that has its own record.
+func (r *Reconciler) askForHeal(ctx context.Context, s *scope, change *v1alpha1.Operation, asked bool, history []*v1alpha1.Operation) (*v1alpha1.Operation, error) {
+	if s.pool.DeletionTimestamp != nil || change != nil || asked || s.held() {
 		return nil, nil
 	}
 	var nodes []string
