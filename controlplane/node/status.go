@@ -22,6 +22,7 @@ func observe(m *v1alpha1.Machine, node *corev1.Node, now time.Time) {
 		m.Status.Node = &v1alpha1.MachineNode{}
 	}
 	known := m.Status.Node
+	ready, since := known.Ready, known.Since
 	known.UID, known.Ready, known.Since, known.Message = node.UID, false, nil, "the node does not tell whether it is ready"
 	if c := readiness(node); c != nil {
 		known.Ready, known.Message = c.Status == corev1.ConditionTrue, shortened(c.Message)
@@ -32,28 +33,41 @@ func observe(m *v1alpha1.Machine, node *corev1.Node, now time.Time) {
 	if known.Ready {
 		known.Message = ""
 	}
+	if known.Ready != ready || !known.Since.Equal(since) || !isPast(known.ChangedAt, now) {
+		known.ChangedAt = &metav1.Time{Time: now.Truncate(time.Second)}
+	}
+}
+
+// isPast reports whether there is a time that is over. A clock that was set back, or that of
+// another manager, leaves ones behind that are not; a minute is no matter.
+func isPast(at *metav1.Time, now time.Time) bool {
+	return at != nil && !at.After(now.Add(time.Minute))
 }
 
 // forget notes that a node is gone that there was.
 func forget(known *v1alpha1.MachineNode, now time.Time) {
-	if known == nil || known.UID == "" {
+	if known == nil || known.UID == "" && isPast(known.ChangedAt, now) {
 		return
 	}
+	seen := &metav1.Time{Time: now.Truncate(time.Second)}
 	if known.Ready || known.Since == nil {
-		known.Since = &metav1.Time{Time: now.Truncate(time.Second)}
+		known.Since = seen
+	}
+	if known.Ready || !isPast(known.ChangedAt, now) {
+		known.ChangedAt = seen
 	}
 	known.UID, known.Ready, known.Message = "", false, "the node is no longer in the cluster: it comes back when its server is rebooted"
 	known.AppliedLabels, known.AppliedTaints = nil, nil
 }
 
 // checked notes that the tenant has been asked for the node of a Machine, when somebody wants
-// to know. Nobody does of one that never was.
+// to know: that was before it was read here. Nobody does of one that never was.
 func checked(m *v1alpha1.Machine, asked time.Time) {
 	after, n := m.Spec.CheckAfter, m.Status.Node
-	if after == nil || n == nil || n.CheckedAt != nil && !n.CheckedAt.Before(after) || asked.Before(after.Time) {
+	if after == nil || n == nil || n.Checked.Answers(after) {
 		return
 	}
-	n.CheckedAt = &metav1.Time{Time: asked.Truncate(time.Second)}
+	n.Checked = &v1alpha1.MachineCheck{After: *after, At: metav1.NewTime(asked.Truncate(time.Second))}
 }
 
 // readiness is the condition Ready of a node, or nil.

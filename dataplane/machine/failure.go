@@ -53,10 +53,13 @@ func (r *Reconciler) withFault(ctx context.Context, s *scope, listed *servers.Se
 
 func (f *failure) Error() string { return f.message }
 
-// Why the server of a node is none any more.
+// Why the server of a node is none any more, or does not run: it is stopped, or in a state of
+// which nobody knows here what it is for.
 const (
-	reasonGone  = "ServerGone"
-	reasonError = "ServerError"
+	reasonGone      = "ServerGone"
+	reasonError     = "ServerError"
+	reasonStopped   = "ServerStopped"
+	reasonNotActive = "ServerNotActive"
 )
 
 // lasting is what it is of a Machine that has been a node. Its pool makes another one if the

@@ -55,29 +55,35 @@ func TestRule24RebootOnce(t *testing.T) {
 	}
 }
 
-// A look that somebody asks for is at the cloud as it is now, and is not noted before.
+// A look that somebody asks for is at the cloud as it is now, and is not noted before, whatever
+// the clock of who asks.
 func TestCheck(t *testing.T) {
-	w := newWorld(t)
-	m := w.machine(t)
-	w.ready(t)
-	w.round(t, 10*time.Second)
-	w.ResetCalls()
-	outage := w.Inject(front.Fault{Match: front.Match{Service: "compute"}, Effect: front.Fail(503)})
-	now := w.clock.Now()
-	m.Spec.CheckAfter = new(metav1.NewTime(now))
-	w.must(t, management.Client.Update(t.Context(), m))
-	w.round(t, 10*time.Second)
-	if m.Status.CheckedAt != nil {
-		t.Errorf("it was looked at at %s in a cloud that does not answer", m.Status.CheckedAt)
-	}
-	outage.Remove()
-	w.settle(t, "the look", 10*time.Second, func() bool { return m.Status.CheckedAt != nil })
-	if m.Status.CheckedAt.Time.Before(now) {
-		t.Errorf("looked at at %s, want not before %s", m.Status.CheckedAt, now)
-	}
-	w.Writes.Store(0)
-	w.round(t, 10*time.Second)
-	if n := w.Writes.Load(); n != 0 {
-		t.Errorf("%d writes after it", n)
+	for name, ahead := range map[string]time.Duration{"one clock": 0, "ahead": time.Hour, "behind": -time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			m := w.machine(t)
+			w.ready(t)
+			w.round(t, 10*time.Second)
+			w.ResetCalls()
+			outage := w.Inject(front.Fault{Match: front.Match{Service: "compute"}, Effect: front.Fail(503)})
+			now := w.clock.Now()
+			asked := metav1.NewTime(now.Add(ahead).Truncate(time.Second))
+			m.Spec.CheckAfter = &asked
+			w.must(t, management.Client.Update(t.Context(), m))
+			w.round(t, 10*time.Second)
+			if m.Status.Checked != nil {
+				t.Errorf("it was looked at at %s in a cloud that does not answer", m.Status.Checked.At)
+			}
+			outage.Remove()
+			w.settle(t, "the look", 10*time.Second, func() bool { return m.Status.Checked.Answers(&asked) })
+			if m.Status.Checked.At.Time.Before(now) {
+				t.Errorf("looked at at %s, want not before %s", m.Status.Checked.At, now)
+			}
+			w.Writes.Store(0)
+			w.round(t, 10*time.Second)
+			if n := w.Writes.Load(); n != 0 {
+				t.Errorf("%d writes after it", n)
+			}
+		})
 	}
 }

@@ -57,12 +57,11 @@ func (s *scope) resynced(e *reconcile.Error, now time.Time) {
 	}
 	s.machine.Status.Resynced = resyncOf(s.machine, s.network)
 	if unchecked(s.machine) {
-		s.machine.Status.CheckedAt = &metav1.Time{Time: now.Truncate(time.Second)}
+		s.machine.Status.Checked = &v1alpha1.MachineCheck{After: *s.machine.Spec.CheckAfter, At: metav1.NewTime(now.Truncate(time.Second))}
 	}
 }
 
 // unchecked reports whether somebody waits for a look at the server.
 func unchecked(m *v1alpha1.Machine) bool {
-	after, last := m.Spec.CheckAfter, m.Status.CheckedAt
-	return after != nil && (last == nil || last.Before(after))
+	return m.Spec.CheckAfter != nil && !m.Status.Checked.Answers(m.Spec.CheckAfter)
 }

@@ -66,7 +66,11 @@ func judge(m *v1alpha1.Machine, server *servers.Server, network *v1alpha1.Cluste
 	case slices.Contains(passing, server.Status):
 		return reconcile.WaitFor(calmInterval, "ServerChanging", "the server %s is in %s, which ends by itself", server.ID, server.Status)
 	case server.Status != "ACTIVE":
-		return &reconcile.Error{Kind: reconcile.KindUser, Reason: "ServerNotActive", After: calmInterval,
+		reason := reasonNotActive
+		if server.Status == "SHUTOFF" {
+			reason = reasonStopped
+		}
+		return &reconcile.Error{Kind: reconcile.KindUser, Reason: reason, After: calmInterval,
 			Message: fmt.Sprintf("the server %s is %s: 'openstack server start %s' may start it", server.ID, server.Status, server.ID)}
 	default:
 		return misplaced(server, network)

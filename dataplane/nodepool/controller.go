@@ -6,6 +6,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -52,10 +53,14 @@ type scope struct {
 	refused error // accept
 	// resync is the UID of the Resync that runs, empty for none.
 	resync string // operate
-	// diagnosis is what becomes of nodes that are not Ready any more; leave are the names of
-	// those that are given up, and outdated of those that are replaced by others.
-	diagnosis       diagnosis // operate
-	leave, outdated []string  // operate
+	// diagnosis is what becomes of nodes that are not Ready any more, by their health. Healed is
+	// the one that is given up for it, nil for none; leave are the UIDs of all that are given up,
+	// and outdated the names of those that are replaced by others.
+	diagnosis diagnosis         // operate
+	health    health            // operate
+	healed    *v1alpha1.Machine // operate
+	leave     []types.UID       // operate
+	outdated  []string          // operate
 	// evicts is the Operation that makes the pool smaller, and reboots the one that reboots
 	// nodes, nil for none.
 	evicts, reboots *v1alpha1.Operation // operate

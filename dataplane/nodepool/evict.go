@@ -35,7 +35,7 @@ func (r *Reconciler) evict(ctx context.Context, s *scope) error {
 	for _, known := range []*v1alpha1.NodePool{s.pool, s.before} {
 		known.ObjectMeta, known.Spec = *next.ObjectMeta.DeepCopy(), *next.Spec.DeepCopy()
 	}
-	s.leave = op.Spec.Nodes
+	s.leave = s.named(op)
 	return nil
 }
 

@@ -109,7 +109,10 @@ func newWorldIn(t testing.TB, authURL, region string) *world {
 	w.writeStatus(w.infra)
 	w.create(w.cluster)
 	w.cluster.Status.Namespace, w.cluster.Status.Version, w.cluster.Status.Phase = w.network.Namespace, version, v1alpha1.ClusterActive
-	w.cluster.Status.Conditions = []metav1.Condition{{Type: "ControlPlaneReady", Status: "True", Reason: "AsExpected", LastTransitionTime: metav1.NewTime(noon.Add(-24 * time.Hour))}}
+	for _, t := range []string{"ControlPlaneReady", "EtcdReady", "UpToDate"} {
+		c := metav1.Condition{Type: t, Status: "True", Reason: "AsExpected", LastTransitionTime: metav1.NewTime(noon.Add(-24 * time.Hour))}
+		w.cluster.Status.Conditions = append(w.cluster.Status.Conditions, c)
+	}
 	w.writeStatus(w.cluster)
 	w.network.Spec.ClusterRef.UID = w.cluster.UID
 	w.create(w.network)

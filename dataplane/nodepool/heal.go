@@ -18,10 +18,12 @@ import (
 
 const (
 	// checkLife is how long an answer of the tenant and the cloud is taken for how it is now.
-	checkLife = 2 * time.Minute
+	checkLife = 30 * time.Second
 	// guardInterval is how often it is looked again what keeps nodes from being healed, where
 	// nobody tells of it.
 	guardInterval = time.Minute
+	// healsInVain is how many nodes in a row are replaced without one that stays Ready.
+	healsInVain = 3
 )
 
 // health is what a diagnosis is made from.
@@ -33,8 +35,12 @@ type health struct {
 	cluster *v1alpha1.Cluster
 	// busy is what the pool does that changes its nodes; empty for nothing.
 	busy string
+	// settled is when it is over for long enough what the pool has done last.
+	settled time.Time
 	// held is why no node can be made.
 	held error
+	// vain is how many Heals in a row have not brought a node that stays Ready.
+	vain int
 	now  time.Time
 }
 
@@ -43,6 +49,8 @@ type diagnosis struct {
 	// heal is the one that is given up now, and ask the one that the tenant and the cloud are
 	// asked for before that.
 	heal, ask *v1alpha1.Machine
+	// waits is whether they have been asked, and have not answered yet.
+	waits bool
 	// reason and message are those of the condition Healthy; without a reason it is True.
 	reason, message string
 	// paused is whether something keeps nodes from being healed.
@@ -52,15 +60,16 @@ type diagnosis struct {
 }
 
 // diagnose finds the node to be healed, at most one. That is the one which has not been Ready
-// for longest, from its last transition, or from when the control plane came back, without
-// which no node can tell how it is, or the first of all nodes did. Nothing is healed
+// for longest, from when its last transition was seen, or from when the control plane came back,
+// without which no node can tell how it is, or the first of all nodes did. Nothing is healed
 //
-//  1. that is not wanted to be, or while the pool changes its nodes, or can make none
+//  1. that is not wanted to be, or while the pool changes its nodes and soon after, or can make none
 //  2. while the control plane is away or changes
-//  3. while all nodes of the Cluster seem to be dead, of more than one: that is more likely
-//     the way between them and the control plane
-//  4. while too many of the pool are
-//  5. before the tenant and the cloud have been asked once more: they may have been out of
+//  3. while all nodes of the Cluster seem to be dead: that is more likely the way between them
+//     and the control plane. Of an only one the cloud may know better
+//  4. while too many of the pool are, or others came to nothing
+//  5. while the server is in a state that says nothing
+//  6. before the tenant and the cloud have been asked once more: they may have been out of
 //     reach, and the Machine be of how it was then
 func diagnose(h health) diagnosis {
 	lost := unwell(h.machines)
@@ -69,11 +78,11 @@ func diagnose(h health) diagnosis {
 	}
 	timeout := notReadyTimeout(h.spec)
 	back := later(controlPlaneSince(h.cluster), revived(h.fleet))
-	due := func(m *v1alpha1.Machine) time.Time { return later(m.Status.Node.Since.Time, back).Add(timeout) }
+	due := func(m *v1alpha1.Machine) time.Time { return later(later(changedAt(m), back).Add(timeout), h.settled) }
 	first := slices.MinFunc(lost, func(a, b *v1alpha1.Machine) int {
 		return cmp.Or(due(a).Compare(due(b)), cmp.Compare(a.Name, b.Name))
 	})
-	words := fmt.Sprintf("node %s has not been Ready since %s", first.Name, stamp(first.Status.Node.Since.Time))
+	words := fmt.Sprintf("node %s has not been Ready since %s", first.Name, stamp(changedAt(first)))
 	if len(lost) > 1 {
 		words += fmt.Sprintf(", and %d more are not", len(lost)-1)
 	}
@@ -83,6 +92,14 @@ func diagnose(h health) diagnosis {
 	if wait := due(first).Sub(h.now); wait > 0 {
 		return diagnosis{reason: "NodeNotReady", message: words + "; it is healed at " + stamp(due(first)), again: wait}
 	}
+	if _, ready := been(h.fleet); ready == 0 && !condemned(first) {
+		return diagnosis{reason: "AllNodesNotReady", paused: true, again: guardInterval,
+			message: words + "; no other node of the cluster is Ready, and the cloud says nothing against its server: see whether it reaches the control plane; 'marina nodepool replace' replaces it all the same"}
+	}
+	if text := unclear(first); text != "" {
+		return diagnosis{reason: "ServerNotClear", paused: true, again: guardInterval,
+			message: words + "; it is healed when its server is in a state that lasts: " + text}
+	}
 	return h.check(first, words)
 }
 
@@ -91,18 +108,17 @@ func (h health) guard() (reason, why string) {
 	if e := h.spec.AutoHeal.Enabled; e != nil && !*e {
 		return "AutoHealDisabled", "autoHeal is not enabled: 'marina nodepool replace' replaces nodes by name"
 	}
+	if reason, why := controlPlane(h.cluster); reason != "" {
+		return reason, why
+	}
 	const back = "it is healed when %s"
 	switch {
-	case h.cluster == nil || h.cluster.DeletionTimestamp != nil:
-		return "ClusterDeleting", "nothing is healed in a cluster that is gone"
-	case h.cluster.Status.Phase == v1alpha1.ClusterUpgrading, h.cluster.Status.Phase == v1alpha1.ClusterUpdating:
-		return "ClusterBusy", fmt.Sprintf(back, "the control plane is as it is to be: the cluster is "+string(h.cluster.Status.Phase))
-	case !reconcile.IsTrue(h.cluster.Status.Conditions, v1alpha1.ConditionControlPlaneReady):
-		return "ControlPlaneNotReady", fmt.Sprintf(back, "the control plane is ready again")
 	case h.busy != "":
 		return "PoolBusy", fmt.Sprintf(back, h.busy)
 	case h.held != nil:
 		return "NoNodeCanBeMade", fmt.Sprintf(back, "another node can be made: "+reconcile.As(h.held).Message)
+	case h.vain >= healsInVain:
+		return "HealingStopped", fmt.Sprintf("%d nodes in a row have been replaced, and no new one has stayed Ready: see what is wrong with them, correct it, and have it begin anew by 'marina nodepool resync' or a change of the pool", h.vain)
 	}
 	if all, ready := been(h.fleet); all > 1 && ready == 0 {
 		return "AllNodesNotReady", fmt.Sprintf("none of the %d nodes of the cluster is Ready, so that none is replaced: see whether they reach the control plane, and whether the cloud is well; 'marina nodepool replace' replaces nodes all the same", all)
@@ -113,71 +129,49 @@ func (h health) guard() (reason, why string) {
 	return "", ""
 }
 
-// check has the tenant and the cloud asked for a node whose time is over, and gives it up when
-// they have answered.
-func (h health) check(m *v1alpha1.Machine, words string) diagnosis {
-	after := m.Spec.CheckAfter
-	if after == nil || after.After(h.now) {
-		return diagnosis{ask: m, reason: "NodeNotReady", message: words + "; it is looked at once more", again: time.Second}
-	}
-	oldest := h.now
-	for _, by := range []struct {
-		at  *metav1.Time
-		who string
-	}{{m.Status.Node.CheckedAt, "the tenant's API server"}, {m.Status.CheckedAt, "the cloud"}} {
-		if by.at == nil || by.at.Before(after) {
-			return diagnosis{reason: "WaitingForAnswer", message: words + "; it is healed when " + by.who + " has told how it is"}
-		}
-		if by.at.Time.Before(oldest) {
-			oldest = by.at.Time
-		}
-	}
-	if h.now.Sub(oldest) > checkLife {
-		return diagnosis{ask: m, reason: "NodeNotReady", message: words + "; it is looked at once more", again: time.Second}
-	}
-	return diagnosis{heal: m, reason: "Healing", message: words + "; it is being healed"}
-}
+// settledControlPlane are what the control plane has to be for a node to be given up. They are
+// asked instead of the phase, in which Degraded hides that something is changed.
+var settledControlPlane = []string{v1alpha1.ConditionControlPlaneReady, v1alpha1.ConditionEtcdReady, v1alpha1.ConditionUpToDate}
 
-// unwell are the nodes that have been Ready and are not, of servers that are there.
-func unwell(machines []v1alpha1.Machine) (lost []*v1alpha1.Machine) {
-	for i := range machines {
-		m := &machines[i]
-		if m.DeletionTimestamp == nil && m.Status.ReadySince != nil && !isReady(*m) && !serverGone(*m) && m.Status.Node != nil && m.Status.Node.Since != nil {
-			lost = append(lost, m)
-		}
+// controlPlane is why nodes cannot tell how they are, or will be restarted; empty if they can.
+func controlPlane(cluster *v1alpha1.Cluster) (reason, why string) {
+	if cluster == nil || cluster.DeletionTimestamp != nil {
+		return "ClusterDeleting", "nothing is healed in a cluster that is gone"
 	}
-	return lost
-}
-
-// been is how many nodes there are that have been Ready, and how many of them are.
-func been(fleet []v1alpha1.Machine) (all, ready int) {
-	for _, m := range fleet {
-		if m.DeletionTimestamp != nil || m.Status.ReadySince == nil || serverGone(m) {
+	status := cluster.Status
+	switch {
+	case status.Phase == v1alpha1.ClusterUpgrading, status.Phase == v1alpha1.ClusterUpdating:
+		return "ClusterBusy", "it is healed when the control plane is as it is to be: the cluster is " + string(status.Phase)
+	case status.Operation != "":
+		return "ClusterBusy", fmt.Sprintf("it is healed when operation %s of the cluster has ended", status.Operation)
+	}
+	for _, t := range settledControlPlane {
+		if reconcile.IsTrue(status.Conditions, t) {
 			continue
 		}
-		all++
-		if isReady(m) {
-			ready++
+		why = "it is healed when the condition " + t + " of the cluster is True"
+		if c := meta.FindStatusCondition(status.Conditions, t); c != nil {
+			why += ": " + c.Message
 		}
+		if t == v1alpha1.ConditionUpToDate {
+			return "ClusterBusy", why
+		}
+		return "ControlPlaneNotReady", why
 	}
-	return all, ready
+	return "", ""
 }
 
-// revived is when the first of the nodes that are Ready became so. A node that was lost before
-// that was so with all others, which come back one by one.
-func revived(fleet []v1alpha1.Machine) (first time.Time) {
-	for _, m := range fleet {
-		if m.DeletionTimestamp != nil || m.Status.ReadySince == nil || !isReady(m) {
-			continue
-		}
-		if m.Status.Node.Since == nil {
-			return time.Time{}
-		}
-		if since := m.Status.Node.Since.Time; first.IsZero() || since.Before(first) {
-			first = since
+// controlPlaneSince is when the last of what the control plane has to be became so.
+func controlPlaneSince(cluster *v1alpha1.Cluster) (since time.Time) {
+	if cluster == nil {
+		return since
+	}
+	for _, t := range settledControlPlane {
+		if c := meta.FindStatusCondition(cluster.Status.Conditions, t); c != nil && c.Status == metav1.ConditionTrue {
+			since = later(since, c.LastTransitionTime.Time)
 		}
 	}
-	return first
+	return since
 }
 
 // missing is how many nodes the pool lacks.
@@ -218,18 +212,6 @@ func maxUnhealthy(spec v1alpha1.NodePoolSpec) int {
 		return 0
 	}
 	return max(1, replicas(spec)*percent/100)
-}
-
-// controlPlaneSince is when the control plane became ready.
-func controlPlaneSince(cluster *v1alpha1.Cluster) (never time.Time) {
-	if cluster == nil {
-		return never
-	}
-	c := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionControlPlaneReady)
-	if c == nil || c.Status != metav1.ConditionTrue {
-		return never
-	}
-	return c.LastTransitionTime.Time
 }
 
 func later(a, b time.Time) time.Time {

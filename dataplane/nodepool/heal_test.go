@@ -18,11 +18,14 @@ import (
 func ward(nodes int) health {
 	up := metav1.NewTime(noon.Add(-24 * time.Hour))
 	cluster := &v1alpha1.Cluster{Status: v1alpha1.ClusterStatus{Phase: v1alpha1.ClusterActive}}
-	cluster.Status.Conditions = []metav1.Condition{{Type: "ControlPlaneReady", Status: "True", LastTransitionTime: up}}
+	for _, t := range []string{"ControlPlaneReady", "EtcdReady", "UpToDate"} {
+		cluster.Status.Conditions = append(cluster.Status.Conditions, metav1.Condition{Type: t, Status: "True", LastTransitionTime: up, Message: "about " + t})
+	}
 	h := health{spec: v1alpha1.NodePoolSpec{Replicas: new(int32(nodes))}, cluster: cluster, now: noon}
 	for i := range nodes {
 		m := v1alpha1.Machine{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("n%d", i), UID: types.UID(fmt.Sprint(i))}}
-		m.Status = v1alpha1.MachineStatus{ReadySince: &up, Node: &v1alpha1.MachineNode{UID: "1", Ready: true, Since: &up}}
+		m.Status = v1alpha1.MachineStatus{ReadySince: &up, Node: &v1alpha1.MachineNode{UID: "1", Ready: true, ChangedAt: &up}}
+		m.Status.Conditions = []metav1.Condition{{Type: "ServerReady", Status: "True", Reason: "AsExpected"}}
 		h.machines = append(h.machines, m)
 	}
 	h.fleet = h.machines
@@ -32,14 +35,27 @@ func ward(nodes int) health {
 // fall has a node be not Ready since some time ago, and be looked at just now.
 func (h health) fall(i int, ago time.Duration) {
 	m := &h.machines[i]
-	m.Status.Node = &v1alpha1.MachineNode{UID: "1", Since: &metav1.Time{Time: h.now.Add(-ago)}, Message: "Kubelet stopped posting node status."}
+	m.Status.Node = &v1alpha1.MachineNode{UID: "1", ChangedAt: &metav1.Time{Time: h.now.Add(-ago)}, Message: "Kubelet stopped posting node status."}
 	h.answer(i, time.Second)
 }
 
 func (h health) answer(i int, ago time.Duration) {
 	at := metav1.NewTime(h.now.Add(-ago))
 	m := &h.machines[i]
-	m.Spec.CheckAfter, m.Status.CheckedAt, m.Status.Node.CheckedAt = &at, &at, &at
+	look := &v1alpha1.MachineCheck{After: at, At: at}
+	m.Spec.CheckAfter, m.Status.Checked, m.Status.Node.Checked = &at, look, look
+}
+
+// looked has the cloud answer a question of some time ago by a clock that is ahead.
+func (h health) looked(i int, ago, ahead time.Duration) {
+	h.answer(i, ago)
+	at := metav1.NewTime(h.now.Add(-ago))
+	h.machines[i].Status.Checked = &v1alpha1.MachineCheck{After: at, At: metav1.NewTime(at.Add(ahead))}
+}
+
+// server has the cloud say something of the server of a node.
+func (h health) server(i int, status metav1.ConditionStatus, reason string) {
+	h.machines[i].Status.Conditions[0] = metav1.Condition{Type: "ServerReady", Status: status, Reason: reason, Message: "the server is so"}
 }
 
 // TestRule23HealTimer is about when a node is healed, and when not whatever the time.
@@ -70,21 +86,54 @@ func TestRule23HealTimer(t *testing.T) {
 
 		"The control plane upgrades":    {5, func(h *health) { h.fall(2, ten); h.cluster.Status.Phase = v1alpha1.ClusterUpgrading }, "", "", "ClusterBusy", "the cluster is Upgrading", time.Minute},
 		"The control plane is Degraded": {5, func(h *health) { h.fall(2, ten); h.cluster.Status.Phase = v1alpha1.ClusterDegraded }, "n2", "", "Healing", "", 0},
-		"The control plane is away":     {5, func(h *health) { h.fall(2, ten); h.cluster.Status.Conditions[0].Status = "False" }, "", "", "ControlPlaneNotReady", "", time.Minute},
+		"Degraded by an upgrade": {5, func(h *health) {
+			h.fall(2, ten)
+			h.cluster.Status.Phase = v1alpha1.ClusterDegraded
+			h.cluster.Status.Conditions[2].Status = "False"
+		}, "", "", "ClusterBusy", "the condition UpToDate of the cluster is True: about UpToDate", time.Minute},
+		"Nobody knows what it runs":   {5, func(h *health) { h.fall(2, ten); h.cluster.Status.Conditions[2].Status = "Unknown" }, "", "", "ClusterBusy", "UpToDate", time.Minute},
+		"An Operation of the cluster": {5, func(h *health) { h.fall(2, ten); h.cluster.Status.Operation = "shop-restart" }, "", "", "ClusterBusy", "operation shop-restart", time.Minute},
+		"etcd is ill":                 {5, func(h *health) { h.fall(2, ten); h.cluster.Status.Conditions[1].Status = "False" }, "", "", "ControlPlaneNotReady", "about EtcdReady", time.Minute},
+		"etcd has come back": {5, func(h *health) {
+			h.fall(2, 2*ten)
+			h.cluster.Status.Conditions[1].LastTransitionTime.Time = noon.Add(-time.Minute)
+		}, "", "", "NodeNotReady", "", 9 * time.Minute},
+		"Nothing is known of it":    {5, func(h *health) { h.fall(2, ten); h.cluster.Status.Conditions = h.cluster.Status.Conditions[:1] }, "", "", "ControlPlaneNotReady", "EtcdReady", time.Minute},
+		"A change has just ended":   {5, func(h *health) { h.fall(2, ten); h.settled = noon.Add(time.Minute) }, "", "", "NodeNotReady", "it is healed at 2026-03-01T12:01:00Z", time.Minute},
+		"Two came to nothing":       {5, func(h *health) { h.fall(2, ten); h.vain = 2 }, "n2", "", "Healing", "", 0},
+		"Three came to nothing":     {5, func(h *health) { h.fall(2, ten); h.vain = 3 }, "", "", "HealingStopped", "marina nodepool resync", time.Minute},
+		"Not seen since when":       {5, func(h *health) { h.fall(2, ten); h.machines[2].Status.Node.ChangedAt = nil }, "", "", "", "", 0},
+		"Since long, says the node": {5, func(h *health) { h.fall(2, time.Minute); h.machines[2].Status.Node.Since = &metav1.Time{} }, "", "", "NodeNotReady", "", 9 * time.Minute},
+		"Since tomorrow, says the node": {5, func(h *health) {
+			h.fall(2, ten)
+			h.machines[2].Status.Node.Since = &metav1.Time{Time: noon.Add(24 * time.Hour)}
+		}, "n2", "", "Healing", "", 0},
+		"Its server migrates":        {5, func(h *health) { h.fall(2, ten); h.server(2, "Unknown", "ServerChanging") }, "", "", "ServerNotClear", "the server is so", time.Minute},
+		"Its server is paused":       {5, func(h *health) { h.fall(2, ten); h.server(2, "False", "ServerNotActive") }, "", "", "ServerNotClear", "the server is so", time.Minute},
+		"Its server is in ERROR":     {5, func(h *health) { h.fall(2, ten); h.server(2, "False", "ServerError") }, "n2", "", "Healing", "", 0},
+		"Its server is off":          {5, func(h *health) { h.fall(2, ten); h.server(2, "False", "ServerStopped") }, "n2", "", "Healing", "", 0},
+		"Nobody has seen its server": {5, func(h *health) { h.fall(2, ten); h.machines[2].Status.Conditions = nil }, "", "", "ServerNotClear", "nothing is known of it", time.Minute},
+		"The control plane is away":  {5, func(h *health) { h.fall(2, ten); h.cluster.Status.Conditions[0].Status = "False" }, "", "", "ControlPlaneNotReady", "", time.Minute},
 		"The control plane has come back": {5, func(h *health) {
 			h.fall(2, 2*ten)
 			h.cluster.Status.Conditions[0].LastTransitionTime.Time = noon.Add(-time.Minute)
 		}, "", "", "NodeNotReady", "", 9 * time.Minute},
-		"The pool changes its nodes":       {5, func(h *health) { h.fall(2, ten); h.busy = "the nodes are replaced" }, "", "", "PoolBusy", "the nodes are replaced", time.Minute},
-		"No node can be made":              {5, func(h *health) { h.fall(2, ten); h.held = reconcile.UserError("FlavorNotOffered", "no flavor") }, "", "", "NoNodeCanBeMade", "no flavor", time.Minute},
-		"The cluster is deleted":           {5, func(h *health) { h.fall(2, ten); h.cluster.DeletionTimestamp = &metav1.Time{Time: noon} }, "", "", "ClusterDeleting", "", time.Minute},
-		"Nobody has been asked":            {5, func(h *health) { h.fall(2, ten); h.machines[2].Spec.CheckAfter = nil }, "", "n2", "NodeNotReady", "once more", time.Second},
-		"The tenant does not answer":       {5, func(h *health) { h.fall(2, ten); h.machines[2].Status.Node.CheckedAt = nil }, "", "", "WaitingForAnswer", "the tenant's API server", 0},
-		"The cloud does not answer":        {5, func(h *health) { h.fall(2, ten); h.machines[2].Status.CheckedAt = nil }, "", "", "WaitingForAnswer", "the cloud", 0},
-		"The cloud answered before":        {5, func(h *health) { h.fall(2, ten); h.machines[2].Status.CheckedAt = &metav1.Time{Time: noon.Add(-ten)} }, "", "", "WaitingForAnswer", "the cloud", 0},
-		"The answers are two minutes old":  {5, func(h *health) { h.fall(2, ten); h.answer(2, 2*time.Minute) }, "n2", "", "Healing", "", 0},
-		"The answers are older":            {5, func(h *health) { h.fall(2, ten); h.answer(2, 2*time.Minute+time.Second) }, "", "n2", "NodeNotReady", "", time.Second},
-		"The clock was set back meanwhile": {5, func(h *health) { h.fall(2, ten); h.answer(2, -time.Hour) }, "", "n2", "NodeNotReady", "", time.Second},
+		"The pool changes its nodes": {5, func(h *health) { h.fall(2, ten); h.busy = "the nodes are replaced" }, "", "", "PoolBusy", "the nodes are replaced", time.Minute},
+		"No node can be made":        {5, func(h *health) { h.fall(2, ten); h.held = reconcile.UserError("FlavorNotOffered", "no flavor") }, "", "", "NoNodeCanBeMade", "no flavor", time.Minute},
+		"The cluster is deleted":     {5, func(h *health) { h.fall(2, ten); h.cluster.DeletionTimestamp = &metav1.Time{Time: noon} }, "", "", "ClusterDeleting", "", time.Minute},
+		"Nobody has been asked":      {5, func(h *health) { h.fall(2, ten); h.machines[2].Spec.CheckAfter = nil }, "", "n2", "NodeNotReady", "once more", time.Second},
+		"The tenant does not answer": {5, func(h *health) { h.fall(2, ten); h.machines[2].Status.Node.Checked = nil }, "", "", "WaitingForAnswer", "the tenant's API server", 0},
+		"The cloud does not answer":  {5, func(h *health) { h.fall(2, ten); h.machines[2].Status.Checked = nil }, "", "", "WaitingForAnswer", "the cloud", 0},
+		"The cloud answered before": {5, func(h *health) {
+			h.fall(2, ten)
+			h.machines[2].Status.Checked = &v1alpha1.MachineCheck{After: metav1.NewTime(noon.Add(-ten)), At: metav1.NewTime(noon)}
+		}, "", "", "WaitingForAnswer", "the cloud", 0},
+		"The answers are half a minute old":             {5, func(h *health) { h.fall(2, ten); h.answer(2, 30*time.Second) }, "n2", "", "Healing", "", 0},
+		"The answers are older":                         {5, func(h *health) { h.fall(2, ten); h.answer(2, 31*time.Second) }, "", "n2", "NodeNotReady", "", time.Second},
+		"The clock was set back meanwhile":              {5, func(h *health) { h.fall(2, ten); h.answer(2, -time.Hour) }, "", "n2", "NodeNotReady", "", time.Second},
+		"Who looks has a clock that is ahead":           {5, func(h *health) { h.fall(2, ten); h.looked(2, time.Second, time.Hour) }, "n2", "", "Healing", "", 0},
+		"Who looks has a clock that is behind":          {5, func(h *health) { h.fall(2, ten); h.looked(2, time.Second, -time.Hour) }, "n2", "", "Healing", "", 0},
+		"Who looked long ago has a clock that is ahead": {5, func(h *health) { h.fall(2, ten); h.looked(2, time.Minute, time.Hour) }, "", "n2", "NodeNotReady", "", time.Second},
 
 		"Two of five":   {5, func(h *health) { h.fall(2, ten); h.fall(3, 0) }, "n2", "", "Healing", "", 0},
 		"Three of five": {5, func(h *health) { h.fall(2, ten); h.fall(3, 0); h.fall(4, 0) }, "", "", "TooManyUnhealthy", "3 of 5 nodes are missing or not Ready, and maxUnhealthy lets 2", time.Minute},
@@ -98,7 +147,12 @@ func TestRule23HealTimer(t *testing.T) {
 		"One of two":                    {2, func(h *health) { h.fall(1, ten) }, "n1", "", "Healing", "", 0},
 		"One of two, by number":         {2, func(h *health) { h.fall(1, ten); h.spec.AutoHeal.MaxUnhealthy = number(0) }, "", "", "TooManyUnhealthy", "lets 0", time.Minute},
 		"One of two, no part":           {2, func(h *health) { h.fall(1, ten); h.spec.AutoHeal.MaxUnhealthy = percent("0%") }, "", "", "TooManyUnhealthy", "lets 0", time.Minute},
-		"The only one":                  {1, func(h *health) { h.fall(0, ten) }, "n0", "", "Healing", "", 0},
+		"The only one":                  {1, func(h *health) { h.fall(0, ten) }, "", "", "AllNodesNotReady", "no other node of the cluster is Ready, and the cloud says nothing against its server", time.Minute},
+		"The only one, before its time": {1, func(h *health) { h.fall(0, time.Minute) }, "", "", "NodeNotReady", "", 9 * time.Minute},
+		"The only one, in ERROR":        {1, func(h *health) { h.fall(0, ten); h.server(0, "False", "ServerError") }, "n0", "", "Healing", "", 0},
+		"The only one, off":             {1, func(h *health) { h.fall(0, ten); h.server(0, "False", "ServerStopped") }, "n0", "", "Healing", "", 0},
+		"The only one, paused":          {1, func(h *health) { h.fall(0, ten); h.server(0, "False", "ServerNotActive") }, "", "", "AllNodesNotReady", "", time.Minute},
+		"The only one, without a Node":  {1, func(h *health) { h.fall(0, ten); h.machines[0].Status.Node.UID = "" }, "n0", "", "Healing", "", 0},
 		"The only one of a large fleet": {1, func(h *health) { h.fleet = append(ward(3).machines, h.machines...); h.fall(0, ten) }, "n0", "", "Healing", "", 0},
 		"One, and others are missing":   {5, func(h *health) { h.fall(2, ten); h.machines = h.machines[:3] }, "", "", "TooManyUnhealthy", "3 of 5", time.Minute},
 
@@ -112,20 +166,29 @@ func TestRule23HealTimer(t *testing.T) {
 		"All have come back, but one": {3, func(h *health) {
 			h.fall(2, time.Hour)
 			for i, ago := range []time.Duration{30 * time.Second, time.Minute} {
-				h.machines[i].Status.Node.Since = &metav1.Time{Time: noon.Add(-ago)}
+				h.machines[i].Status.Node.ChangedAt = &metav1.Time{Time: noon.Add(-ago)}
 			}
 		}, "", "", "NodeNotReady", "node n2", 9 * time.Minute},
 		"Another one has come back": {3, func(h *health) {
 			h.fall(2, ten)
-			h.machines[1].Status.Node.Since = &metav1.Time{Time: noon.Add(-time.Minute)}
+			h.machines[1].Status.Node.ChangedAt = &metav1.Time{Time: noon.Add(-time.Minute)}
 		}, "n2", "", "Healing", "", 0},
-		"All that were ever Ready": {3, func(h *health) {
+		"The others are being made": {3, func(h *health) {
 			h.fall(0, ten)
 			for i := 1; i < 3; i++ {
 				h.machines[i].Status.ReadySince, h.machines[i].Status.Node = nil, nil
 			}
 			h.spec.AutoHeal.MaxUnhealthy = percent("100%")
-		}, "n0", "", "Healing", "", 0},
+		}, "", "", "AllNodesNotReady", "no other node of the cluster is Ready", time.Minute},
+		"The others go away": {1, func(h *health) {
+			o := ward(2)
+			for i := range o.machines {
+				o.machines[i].DeletionTimestamp = &metav1.Time{Time: noon}
+			}
+			h.fall(0, ten)
+			h.server(0, "False", "ServerError")
+			h.fleet = append(o.machines, h.machines...)
+		}, "", "", "AllNodesNotReady", "none of the 3 nodes of the cluster is Ready", time.Minute},
 	}
 	name := func(m *v1alpha1.Machine) string {
 		if m == nil {

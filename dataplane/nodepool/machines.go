@@ -49,14 +49,18 @@ func (r *Reconciler) scale(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.machines = live
+	if err := r.confirm(ctx, s); err != nil {
+		return err
+	}
 	todo := plan(s.wish(), live)
-	for range todo.create {
-		if err := r.create(ctx, s); err != nil {
+	// A node that turns out not to be given up after all needs no other one.
+	for i := range todo.delete {
+		if err := r.deleteMachine(ctx, s, &todo.delete[i]); err != nil {
 			return err
 		}
 	}
-	for i := range todo.delete {
-		if err := r.deleteMachine(ctx, s, &todo.delete[i]); err != nil {
+	for range todo.create {
+		if err := r.create(ctx, s); err != nil {
 			return err
 		}
 	}
@@ -82,7 +86,11 @@ func (r *Reconciler) create(ctx context.Context, s *scope) error {
 
 // deleteMachine deletes one. It empties its node and takes its server down by itself.
 func (r *Reconciler) deleteMachine(ctx context.Context, s *scope, m *v1alpha1.Machine) error {
-	if err := reconcile.Delete(ctx, r.Client, m); err != nil {
+	remove := reconcile.Delete
+	if s.healed != nil && s.healed.UID == m.UID {
+		remove = reconcile.DeleteAsRead
+	}
+	if err := remove(ctx, r.Client, m); err != nil {
 		return fmt.Errorf("deleting Machine %s: %w", m.Name, err)
 	}
 	now := metav1.NewTime(r.Now())

@@ -49,7 +49,7 @@ func (r *Reconciler) operate(ctx context.Context, s *scope) error {
 	fixes := repairs{changes: at, change: carried.Running, held: cmp.Or(s.refused, s.blocked)}
 	fixes.operations = only(asked, isRepair)
 	running := firstRunning(fixes.operations)
-	if err := r.diagnose(ctx, s, carried.Running, running); err != nil {
+	if err := r.diagnose(ctx, s, carried.Running, running, asked); err != nil {
 		return err
 	}
 	waits := slices.ContainsFunc(fixes.operations, func(op *v1alpha1.Operation) bool { return !op.Status.Phase.Finished() })

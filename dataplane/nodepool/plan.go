@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -14,11 +15,15 @@ import (
 )
 
 // What the condition ServerReady of a Machine says when somebody else has deleted its server,
-// when the cloud has no room, and when the quota has none.
+// when that is in ERROR, stopped, or in a state of which nobody knows what it is for, when the
+// cloud has no room, and when the quota has none.
 const (
-	reasonServerGone = "ServerGone"
-	reasonNoCapacity = "NoCapacity"
-	reasonQuota      = "QuotaExceeded"
+	reasonServerGone      = "ServerGone"
+	reasonServerError     = "ServerError"
+	reasonServerStopped   = "ServerStopped"
+	reasonServerNotActive = "ServerNotActive"
+	reasonNoCapacity      = "NoCapacity"
+	reasonQuota           = "QuotaExceeded"
 )
 
 // wish is what a pool is to become.
@@ -27,8 +32,8 @@ type wish struct {
 	template v1alpha1.MachineTemplate
 	// held is whether no node can be made now, so that none is given up that is not too many.
 	held bool
-	// leave are the names of nodes that are given up: they go at once.
-	leave []string
+	// leave are the UIDs of Machines that are given up: they go at once.
+	leave []types.UID
 	// outdated are the names of nodes that are replaced as if they were of another kind.
 	outdated []string
 }
@@ -66,7 +71,7 @@ func plan(w wish, machines []v1alpha1.Machine) steps {
 				result.delete = append(result.delete, m)
 			}
 			continue
-		case slices.Contains(w.leave, m.Name):
+		case slices.Contains(w.leave, m.UID):
 			if !going {
 				result.delete = append(result.delete, m)
 			}

@@ -43,7 +43,7 @@ func (w *world) lose(name string, ago time.Duration) {
 		if m.Name == name {
 			w.lost[name] = true
 			w.report(m, func(s *v1alpha1.MachineStatus) {
-				s.Node = &v1alpha1.MachineNode{UID: "1", Since: &metav1.Time{Time: w.now.Add(-ago)}, Message: "Kubelet stopped posting node status."}
+				s.Node = &v1alpha1.MachineNode{UID: "1", ChangedAt: &metav1.Time{Time: w.now.Add(-ago)}, Message: "Kubelet stopped posting node status."}
 			})
 		}
 	}
@@ -53,12 +53,12 @@ func (w *world) lose(name string, ago time.Duration) {
 func (w *world) answer(m v1alpha1.Machine) bool {
 	w.Helper()
 	after := m.Spec.CheckAfter
-	if after == nil || m.DeletionTimestamp != nil || w.silent[m.Name] || m.Status.CheckedAt != nil && !m.Status.CheckedAt.Before(after) {
+	if after == nil || m.DeletionTimestamp != nil || w.silent[m.Name] || m.Status.Checked.Answers(after) {
 		return false
 	}
 	w.report(m, func(s *v1alpha1.MachineStatus) {
-		s.CheckedAt = &metav1.Time{Time: w.now}
-		s.Node.CheckedAt = s.CheckedAt
+		s.Checked = &v1alpha1.MachineCheck{After: *after, At: metav1.NewTime(w.now)}
+		s.Node.Checked = s.Checked
 	})
 	return true
 }
@@ -86,12 +86,12 @@ func (w *world) join() (busy bool) {
 		}
 		if m.DeletionTimestamp == nil && !isReady(m) {
 			w.report(m, func(s *v1alpha1.MachineStatus) {
-				since := &metav1.Time{Time: noon.Add(-time.Hour)}
+				since := &metav1.Time{Time: w.now.Add(-time.Hour)}
 				if s.ReadySince != nil {
 					since = &metav1.Time{Time: w.now} // it comes back
 				}
 				s.ServerID = "server-of-" + m.Name
-				s.Node, s.ReadySince, s.State, s.Message = &v1alpha1.MachineNode{Ready: true, Since: since}, &metav1.Time{Time: w.now}, v1alpha1.MachineReady, ""
+				s.Node, s.ReadySince, s.State, s.Message = &v1alpha1.MachineNode{UID: "1", Ready: true, ChangedAt: since}, &metav1.Time{Time: w.now}, v1alpha1.MachineReady, ""
 				meta.SetStatusCondition(&s.Conditions, metav1.Condition{Type: "ServerReady", Status: "True", Reason: "AsExpected"})
 			})
 			busy = true
@@ -157,6 +157,7 @@ func (w *world) active() *world {
 	w.create(w.pool)
 	w.settle()
 	w.is(v1alpha1.PoolActive, "")
+	w.now = w.now.Add(time.Hour) // it is over for long
 	return w
 }
 

@@ -34,7 +34,8 @@ func (r repairs) reboots(op *v1alpha1.Operation) []*v1alpha1.Machine {
 // before.
 func rebooted(m *v1alpha1.Machine, op *v1alpha1.Operation) bool {
 	sure := sureAfter(m, op)
-	return !sure.IsZero() && isReady(*m) && m.Status.Node.CheckedAt != nil && !m.Status.Node.CheckedAt.Time.Before(sure)
+	after := m.Spec.CheckAfter
+	return !sure.IsZero() && isReady(*m) && after != nil && !after.Time.Before(sure) && m.Status.Node.Checked.Answers(after)
 }
 
 // sureAfter is from when on a node that is Ready has become so after its reboot; zero while that

@@ -3,6 +3,7 @@ package nodepool
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"slices"
@@ -10,8 +11,10 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/rand"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -20,28 +23,21 @@ import (
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
 
+// settling is how long after a change of the pool, or of nodes by name, none is healed.
+const settling = 2 * time.Minute
+
 // diagnose finds what is to be healed. Change is the Operation that carries out the spec, and
-// repair one that runs already: while it has not given its node up, that is the one.
-func (r *Reconciler) diagnose(ctx context.Context, s *scope, change, repair *v1alpha1.Operation) error {
-	s.diagnosis = diagnosis{}
+// repair one that runs already: while it has not given its node up, that is the one. History are
+// all Operations on the pool.
+func (r *Reconciler) diagnose(ctx context.Context, s *scope, change, repair *v1alpha1.Operation, history []*v1alpha1.Operation) error {
+	s.diagnosis, s.health = diagnosis{}, health{}
 	if s.pool.DeletionTimestamp != nil {
 		return nil
 	}
-	h := health{spec: s.pool.Spec, machines: s.machines, cluster: s.cluster, now: r.Now(), held: s.refused}
-	if h.held == nil {
-		h.held = s.blocked
-	}
-	f := s.facts()
-	if repair != nil && repair.Spec.Type == v1alpha1.OperationHeal {
-		// Whoever was killed between the two has made the other node before this one is given up.
-		live, _ := repairs{changes: changes{machines: s.machines}}.named(repair)
-		f.Live -= len(live)
-	}
-	switch {
-	case change != nil && change.Spec.Type == v1alpha1.OperationUpdate, f.Old > 0:
-		h.busy = "the nodes of the pool are as its spec asks"
-	case f.Live > f.Wanted:
-		h.busy = "the pool has no more nodes than it is to have"
+	h := health{spec: s.pool.Spec, machines: s.machines, cluster: s.cluster, now: r.Now(), held: cmp.Or(s.refused, s.blocked)}
+	h.vain, h.settled = inVain(history, s.machines, repair), settled(history, h.now)
+	if h.busy = changing(change); h.busy == "" && (repair == nil || repair.Spec.Type != v1alpha1.OperationHeal) {
+		h.busy = moving(s.facts())
 	}
 	if len(unwell(h.machines)) > 0 && s.cluster != nil {
 		fleet := &v1alpha1.MachineList{}
@@ -55,7 +51,69 @@ func (r *Reconciler) diagnose(ctx context.Context, s *scope, change, repair *v1a
 		// One at a time.
 		d = diagnosis{reason: "PoolBusy", message: fmt.Sprintf("node %s is healed when operation %s (%s) has ended", next.Name, repair.Name, repair.Spec.Type)}
 	}
-	s.diagnosis = d
+	s.diagnosis, s.health = d, h
+	return nil
+}
+
+// changing is which change of the pool runs; empty for none. Nodes may be away because of it.
+func changing(change *v1alpha1.Operation) string {
+	if change == nil {
+		return ""
+	}
+	return fmt.Sprintf("operation %s (%s) has ended", change.Name, change.Spec.Type)
+}
+
+// settled is when the last change of the pool, or of nodes by name, is over for long enough.
+func settled(history []*v1alpha1.Operation, now time.Time) (at time.Time) {
+	for _, op := range history {
+		end := op.Status.FinishedAt
+		if isResync(op) || op.Spec.Type == v1alpha1.OperationHeal || op.Status.StartedAt == nil || end == nil || end.After(now) {
+			continue
+		}
+		at = later(at, end.Add(settling))
+	}
+	return at
+}
+
+// moving is what a pool does beside its Operations that changes its nodes; empty for nothing.
+func moving(f facts) string {
+	switch {
+	case f.Old > 0:
+		return "the nodes of the pool are as its spec asks"
+	case f.Going > 0:
+		return "the nodes are gone that are being removed"
+	case f.Live != f.Wanted:
+		return "the pool has as many nodes as it is to have"
+	}
+	return ""
+}
+
+// confirm looks once more at what a node is given up for, past the cache, as the last thing
+// before it is: the node may be Ready again, or not be wanted to be healed any more. Then nothing
+// is done in this pass, and the next one finds what there is.
+func (r *Reconciler) confirm(ctx context.Context, s *scope) error {
+	if s.healed == nil {
+		return nil
+	}
+	pool, cluster, fleet := &v1alpha1.NodePool{}, &v1alpha1.Cluster{}, &v1alpha1.MachineList{}
+	overtaken := apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("machines").GroupResource(), s.healed.Name, errors.New("it is not to be healed as it is now"))
+	for object, key := range map[client.Object]client.ObjectKey{pool: client.ObjectKeyFromObject(s.pool), cluster: client.ObjectKeyFromObject(s.cluster)} {
+		if err := r.Live.Get(ctx, key, object); apierrors.IsNotFound(err) {
+			return overtaken
+		} else if err != nil {
+			return err
+		}
+	}
+	if err := r.Live.List(ctx, fleet, client.InNamespace(s.cluster.Status.Namespace)); err != nil {
+		return err
+	}
+	h := s.health
+	h.spec, h.machines, h.fleet, h.cluster, h.now = pool.Spec, s.machines, fleet.Items, cluster, r.Now()
+	d := diagnose(h)
+	if pool.UID != s.pool.UID || pool.Generation != s.pool.Generation || pool.DeletionTimestamp != nil || d.heal == nil || d.heal.UID != s.healed.UID {
+		return overtaken
+	}
+	s.healed = d.heal
 	return nil
 }
 
@@ -75,7 +133,7 @@ func (r *Reconciler) askForHeal(ctx context.Context, s *scope, change *v1alpha1.
 		}
 	}
 	if m := s.diagnosis.heal; len(nodes) == 0 && m != nil {
-		nodes, since = []string{m.Name}, stamp(m.Status.Node.Since.Time)
+		nodes, since = []string{m.Name}, stamp(changedAt(m))
 		reason = fmt.Sprintf("the node has not been Ready since %s: %s", since, lastWords(m))
 	}
 	if len(nodes) == 0 {
@@ -115,14 +173,14 @@ func shortened(text string) string {
 // begin has a repair that runs be carried out: by what is given up, and what is of no use any
 // more, in the plan.
 func (s *scope) begin(op *v1alpha1.Operation) {
-	s.leave, s.outdated, s.evicts, s.reboots = nil, nil, nil, nil
+	s.healed, s.leave, s.outdated, s.evicts, s.reboots = nil, nil, nil, nil, nil
 	if op == nil {
 		return
 	}
 	switch op.Spec.Type {
 	case v1alpha1.OperationHeal:
 		if m := s.diagnosis.heal; m != nil && slices.Contains(op.Spec.Nodes, m.Name) {
-			s.leave = []string{m.Name}
+			s.healed, s.leave = m, []types.UID{m.UID}
 		}
 	case v1alpha1.OperationReplaceNode:
 		s.outdated = op.Spec.Nodes
@@ -131,9 +189,18 @@ func (s *scope) begin(op *v1alpha1.Operation) {
 	case v1alpha1.OperationEvictNode:
 		s.evicts = op
 		if isEvicted(s.pool, op) {
-			s.leave = op.Spec.Nodes
+			s.leave = s.named(op)
 		}
 	}
+}
+
+// named are the UIDs of the Machines that an Operation names.
+func (s *scope) named(op *v1alpha1.Operation) (uids []types.UID) {
+	live, going := repairs{changes: changes{machines: s.machines}}.named(op)
+	for _, m := range append(live, going...) {
+		uids = append(uids, m.UID)
+	}
+	return uids
 }
 
 // ask asks the tenant and the cloud once more for the node that is to be healed.

@@ -221,7 +221,6 @@ func TestRepairsRefused(t *testing.T) {
 	}{
 		"Unknown":          {func(*world) {}, v1alpha1.OperationReplaceNode, []string{"shop-web-00001", "other"}, "refused: the pool has no node other: its nodes are shop-web-00001, shop-web-00002, shop-web-00003"},
 		"A change runs":    {scaled, v1alpha1.OperationEvictNode, []string{"shop-web-00001"}, "(Scale) runs: wait until it has ended"},
-		"Marina heals":     {func(*world) {}, v1alpha1.OperationHeal, []string{"shop-web-00001"}, "no node of these is to be healed now: ask for a ReplaceNode"},
 		"Another one runs": {func(w *world) { w.ask(v1alpha1.OperationReplaceNode, "first", "shop-web-00002"); w.mustPass() }, v1alpha1.OperationEvictNode, []string{"shop-web-00001"}, "refused: operation first (ReplaceNode) runs"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package nodepool
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -59,7 +60,9 @@ func (r repairs) Admit(op *v1alpha1.Operation) (v1alpha1.OperationPhase, string)
 	case r.facts.Old > 0 || r.facts.Live > r.facts.Wanted:
 		reason = "the nodes of the pool are being replaced or removed: wait until that has ended, and ask again"
 	case op.Spec.Type == v1alpha1.OperationHeal:
-		reason = r.unhealed(op)
+		if reason := r.unhealed(op); reason != "" {
+			return v1alpha1.OperationCancelled, reason
+		}
 	default:
 		reason = r.unknown(op)
 	}
@@ -92,15 +95,17 @@ func (r repairs) unknown(op *v1alpha1.Operation) string {
 	return fmt.Sprintf("the pool has no node %s: %s", strings.Join(sets.List(absent.Difference(there)), ", "), words)
 }
 
-// unhealed is why nothing is to be healed.
+// unhealed is why nothing is left to be healed, of a Heal that has not begun. One that waits for
+// an answer begins with that.
 func (r repairs) unhealed(op *v1alpha1.Operation) string {
 	live, _ := r.named(op)
+	next := cmp.Or(r.diagnosis.heal, r.diagnosis.ask)
 	for _, m := range live {
-		if serverGone(*m) || r.diagnosis.heal != nil && r.diagnosis.heal.UID == m.UID {
+		if serverGone(*m) || r.diagnosis.waits || next != nil && next.UID == m.UID {
 			return ""
 		}
 	}
-	return "no node of these is to be healed now: ask for a ReplaceNode"
+	return "nothing is left to do: no node of these is to be healed now; ask for a ReplaceNode to have one replaced all the same"
 }
 
 // come is how many nodes there are that have been Ready, without those of an Operation.
@@ -154,7 +159,7 @@ func (r repairs) Judge(op *v1alpha1.Operation) (v1alpha1.OperationPhase, string)
 		return v1alpha1.OperationCancelled, "overtaken: the node pool is being deleted" + left
 	case operation.AllDone(steps) && !r.moved:
 		return v1alpha1.OperationSucceeded, repaired(op)
-	case len(live) > 0 && kind == v1alpha1.OperationHeal && r.diagnosis.heal == nil && r.diagnosis.ask == nil && !slices.ContainsFunc(live, isGone):
+	case len(live) > 0 && kind == v1alpha1.OperationHeal && r.diagnosis.heal == nil && r.diagnosis.ask == nil && !r.diagnosis.waits && !slices.ContainsFunc(live, isGone):
 		return v1alpha1.OperationCancelled, cancelledHeal(r.diagnosis)
 	case len(live) > 0 && rest > op.Status.Generation:
 		return v1alpha1.OperationCancelled, "overtaken: the spec has changed" + leftNodes(live)

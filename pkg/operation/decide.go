@@ -59,7 +59,7 @@ func Decide(t Target, operations []*v1alpha1.Operation) (d Decision) {
 	withdrawn := false
 	for _, op := range pending {
 		switch phase, message := t.Admit(op); {
-		case phase == v1alpha1.OperationSucceeded:
+		case phase == v1alpha1.OperationSucceeded, phase == v1alpha1.OperationCancelled:
 			end(op, phase, "%s", message)
 		case op.Spec.Cancel:
 			withdrawn = withdrawn || want != nil && want.Is(op)

@@ -44,10 +44,19 @@ func CreateIfAbsent(ctx context.Context, c client.Client, obj client.Object) (bo
 // guards: it says first that this is meant. One that is gone is no error; another one of its
 // name stays.
 func Delete(ctx context.Context, c client.Client, obj client.Object) error {
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
-		"uid":         obj.GetUID(),
-		"annotations": map[string]string{v1alpha1.AnnotationAllowDeletion: "true"},
-	}})
+	return remove(ctx, c, obj, map[string]any{"uid": obj.GetUID()})
+}
+
+// DeleteAsRead is Delete for what must not have changed since it was read: then it is a
+// conflict, and nothing is deleted.
+func DeleteAsRead(ctx context.Context, c client.Client, obj client.Object) error {
+	return remove(ctx, c, obj, map[string]any{"uid": obj.GetUID(), "resourceVersion": obj.GetResourceVersion()})
+}
+
+// remove deletes obj, of which metadata has to be as it says.
+func remove(ctx context.Context, c client.Client, obj client.Object, metadata map[string]any) error {
+	metadata["annotations"] = map[string]string{v1alpha1.AnnotationAllowDeletion: "true"}
+	patch, err := json.Marshal(map[string]any{"metadata": metadata})
 	if err != nil {
 		return err
 	}
@@ -56,7 +65,11 @@ func Delete(ctx context.Context, c client.Client, obj client.Object) error {
 	if err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	return client.IgnoreNotFound(c.Delete(ctx, allowed, client.Preconditions{UID: ptr.To(obj.GetUID())}))
+	only := client.Preconditions{UID: ptr.To(obj.GetUID())}
+	if metadata["resourceVersion"] != nil {
+		only.ResourceVersion = ptr.To(allowed.GetResourceVersion())
+	}
+	return client.IgnoreNotFound(c.Delete(ctx, allowed, only))
 }
 
 // Same reports whether live already has what is wanted: labels as a subset, and

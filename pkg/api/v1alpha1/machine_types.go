@@ -80,8 +80,9 @@ type MachineSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Reboot string `json:"reboot,omitempty"`
-	// CheckAfter asks to look once at the node in the tenant, and at the server in the cloud,
-	// after that time: nothing is given up by what was known from before.
+	// CheckAfter asks to look once at the node in the tenant, and at the server in the cloud:
+	// nothing is given up by what was known from before. It is when that was asked for, and who
+	// has looked repeats it in status, so that the clocks of two who look need not agree.
 	// +optional
 	CheckAfter *metav1.Time `json:"checkAfter,omitempty"`
 	// DrainTimeoutSeconds is how long PodDisruptionBudgets are respected when the node is
@@ -201,9 +202,9 @@ type MachineStatus struct {
 	// Reboot is how far the last reboot is that was asked for.
 	// +optional
 	Reboot *MachineReboot `json:"reboot,omitempty"`
-	// CheckedAt is when the cloud was last asked for the server because of spec.checkAfter.
+	// Checked is the last look at the server in the cloud because of spec.checkAfter.
 	// +optional
-	CheckedAt *metav1.Time `json:"checkedAt,omitempty"`
+	Checked *MachineCheck `json:"checked,omitempty"`
 	// Node is what controlplane has written of the node; nil while there is none.
 	// +optional
 	Node *MachineNode `json:"node,omitempty"`
@@ -232,6 +233,19 @@ type MachineReboot struct {
 	DoneAt *metav1.Time `json:"doneAt,omitempty"`
 }
 
+// MachineCheck is a look that spec.checkAfter has asked for.
+type MachineCheck struct {
+	// After is the spec.checkAfter that it answers.
+	After metav1.Time `json:"after"`
+	// At is when it was, by the clock of who has looked.
+	At metav1.Time `json:"at"`
+}
+
+// Answers reports whether it is the look that was asked for last, at a time.
+func (c *MachineCheck) Answers(asked *metav1.Time) bool {
+	return c != nil && asked != nil && c.After.Equal(asked)
+}
+
 // MachineNode is the node of a Machine, in the tenant. It is written as a whole, and by
 // nobody but the controller of nodes.
 type MachineNode struct {
@@ -246,9 +260,13 @@ type MachineNode struct {
 	// Message is what the Node says of itself while it is not Ready.
 	// +optional
 	Message string `json:"message,omitempty"`
-	// CheckedAt is when the tenant was last asked for the Node because of spec.checkAfter.
+	// ChangedAt is when Marina has seen that Ready or Since became what they are, by its own
+	// clock. That of a node may be wrong, and its status be anybody's who may write it.
 	// +optional
-	CheckedAt *metav1.Time `json:"checkedAt,omitempty"`
+	ChangedAt *metav1.Time `json:"changedAt,omitempty"`
+	// Checked is the last look at the Node because of spec.checkAfter.
+	// +optional
+	Checked *MachineCheck `json:"checked,omitempty"`
 	// AppliedLabels are the keys of labels, and AppliedTaints are KEY:EFFECT of taints, that
 	// the Node has because of spec. They are written before the Node is, so that what spec no
 	// longer has is found and removed.
