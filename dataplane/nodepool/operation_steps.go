@@ -89,8 +89,10 @@ func (c changes) limit(op *v1alpha1.Operation) time.Duration {
 		return 10 * time.Minute
 	case v1alpha1.OperationCreate, v1alpha1.OperationScale, v1alpha1.OperationHeal:
 		return 4 * creationTimeout(c.pool.Spec)
-	case v1alpha1.OperationUpdate, v1alpha1.OperationReplaceNode, v1alpha1.OperationRebootNode, v1alpha1.OperationEvictNode:
+	case v1alpha1.OperationUpdate, v1alpha1.OperationReplaceNode, v1alpha1.OperationEvictNode:
 		return time.Duration(1+c.facts.Wanted) * 2 * creationTimeout(c.pool.Spec)
+	case v1alpha1.OperationRebootNode:
+		return time.Duration(len(op.Spec.Nodes)) * rebootTimeout
 	default:
 		return 0
 	}

@@ -17,6 +17,10 @@ import (
 // controller-manager waits for a sign of it.
 const staleness = time.Minute
 
+// rebootTimeout is how long a node may take from the turn that it has to Ready. An Operation
+// that waits for longer would keep others from being healed.
+const rebootTimeout = 15 * time.Minute
+
 // reboots are those of the nodes of an Operation, in its order; nil for one that is not there.
 func (r repairs) reboots(op *v1alpha1.Operation) []*v1alpha1.Machine {
 	all := make([]*v1alpha1.Machine, len(op.Spec.Nodes))
@@ -74,9 +78,34 @@ func (r repairs) unbegun(op *v1alpha1.Operation) (left []*v1alpha1.Machine) {
 	return left
 }
 
-// reboot has the next node rebooted when the one before is Ready again.
+// overdue names the node that has had its turn and is not Ready, empty for none.
+func (r repairs) overdue(op *v1alpha1.Operation) string {
+	if op.Status.StartedAt == nil {
+		return ""
+	}
+	for i, m := range r.reboots(op) {
+		if m != nil && !rebooted(m, op) && r.now.Sub(op.Status.StartedAt.Time) > time.Duration(i+1)*rebootTimeout {
+			return m.Name
+		}
+	}
+	return ""
+}
+
+// reboot has the next node rebooted when the one before is Ready again. A request whose
+// Operation has ended is withdrawn: the cloud may be able to carry it out hours later.
 func (r *Reconciler) reboot(ctx context.Context, s *scope) error {
 	op := s.reboots
+	for i := range s.machines {
+		m := &s.machines[i]
+		if m.Spec.Reboot == "" || op != nil && m.Spec.Reboot == string(op.UID) {
+			continue
+		}
+		before := m.DeepCopy()
+		m.Spec.Reboot = ""
+		if err := r.Client.Patch(ctx, m, client.MergeFrom(before), client.FieldOwner(v1alpha1.FieldOwner)); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("withdrawing the reboot of node %s: %w", m.Name, err)
+		}
+	}
 	if op == nil {
 		return nil
 	}

@@ -207,6 +207,45 @@ func TestReboot(t *testing.T) {
 	w.has("00001", "00002", "00003")
 }
 
+// A reboot that nobody carries out is given up and withdrawn: it does not come hours later, and
+// the node is healed.
+func TestRebootIsGivenUp(t *testing.T) {
+	for name, tc := range map[string]struct {
+		after  time.Duration
+		cancel bool
+		want   v1alpha1.OperationPhase
+		words  string
+	}{
+		"Its turn is over": {15 * time.Minute, false, v1alpha1.OperationFailed, "node shop-web-00001 is not Ready 15m after its turn"},
+		"Cancelled":        {0, true, v1alpha1.OperationCancelled, "cancelled"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t).active()
+			w.lose("shop-web-00001", 0)
+			o := w.ask(v1alpha1.OperationRebootNode, "asked", "shop-web-00001", "shop-web-00002")
+			w.settle()
+			if m := w.machines()[0]; m.Spec.Reboot != string(o.UID) {
+				t.Fatalf("the reboot %q is asked for, want that of %s", m.Spec.Reboot, o.UID)
+			}
+			if w.must(management.Client.Get(t.Context(), client.ObjectKeyFromObject(o), o)); tc.cancel {
+				o.Spec.Cancel = true
+				w.must(management.Client.Update(t.Context(), o))
+			}
+			w.now = w.now.Add(tc.after)
+			w.settle()
+			w.ended(v1alpha1.OperationRebootNode, tc.want, tc.words)
+			for _, m := range w.machines() {
+				if m.Spec.Reboot != "" {
+					t.Errorf("the reboot of %s outlives its Operation", m.Name)
+				}
+			}
+			w.now = w.now.Add(12 * time.Minute)
+			w.settle()
+			w.has("00002", "00003", "00004")
+		})
+	}
+}
+
 // What cannot be done is refused, by name of what is in the way.
 func TestRepairsRefused(t *testing.T) {
 	scaled := func(w *world) {

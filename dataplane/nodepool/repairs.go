@@ -151,6 +151,9 @@ func (r repairs) Judge(op *v1alpha1.Operation) (v1alpha1.OperationPhase, string)
 		if slices.Contains(r.reboots(op), nil) {
 			return v1alpha1.OperationFailed, "a node is not there any more" + left
 		}
+		if name := r.overdue(op); name != "" {
+			return v1alpha1.OperationFailed, fmt.Sprintf("node %s is not Ready %s after its turn%s", name, operation.Took(rebootTimeout), left)
+		}
 		live = r.unbegun(op)
 	}
 	rest, _ := r.rest()
