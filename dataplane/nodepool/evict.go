@@ -3,8 +3,10 @@ package nodepool
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
@@ -21,12 +23,18 @@ func (r *Reconciler) evict(ctx context.Context, s *scope) error {
 	live, _ := repairs{changes: changes{machines: s.machines}}.named(op)
 	next := s.pool.DeepCopy()
 	wanted := max(0, replicas(s.pool.Spec)-len(live))
-	next.Spec.Replicas = new(int32(wanted))
-	next.Spec.NodesToRemove = op.Spec.Nodes
+	if len(live) > 0 {
+		next.Spec.Replicas = new(int32(wanted))
+	}
+	next.Spec.NodesToRemove = s.toRemove(live)
+	generation := s.pool.Generation
+	if !equality.Semantic.DeepEqual(next.Spec, s.pool.Spec) {
+		generation++
+	}
 	if next.Annotations == nil {
 		next.Annotations = map[string]string{}
 	}
-	next.Annotations[v1alpha1.AnnotationEvicted] = fmt.Sprintf("%s/%d", op.UID, s.pool.Generation+1)
+	next.Annotations[v1alpha1.AnnotationEvicted] = fmt.Sprintf("%s/%d", op.UID, generation)
 	// Of two who change the number at the same time one begins again.
 	patch := client.MergeFromWithOptions(s.pool.DeepCopy(), client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Patch(ctx, next, patch, client.FieldOwner(v1alpha1.FieldOwner)); err != nil {
@@ -37,6 +45,26 @@ func (r *Reconciler) evict(ctx context.Context, s *scope) error {
 	}
 	s.leave = s.named(op)
 	return nil
+}
+
+// toRemove are the names that the spec is to have of nodes that go first: those that are evicted,
+// and those that users have named. Of more than the API takes, users' go that no node has.
+func (s *scope) toRemove(evicted []*v1alpha1.Machine) (names []string) {
+	const most = 20
+	for _, m := range evicted[:min(len(evicted), most)] {
+		names = append(names, m.Name)
+	}
+	there := func(name string) bool {
+		return slices.ContainsFunc(s.machines, func(m v1alpha1.Machine) bool { return m.Name == name })
+	}
+	for _, wanted := range []bool{true, false} {
+		for _, name := range s.pool.Spec.NodesToRemove {
+			if there(name) == wanted && len(names) < most && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 // isEvicted reports whether the pool has been made smaller for an Operation.
