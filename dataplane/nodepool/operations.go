@@ -200,9 +200,11 @@ func (c changes) rest() (generation int64, changed bool) {
 	return accepted.Generation, false
 }
 
-// restOf stands for all of a spec but for the number of nodes, and for which of them go first.
+// restOf stands for all of a spec but for the number of nodes, which of them go first, and how
+// they are healed, which changes none of them: an update of Marina brings defaults of it.
 func restOf(spec v1alpha1.NodePoolSpec) string {
 	spec.Replicas, spec.NodesToRemove = nil, nil
+	spec.AutoHeal, spec.CreationTimeoutSeconds = v1alpha1.PoolAutoHeal{}, nil
 	data, err := json.Marshal(spec)
 	if err != nil {
 		panic(err) // of such types there is always one

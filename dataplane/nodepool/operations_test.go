@@ -165,3 +165,21 @@ func TestRule09HistoryStays(t *testing.T) {
 		t.Error("the pool is still there")
 	}
 }
+
+// What stands for a spec that an earlier Marina has taken up is what it was, also with what an
+// update brings to all pools: else each of them would be recorded as changed.
+func TestAnUpdateOfMarinaIsNoChangeOfPools(t *testing.T) {
+	spec := v1alpha1.NodePoolSpec{ClusterRef: v1alpha1.LocalReference{Name: "shop"}, Replicas: new(int32(3)), Flavor: "b3-8", Labels: map[string]string{"tier": "web"}}
+	before := "6c194ad1602b33fc" // of a Marina without autoHeal
+	if got := restOf(spec); got != before {
+		t.Errorf("as it was: %s, want %s", got, before)
+	}
+	spec.CreationTimeoutSeconds, spec.AutoHeal.Enabled, spec.AutoHeal.NotReadyTimeoutSeconds = new(int32(1800)), new(true), new(int32(600))
+	if got := restOf(spec); got != before {
+		t.Errorf("with defaults: %s, want %s", got, before)
+	}
+	spec.Flavor = "b3-16"
+	if got := restOf(spec); got == before {
+		t.Error("another flavor is no change")
+	}
+}
