@@ -39,6 +39,7 @@ const kubernetesVersion = "v1.37.1"
 type scene struct {
 	*harness.Marina
 	cloud   *openstacksim.Simulator
+	driver  *hollow.Driver
 	team    openstacksim.Project
 	cluster *v1alpha1.Cluster
 	tenant  kubernetes.Interface
@@ -57,7 +58,7 @@ func newScene(t testing.TB, o openstacksim.Options) *scene {
 	driver, err := hollow.New(hollow.Options{Dir: dir, BinDir: bin, Log: slog.New(slog.DiscardHandler)})
 	check(t, err)
 	t.Cleanup(func() { check(t, driver.Shutdown(context.Background())) })
-	s := &scene{}
+	s := &scene{driver: driver}
 	o.Driver = driver
 	s.cloud, err = openstacksim.Start(o)
 	check(t, err)
