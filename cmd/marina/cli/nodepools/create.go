@@ -24,6 +24,7 @@ type createOptions struct {
 	taints, startupTaints    []string
 	floatingIPs              bool
 	securityGroups, networks []string
+	heal                     healOptions
 
 	creation *lifecycle.Creation[*v1alpha1.NodePool]
 }
@@ -45,6 +46,9 @@ With --wait the command returns when all of them are ready.`,
 				return err
 			}
 			spec, err := o.spec(cmd.Flags().Changed("disk"))
+			if err == nil {
+				err = o.heal.apply(cmd.Flags(), spec)
+			}
 			if err != nil {
 				return failure.Usage(cmd.CommandPath(), "%v", err)
 			}
@@ -81,6 +85,7 @@ func (o *createOptions) addFlags(cmd *cobra.Command, open session.Opener) {
 	flags.BoolVar(&o.floatingIPs, "floating-ips", false, "give each node an address in the external network")
 	flags.StringSliceVar(&o.securityGroups, "security-group", nil, "`id` of a further security group of the nodes; repeatable")
 	flags.StringSliceVar(&o.networks, "network", nil, "`id` of a further network of the nodes; repeatable")
+	o.heal.addFlags(flags)
 	o.creation.AddFlags(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("flavor", session.CompleteFlavors(open, "cluster"))
 	_ = cmd.RegisterFlagCompletionFunc("version", session.CompleteVersions(open))

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/cmd/marina/cli/clitest"
@@ -33,7 +34,8 @@ func TestCreate(t *testing.T) {
 		"Everything": {
 			args: "--replicas 3 --disk 50 --zone nova --anti-affinity Hard --floating-ips --security-group " + groupID + " --network " + networkID +
 				" --version 1.36.4-1 --image " + imageID +
-				" --label tier=db,empty= --label example.com/a=b --taint dedicated=db:NoSchedule --taint spot:PreferNoSchedule,old=:NoExecute --startup-taint drivers:NoExecute",
+				" --label tier=db,empty= --label example.com/a=b --taint dedicated=db:NoSchedule --taint spot:PreferNoSchedule,old=:NoExecute --startup-taint drivers:NoExecute" +
+				" --auto-heal=false --not-ready-timeout 5m --max-unhealthy 50% --creation-timeout 1h",
 			want: v1alpha1.NodePoolSpec{
 				Replicas: new(int32(3)), DiskGiB: new(int64(50)), AvailabilityZone: "nova", AntiAffinity: v1alpha1.AntiAffinityHard,
 				Version: "1.36.4-1", Image: imageID,
@@ -45,7 +47,17 @@ func TestCreate(t *testing.T) {
 					{Key: "old", Effect: corev1.TaintEffectNoExecute},
 				},
 				StartupTaints: []v1alpha1.Taint{{Key: "drivers", Effect: corev1.TaintEffectNoExecute}},
+				AutoHeal: v1alpha1.PoolAutoHeal{
+					Enabled: new(false), NotReadyTimeoutSeconds: new(int32(300)), MaxUnhealthy: &intstr.IntOrString{Type: intstr.String, StrVal: "50%"},
+				},
+				CreationTimeoutSeconds: new(int32(3600)),
 			},
+		},
+		"HealedByNumber": {
+			args: "--max-unhealthy 2",
+			want: v1alpha1.NodePoolSpec{Replicas: new(int32(1)), AutoHeal: v1alpha1.PoolAutoHeal{
+				Enabled: new(true), NotReadyTimeoutSeconds: new(int32(600)), MaxUnhealthy: &intstr.IntOrString{IntVal: 2}, // the API's defaults
+			}},
 		},
 		"None": {
 			args: "--replicas 0",
@@ -63,6 +75,9 @@ func TestCreate(t *testing.T) {
 				t.Errorf("wrote %q and %q; advice is for people at terminals only", out, errOut)
 			}
 			tc.want.ClusterRef.Name, tc.want.Flavor = "demo", "b3-8"
+			if tc.want.CreationTimeoutSeconds == nil {
+				tc.want.CreationTimeoutSeconds = new(int32(1800)) // the API's default
+			}
 			if diff := cmp.Diff(tc.want, p.pool(t, "workers").Spec); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -82,6 +97,7 @@ func TestMistakesAreRefusedBeforeAnythingIsSent(t *testing.T) {
 		"TaintWithoutEffect":   {args: there + "--taint db=yes", want: `--taint: "db=yes" has no effect: write key=value:Effect, with one of NoSchedule, PreferNoSchedule, NoExecute`},
 		"TaintWithEmptyEffect": {args: there + "--taint db=yes:", want: `--taint: "db=yes:" has no effect: write key=value:Effect, with one of NoSchedule, PreferNoSchedule, NoExecute`},
 		"TaintWithoutKey":      {args: there + "--taint =yes:NoSchedule", want: `--taint: "=yes:NoSchedule" has no key: write key=value:Effect`},
+		"HealedAtOnce":         {args: there + "--not-ready-timeout 10s", want: `--not-ready-timeout: 10s is not from 1m to 24h`},
 		"StartupTaint":         {args: there + "--startup-taint db:Never", want: `--startup-taint: there is no effect "Never": choose one of NoSchedule, PreferNoSchedule, NoExecute`},
 		"TaintWithUnknownWord": {args: there + "--taint db:Never", want: `--taint: there is no effect "Never": choose one of NoSchedule, PreferNoSchedule, NoExecute`},
 		"UnknownFormat":        {args: there + "-o wide", want: `-o: unknown format "wide": choose one of yaml, json, name`},

@@ -61,7 +61,7 @@ func TestScale(t *testing.T) {
 				t.Errorf("wrote %q, want %q (-want +got):\n%s", out, tc.out, diff)
 			}
 			want := v1alpha1.NodePoolSpec{
-				ClusterRef: v1alpha1.LocalReference{Name: "demo"}, Flavor: "b3-8", Replicas: &tc.replicas, NodesToRemove: tc.want,
+				ClusterRef: v1alpha1.LocalReference{Name: "demo"}, Flavor: "b3-8", Replicas: &tc.replicas, NodesToRemove: tc.want, CreationTimeoutSeconds: new(int32(1800)),
 			}
 			if diff := cmp.Diff(want, p.pool(t, "workers").Spec); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
