@@ -29,6 +29,7 @@ func TestHeal(t *testing.T) {
 
 	s.die(t, before[0])
 	died := time.Now()
+	s.evicts(t, before[:1], true)
 	check(t, harness.Await(t.Context(), 5*time.Minute, func(context.Context) error {
 		now := s.nodes(t, "web")
 		if _, ok := now[before[0]]; ok {
@@ -53,22 +54,32 @@ func TestHeal(t *testing.T) {
 		s.die(t, name)
 	}
 	s.healthy(t, pool, "AllNodesNotReady")
-	// The tenant's controller-manager, too, holds its evictions while all nodes are lost: it
-	// takes the taints off again that evict.
-	check(t, harness.Await(t.Context(), 2*time.Minute, func(context.Context) error {
-		for name, n := range s.nodes(t, "web") {
-			if slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool { return t.Effect == corev1.TaintEffectNoExecute }) {
-				return fmt.Errorf("the pods of node %s are evicted: %v", name, n.Spec.Taints)
-			}
-		}
-		return nil
-	}))
+	s.evicts(t, all, false)
 	if now := slices.Sorted(maps.Keys(s.nodes(t, "web"))); !slices.Equal(now, all) {
 		t.Errorf("the nodes are %v, want %v", now, all)
 	}
 	if heals := s.heals(t); len(heals) != 1 {
 		t.Errorf("%d Heals are recorded, want one", len(heals))
 	}
+}
+
+// evicts waits until the tenant's controller-manager has nodes for unreachable, and evicts their
+// pods by a taint, or holds that as it does while all nodes are lost.
+func (s *scene) evicts(t testing.TB, names []string, want bool) {
+	t.Helper()
+	check(t, harness.Await(t.Context(), 3*time.Minute, func(context.Context) error {
+		nodes := s.nodes(t, "web")
+		for _, name := range names {
+			has := map[corev1.TaintEffect]bool{}
+			for _, taint := range nodes[name].Spec.Taints {
+				has[taint.Effect] = has[taint.Effect] || taint.Key == corev1.TaintNodeUnreachable
+			}
+			if !has[corev1.TaintEffectNoSchedule] || has[corev1.TaintEffectNoExecute] != want {
+				return fmt.Errorf("node %s has the taints %v, want unreachable and evicted: %t", name, nodes[name].Spec.Taints, want)
+			}
+		}
+		return nil
+	}))
 }
 
 // die ends the kubelet of a node. Its server runs on, as far as the cloud knows.

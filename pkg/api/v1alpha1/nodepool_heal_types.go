@@ -10,7 +10,7 @@ type PoolAutoHeal struct {
 	// +default=true
 	Enabled *bool `json:"enabled,omitempty"`
 	// NotReadyTimeoutSeconds is how long a node may be NotReady, Unknown or gone from the
-	// cluster, from its last transition, before it is healed.
+	// cluster before it is healed, since Marina saw its last transition.
 	// +optional
 	// +default=600
 	// +kubebuilder:validation:Minimum=60
