@@ -77,8 +77,9 @@ func diagnose(h health) diagnosis {
 		return diagnosis{}
 	}
 	timeout := notReadyTimeout(h.spec)
-	back := later(controlPlaneSince(h.cluster), revived(h.fleet))
-	due := func(m *v1alpha1.Machine) time.Time { return later(later(changedAt(m), back).Add(timeout), h.settled) }
+	back := later(since(h.cluster, v1alpha1.ConditionControlPlaneReady, v1alpha1.ConditionEtcdReady), revived(h.fleet))
+	quiet := later(h.settled, since(h.cluster, v1alpha1.ConditionUpToDate).Add(settling))
+	due := func(m *v1alpha1.Machine) time.Time { return later(later(changedAt(m), back).Add(timeout), quiet) }
 	first := slices.MinFunc(lost, func(a, b *v1alpha1.Machine) int {
 		return cmp.Or(due(a).Compare(due(b)), cmp.Compare(a.Name, b.Name))
 	})
@@ -161,17 +162,17 @@ func controlPlane(cluster *v1alpha1.Cluster) (reason, why string) {
 	return "", ""
 }
 
-// controlPlaneSince is when the last of what the control plane has to be became so.
-func controlPlaneSince(cluster *v1alpha1.Cluster) (since time.Time) {
+// since is when the last of some conditions of a cluster became True.
+func since(cluster *v1alpha1.Cluster, conditions ...string) (last time.Time) {
 	if cluster == nil {
-		return since
+		return last
 	}
-	for _, t := range settledControlPlane {
+	for _, t := range conditions {
 		if c := meta.FindStatusCondition(cluster.Status.Conditions, t); c != nil && c.Status == metav1.ConditionTrue {
-			since = later(since, c.LastTransitionTime.Time)
+			last = later(last, c.LastTransitionTime.Time)
 		}
 	}
-	return since
+	return last
 }
 
 // missing is how many nodes the pool lacks.

@@ -98,6 +98,10 @@ func TestRule23HealTimer(t *testing.T) {
 			h.fall(2, 2*ten)
 			h.cluster.Status.Conditions[1].LastTransitionTime.Time = noon.Add(-time.Minute)
 		}, "", "", "NodeNotReady", "", 9 * time.Minute},
+		"An upgrade has just ended": {5, func(h *health) {
+			h.fall(2, 2*ten)
+			h.cluster.Status.Conditions[2].LastTransitionTime.Time = noon.Add(-time.Minute)
+		}, "", "", "NodeNotReady", "", time.Minute},
 		"Nothing is known of it":    {5, func(h *health) { h.fall(2, ten); h.cluster.Status.Conditions = h.cluster.Status.Conditions[:1] }, "", "", "ControlPlaneNotReady", "EtcdReady", time.Minute},
 		"A change has just ended":   {5, func(h *health) { h.fall(2, ten); h.settled = noon.Add(time.Minute) }, "", "", "NodeNotReady", "it is healed at 2026-03-01T12:01:00Z", time.Minute},
 		"Two came to nothing":       {5, func(h *health) { h.fall(2, ten); h.vain = 2 }, "n2", "", "Healing", "", 0},

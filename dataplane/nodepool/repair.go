@@ -23,7 +23,8 @@ import (
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
 
-// settling is how long after a change of the pool, or of nodes by name, none is healed.
+// settling is how long after a change of the control plane, of the pool, or of nodes by name,
+// none is healed.
 const settling = 2 * time.Minute
 
 // diagnose finds what is to be healed. Change is the Operation that carries out the spec, and
