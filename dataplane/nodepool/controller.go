@@ -146,7 +146,9 @@ func (r *Reconciler) finish(ctx context.Context, s *scope, err error) (ctrl.Resu
 
 // wish is what the pool is to become. It is known as soon as it is known what new nodes run.
 func (s *scope) wish() wish {
-	return wish{spec: s.pool.Spec, template: s.template(), held: s.held(), leave: s.leave, outdated: s.outdated}
+	w := wish{spec: s.pool.Spec, template: s.template(), held: s.held(), leave: s.leave, outdated: s.outdated}
+	s.freeze(&w)
+	return w
 }
 
 func (s *scope) isRefused() bool { return s.refused != nil }

@@ -75,6 +75,8 @@ func (c changes) Judge(op *v1alpha1.Operation) (v1alpha1.OperationPhase, string)
 		return v1alpha1.OperationSucceeded, c.succeeded(op)
 	case kind == v1alpha1.OperationCreate && phase(c.facts) == v1alpha1.PoolError:
 		return v1alpha1.OperationFailed, c.trouble + left + "; the pool goes on trying"
+	case kind == v1alpha1.OperationUpdate && c.givenUp != "":
+		return v1alpha1.OperationFailed, c.givenUp + left
 	case c.late(op):
 		return v1alpha1.OperationFailed, fmt.Sprintf("not done within %s%s; the pool goes on trying", operation.Took(c.limit(op)), left)
 	}

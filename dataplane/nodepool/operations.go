@@ -124,7 +124,9 @@ type changes struct {
 	// that it made may not be in the cache yet.
 	moved bool
 	// trouble is what the first Machine says that needs somebody, or what all wait for.
-	trouble    string
+	trouble string
+	// givenUp is why the replacement of nodes has stopped for good.
+	givenUp    string
 	operations []*v1alpha1.Operation
 	now        time.Time
 }
@@ -153,6 +155,10 @@ func (s *scope) changes(now time.Time) changes {
 		c.trouble = "node " + m.Name + ": " + said(m)
 	} else if why := s.waits(c.facts); why != nil {
 		c.trouble = reconcile.As(why).Message
+	}
+	c.trouble = cmp.Or(s.stopped(), s.room(), c.trouble)
+	if w.isGivenUp(s.machines) {
+		c.givenUp = s.stopped()
 	}
 	return c
 }

@@ -57,8 +57,9 @@ func (s steps) none() bool { return s.create == 0 && len(s.delete) == 0 }
 //
 // Machines that are going away count for nothing, except that their servers take up room:
 // those of another kind in what maxSurge allows, and all of them on the hosts of a pool with
-// hard anti-affinity.
+// hard anti-affinity. When too many new ones do not come, it stops.
 func plan(w wish, machines []v1alpha1.Machine) steps {
+	w.held = w.held || w.isStopped(machines)
 	var result steps
 	var current, old []v1alpha1.Machine
 	wanted, occupied, hosts := replicas(w.spec), 0, 0

@@ -37,6 +37,8 @@ type facts struct {
 	Old, OldVersion int
 	// Lost: a node that was ready is not.
 	Lost bool
+	// Stopped: new nodes do not come, so that no others are replaced.
+	Stopped bool
 }
 
 // settled reports whether a pool is as asked.
@@ -62,7 +64,7 @@ func phase(f facts) v1alpha1.PoolPhase {
 		return v1alpha1.PoolError
 	case !f.BeenReady && f.Failing == 0:
 		return v1alpha1.PoolCreating
-	case f.Failing > 0, f.Lost, f.Blocked && f.Live < f.Wanted:
+	case f.Failing > 0, f.Lost, f.Stopped, f.Blocked && f.Live < f.Wanted:
 		return v1alpha1.PoolDegraded
 	case f.OldVersion > 0:
 		return v1alpha1.PoolUpgrading
@@ -78,14 +80,14 @@ func (s *scope) facts() facts {
 	w := s.wish()
 	f := facts{
 		Deleting: s.pool.DeletionTimestamp != nil, Refused: s.refused != nil, Blocked: s.blocked != nil,
-		BeenReady: s.pool.Status.ReadySince != nil, Wanted: replicas(s.pool.Spec),
+		BeenReady: s.pool.Status.ReadySince != nil, Wanted: replicas(w.spec), Stopped: w.isStopped(s.machines),
 	}
 	for _, m := range s.machines {
 		going := m.DeletionTimestamp != nil
 		// What is asked for is not known while it is not known what nodes run.
 		if w.template.Release != "" && !w.isCurrent(m) {
 			f.Old++
-			if m.Spec.Template.Release != w.template.Release {
+			if releaseOf(m) != w.template.Release {
 				f.OldVersion++
 			}
 		}
@@ -97,6 +99,8 @@ func (s *scope) facts() facts {
 		switch {
 		case isReady(m):
 			f.Ready++
+		case isRoomless(m) && w.roomless(s.machines) != nil && w.makesRoom():
+			// It comes when an old one has gone.
 		case failing(m):
 			f.Failing++
 			if stuck(m) {
@@ -166,6 +170,7 @@ func (r *Reconciler) writeStatus(s *scope, err error) {
 	}
 	r.writeHealth(s)
 	reconcile.SetCondition(&status.Conditions, v1alpha1.ConditionReady, generation, s.ready(f, problem), status.Message)
+	r.writeFrozen(s)
 	if status.Phase != before {
 		r.phaseEvent(s.pool)
 	}
@@ -193,6 +198,9 @@ func (s *scope) ready(f facts, problem error) error {
 	case v1alpha1.PoolError, v1alpha1.PoolDegraded:
 		if problem != nil {
 			return problem
+		}
+		if f.Stopped {
+			return reconcile.UserError("ReplacementStopped", "%s", message)
 		}
 		return reconcile.UserError("NodesNotReady", "%s", message)
 	case v1alpha1.PoolDeleting:
@@ -224,6 +232,9 @@ func (s *scope) message(f facts, problem error) string {
 	}
 	if why := cmp.Or(s.blocked, s.waits(f)); why != nil && !f.settled() {
 		return words + "; " + reconcile.As(why).Message
+	}
+	if text := cmp.Or(s.stopped(), s.room()); text != "" {
+		return words + "; " + text
 	}
 	if m := s.first(); m != nil {
 		switch text := said(m); {

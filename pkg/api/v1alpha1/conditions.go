@@ -45,6 +45,9 @@ const (
 	// ConditionHealthy tells whether all nodes of a NodePool that have been Ready are so, and
 	// if not, when one is healed or why none is.
 	ConditionHealthy = "Healthy"
+	// ConditionSizeFrozen tells that a NodePool is being upgraded, and gets another number
+	// of nodes only when that has ended. It is there only then.
+	ConditionSizeFrozen = "SizeFrozen"
 	// ConditionDeleting tells what a deletion waits for.
 	ConditionDeleting = "Deleting"
 	// ConditionSupported of a Cluster: the release that it runs gets fixes.

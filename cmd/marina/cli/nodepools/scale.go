@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -67,6 +69,9 @@ func (o *scaleOptions) run(ctx context.Context, cmd *cobra.Command, s *session.S
 	if err != nil {
 		return err
 	}
+	if err := o.checkFrozen(pool); err != nil {
+		return err
+	}
 	if err := o.checkRemoval(pool); err != nil {
 		return err
 	}
@@ -92,6 +97,16 @@ func (o *scaleOptions) run(ctx context.Context, cmd *cobra.Command, s *session.S
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "nodepool %q is %s%s\n", name, kind.Up.Text, waiting.After(took))
 	return err
+}
+
+// checkFrozen refuses another number while the pool is upgraded: it would be carried out at
+// some later time.
+func (o *scaleOptions) checkFrozen(pool *v1alpha1.NodePool) error {
+	c := meta.FindStatusCondition(pool.Status.Conditions, v1alpha1.ConditionSizeFrozen)
+	if c == nil || c.Status != metav1.ConditionTrue || pool.Spec.Replicas != nil && *pool.Spec.Replicas == o.replicas {
+		return nil
+	}
+	return failure.New(fmt.Sprintf("wait until it is Active ('marina nodepool wait %s'), and scale it then", pool.Name), "nodepool %q cannot be scaled now: %s", pool.Name, c.Message)
 }
 
 // checkRemoval refuses to name nodes that would stay: they would go some other day, when

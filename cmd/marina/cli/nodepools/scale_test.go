@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/marina-dev/marina/cmd/marina/cli/clitest"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
@@ -90,6 +91,29 @@ func TestScaleOfUnknownNodes(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A pool that is upgraded keeps its number, and who asks for another one is told so at once.
+func TestRule20ScaleWhileUpgrading(t *testing.T) {
+	p := newProject(t)
+	p.addPool(t, "workers", "demo")
+	frozen := v1alpha1.NodePoolStatus{Phase: v1alpha1.PoolUpgrading, Conditions: []metav1.Condition{{
+		Type: v1alpha1.ConditionSizeFrozen, Status: metav1.ConditionTrue, Reason: "Upgrading", Message: "the pool is being upgraded", LastTransitionTime: metav1.Now(),
+	}}}
+	if err := p.reports(t, "workers", frozen)(p); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := p.run(t, nil, "scale", "workers", "--replicas=5")
+	want := "Error: nodepool \"workers\" cannot be scaled now: the pool is being upgraded\nWhat to do: wait until it is Active ('marina nodepool wait workers'), and scale it then\n"
+	if diff := cmp.Diff(want, clitest.Explained(err)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := *p.pool(t, "workers").Spec.Replicas; got != 3 {
+		t.Errorf("it is to have %d nodes", got)
+	}
+	if _, _, err := p.run(t, nil, "scale", "workers", "--replicas=3"); err != nil {
+		t.Errorf("what it has: %s", clitest.Explained(err))
 	}
 }
 

@@ -1,0 +1,67 @@
+package nodepool
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
+
+// bad are the new nodes that did not come while old ones are replaced: their servers failed, or
+// have not become Ready nodes within their time. One that waits for room has not failed.
+func (w wish) bad(machines []v1alpha1.Machine) (bad []v1alpha1.Machine) {
+	for _, m := range machines {
+		if m.DeletionTimestamp != nil || m.Status.ReadySince != nil || !w.isCurrent(m) {
+			continue
+		}
+		if m.Status.Failures > 0 || failing(m) && !isRoomless(m) {
+			bad = append(bad, m)
+		}
+	}
+	return bad
+}
+
+// isStopped reports whether as many new nodes did not come as there may be more and fewer than
+// asked for. Then no other node is made, and none is given up: what is wrong with them would
+// be wrong with the others, and those that there are go on serving.
+func (w wish) isStopped(machines []v1alpha1.Machine) bool {
+	if !slices.ContainsFunc(machines, func(m v1alpha1.Machine) bool { return m.DeletionTimestamp == nil && !w.isCurrent(m) }) {
+		return false
+	}
+	surge, unavailable := rolling(w.spec)
+	return len(w.bad(machines)) >= max(1, surge+unavailable)
+}
+
+// isGivenUp reports whether that is so for good: the servers of none of them come by
+// themselves, or have been made often enough to tell.
+func (w wish) isGivenUp(machines []v1alpha1.Machine) bool {
+	return w.isStopped(machines) && !slices.ContainsFunc(w.bad(machines), func(m v1alpha1.Machine) bool {
+		return m.Status.Failures < tries && (!failing(m) || !stuck(m))
+	})
+}
+
+// stopped is the sentence that tells which new nodes did not come, and what can be done; empty
+// while nodes are replaced as they should be.
+func (s *scope) stopped() string {
+	w := s.wish()
+	if !w.isStopped(s.machines) {
+		return ""
+	}
+	var words []string
+	bad := w.bad(s.machines)
+	for _, m := range bad {
+		if text := said(&m); text != "" {
+			words = append(words, m.Name+" ("+strings.TrimSuffix(text, ".")+")")
+		} else {
+			words = append(words, m.Name)
+		}
+	}
+	what := fmt.Sprintf("%d new nodes have not come", len(bad))
+	if len(bad) == 1 {
+		what = "1 new node has not come"
+	}
+	return fmt.Sprintf("the replacement of nodes has stopped, as %s: %s; the others go on serving. "+
+		"Correct what is said, and ask for a Resync ('marina nodepool resync %s') to have it tried now, or change the spec back while nodes of the former kind are there",
+		what, strings.Join(words, ", "), s.pool.Name)
+}
