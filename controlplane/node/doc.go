@@ -25,6 +25,12 @@
 // that never was, one whose pods have no other node to go to, one of a cluster that is itself
 // deleted. A tenant that cannot be asked holds up a deletion for no longer than a drain may take.
 //
+// # Rebuilding
+//
+// A node whose server is made anew in place is emptied like one that is deleted, and its Node
+// stays: with it stays what users have put on it. It takes pods again when it has come back
+// with the version that it is to have, unless somebody else had made it unschedulable.
+//
 // Every decision is made by what is observed in the pass, so that one that is cut short
 // anywhere is done again by the next one. Drained is the only one that stays, since the server
 // may have been deleted because of it.

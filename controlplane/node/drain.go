@@ -115,7 +115,7 @@ func mayHaveNode(m *v1alpha1.Machine) bool {
 func (s *scope) refuge(begun bool) bool {
 	leaving := map[string]bool{}
 	for i := range s.machines {
-		leaving[s.machines[i].Name] = s.machines[i].DeletionTimestamp != nil
+		leaving[s.machines[i].Name] = isLeaving(&s.machines[i])
 	}
 	for _, node := range s.nodes {
 		if leaving[node.Name] || node.DeletionTimestamp != nil {
@@ -127,6 +127,9 @@ func (s *scope) refuge(begun bool) bool {
 	}
 	return false
 }
+
+// isLeaving reports whether the node of a Machine is emptied, or about to be.
+func isLeaving(m *v1alpha1.Machine) bool { return m.DeletionTimestamp != nil || m.Rebuilding() }
 
 func takesPods(node *corev1.Node) bool {
 	ready := readiness(node)

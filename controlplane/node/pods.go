@@ -48,12 +48,16 @@ func (r *Reconciler) move(ctx context.Context, s *scope, m *v1alpha1.Machine, no
 		}
 	}
 	n := m.Status.Node
+	end := n.DrainStartedAt.Add(timeoutOf(m))
+	late := !r.Now().Before(end)
 	if len(left) == 0 && page.Continue == "" {
+		if volumes := attached(node); volumes > 0 && r.Now().Before(end.Add(endTimeout)) {
+			n.DrainMessage = fmt.Sprintf("waiting for volumes to be detached: %d", volumes)
+			return nil
+		}
 		drained(n, "")
 		return nil
 	}
-	end := n.DrainStartedAt.Add(timeoutOf(m))
-	late := !r.Now().Before(end)
 	switch pods := describe(left, s.end(ctx, left, late)); {
 	case !late:
 		n.DrainMessage = "waiting for pods to end: " + pods
@@ -63,6 +67,15 @@ func (r *Reconciler) move(ctx context.Context, s *scope, m *v1alpha1.Machine, no
 		drained(n, "the drain time-out is over, and these pods have not ended: "+pods)
 	}
 	return nil
+}
+
+// attached is how many volumes a node still has. Where it is not heard of any more nobody
+// detaches them before its server is gone.
+func attached(node *corev1.Node) int {
+	if ready := readiness(node); ready == nil || ready.Status != corev1.ConditionTrue {
+		return 0
+	}
+	return len(node.Status.VolumesAttached)
 }
 
 // moves reports whether a pod has to move before its node is gone. Pods that belong to the node
@@ -123,7 +136,7 @@ func (s *scope) end(ctx context.Context, pods []*corev1.Pod, late bool) map[int]
 func shareOf(machines []v1alpha1.Machine) int {
 	leaving := 0
 	for i := range machines {
-		if m := &machines[i]; m.DeletionTimestamp != nil && (m.Status.Node == nil || !m.Status.Node.Drained) {
+		if m := &machines[i]; isLeaving(m) && (m.Status.Node == nil || !m.Status.Node.Drained) {
 			leaving++
 		}
 	}

@@ -80,7 +80,8 @@ func (s *scope) within(ctx context.Context) (context.Context, context.CancelFunc
 
 // Reconcile looks at the nodes of a tenant, and at each Machine of it:
 //
-//   - one that lives is told of its node, which is given labels and taints
+//   - one that lives is told of its node, which is given labels and taints, and is emptied
+//     before its server is made anew
 //   - one that is deleted gets its node drained
 //   - one that is gone from the cloud loses its node, and the finalizer
 //
@@ -194,6 +195,9 @@ func (r *Reconciler) live(ctx context.Context, s *scope, m, before *v1alpha1.Mac
 	if node != nil {
 		m.Status.Node.AppliedLabels, m.Status.Node.AppliedTaints = applied(node, m)
 	}
+	if err := r.rebuild(ctx, s, m, before); err != nil {
+		return 0, err
+	}
 	if err := reconcile.PatchStatus(ctx, r.Client, before, m); err != nil {
 		return 0, err
 	}
@@ -208,6 +212,9 @@ func (r *Reconciler) live(ctx context.Context, s *scope, m, before *v1alpha1.Mac
 // again is when a Machine that lives is looked at again: soon while its node is to become Ready
 // for the first time. Before it has a server that will not be, and an event tells of one.
 func (s *scope) again(m *v1alpha1.Machine) time.Duration {
+	if m.Rebuilding() {
+		return s.soon
+	}
 	ready := m.Status.ReadySince != nil || m.Status.Node != nil && m.Status.Node.Ready
 	if ready || m.Status.ServerID == "" {
 		return calm
@@ -251,5 +258,5 @@ func tenantOf(_ context.Context, m client.Object) []ctrl.Request {
 // of status, and many by this package.
 func matters(e event.UpdateEvent) bool {
 	before, now := e.ObjectOld.(*v1alpha1.Machine), e.ObjectNew.(*v1alpha1.Machine)
-	return before.Generation != now.Generation || before.Status.ServerID != now.Status.ServerID || !slices.Equal(before.Finalizers, now.Finalizers)
+	return before.Generation != now.Generation || before.Status.Rebuild.Booted() != now.Status.Rebuild.Booted() || before.Status.ServerID != now.Status.ServerID || !slices.Equal(before.Finalizers, now.Finalizers)
 }

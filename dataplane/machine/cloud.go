@@ -2,6 +2,7 @@ package machine
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 
 	"github.com/gophercloud/gophercloud/v2"
@@ -63,6 +64,31 @@ func (c compute) reboot(ctx context.Context, id string, soft bool) error {
 		how = servers.SoftReboot
 	}
 	return openstack.Classify(openstack.Compute, servers.Reboot(ctx, c.ServiceClient, id, servers.RebootOpts{Type: how}).ExtractErr())
+}
+
+// rebuild makes a server anew of an image, with other metadata and user data. It keeps its id,
+// ports and addresses.
+func (c compute) rebuild(ctx context.Context, id, image string, metadata map[string]string, userData []byte) error {
+	options := rebuildOptions{RebuildOpts: servers.RebuildOpts{ImageRef: image, Metadata: metadata}, userData: userData}
+	_, err := of(servers.Rebuild(ctx, c.ServiceClient, id, options).Extract())
+	return err
+}
+
+// rebuildOptions has what the library's does not know of: Nova takes user data from
+// microversion 2.57 on.
+type rebuildOptions struct {
+	servers.RebuildOpts
+	userData []byte
+}
+
+// ToServerRebuildMap implements servers.RebuildOptsBuilder.
+func (o rebuildOptions) ToServerRebuildMap() (map[string]any, error) {
+	body, err := o.RebuildOpts.ToServerRebuildMap()
+	if err != nil {
+		return nil, err
+	}
+	body["rebuild"].(map[string]any)["user_data"] = base64.StdEncoding.EncodeToString(o.userData)
+	return body, nil
 }
 
 // mark writes metadata, and leaves what else there is.

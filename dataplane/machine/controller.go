@@ -54,7 +54,7 @@ type scope struct {
 //
 //  1. node: what controlplane has written of it; what let it in ends when it is Ready
 //  2. network: that of its namespace, and the list of the servers in its project
-//  3. server: looked for, and made if there is none
+//  3. server: looked for, made if there is none, and made anew if that is asked for
 //  4. floating IP: if it is to have one
 //
 // Before a server is asked for there are
@@ -95,13 +95,13 @@ func (s *scope) leave(err error) {
 }
 
 // readNode takes note of the first time that the node is Ready. From then on nobody else may
-// join as it.
+// join as it, before its server is made anew.
 func (r *Reconciler) readNode(ctx context.Context, s *scope) error {
 	status := &s.machine.Status
 	if isReady(status.Node) && status.ReadySince == nil {
 		status.ReadySince = &metav1.Time{Time: r.Now()}
 	}
-	if status.ReadySince == nil {
+	if status.ReadySince == nil || s.machine.Rebuilding() {
 		return nil
 	}
 	return r.removeBootstrap(ctx, s)

@@ -35,6 +35,8 @@ type look struct {
 	failures int
 	// refusals is how often in a row the quota had no room, and no number told of which.
 	refusals int
+	// stage is that of a rebuild when it was last looked, see stage.
+	stage string
 	// floating is the server that has been seen with its floating IP, and address is that.
 	floating, address string
 }

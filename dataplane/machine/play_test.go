@@ -44,6 +44,14 @@ func (w *world) play(t testing.TB) {
 			}
 			continue
 		}
+		if p := m.Status.Rebuild; m.Rebuilding() {
+			if p != nil && p.ID == m.Spec.Rebuild.ID && p.BootedAt != nil && !w.noJoin {
+				w.tell(t, m, v1alpha1.MachineNode{UID: "2", Ready: true, Rebuild: p.ID, Rebuilt: p.ID})
+			} else {
+				w.tell(t, m, v1alpha1.MachineNode{UID: "2", Ready: true, Rebuild: m.Spec.Rebuild.ID, Drained: true})
+			}
+			continue
+		}
 		if !w.noJoin && reconcile.IsTrue(m.Status.Conditions, v1alpha1.ConditionServerReady) {
 			w.tell(t, m, v1alpha1.MachineNode{UID: "2", Ready: true})
 		}

@@ -18,6 +18,7 @@ const (
 	keyCluster = openstack.MetadataCluster
 	keyMachine = openstack.MetadataMachine
 	keyPool    = openstack.MetadataPool
+	keyRebuild = openstack.MetadataRebuild
 )
 
 func metadataOf(m *v1alpha1.Machine) map[string]string {

@@ -22,7 +22,7 @@ const settling = time.Minute
 
 // ensureServer looks at the server, or makes it. In between events it is as it was.
 func (r *Reconciler) ensureServer(ctx context.Context, s *scope) error {
-	resync := r.resync(s) || toReboot(s.machine)
+	resync := r.resync(s) || toReboot(s.machine) || r.enters(s.machine)
 	if why, wait := r.memory.early(s.machine, r.Now()); wait > 0 && !resync {
 		s.early, s.again = true, wait
 		return why
@@ -105,6 +105,9 @@ func (r *Reconciler) act(ctx context.Context, s *scope, seen sight) error {
 	}
 	status.Addresses = addressesOf(seen.known, s.network.Status.CIDR)
 	if err := r.reboot(ctx, s, seen.known); err != nil {
+		return err
+	}
+	if err := r.rebuild(ctx, s, seen.known); err != nil {
 		return err
 	}
 	overdue, err := r.overdue(ctx, s.machine)

@@ -25,7 +25,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// waiting are the Machines in a network that have no server yet, are being deleted, or are to be
+// waiting are the Machines in a network that have no server yet, or get it anew, are being deleted, or are to be
 // looked at with the network. The others do not depend on it.
 func (r *Reconciler) waiting(ctx context.Context, network client.Object) []ctrl.Request {
 	var all v1alpha1.MachineList
@@ -36,7 +36,7 @@ func (r *Reconciler) waiting(ctx context.Context, network client.Object) []ctrl.
 	}
 	var requests []ctrl.Request
 	for i := range all.Items {
-		if m := &all.Items[i]; m.Status.ServerID == "" || m.DeletionTimestamp != nil || m.Status.Resynced != resyncOf(m, network.(*v1alpha1.ClusterNetwork)) {
+		if m := &all.Items[i]; m.Status.ServerID == "" || m.Rebuilding() || m.DeletionTimestamp != nil || m.Status.Resynced != resyncOf(m, network.(*v1alpha1.ClusterNetwork)) {
 			requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(m)})
 		}
 	}

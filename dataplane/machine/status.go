@@ -37,6 +37,12 @@ func writeStatus(s *scope, e *reconcile.Error) {
 		status.Message = "" // the node is quicker than the next list of servers
 	}
 	switch lost := isLost(status); {
+	case m.Rebuilding() && e != nil && e.Kind != reconcile.KindRetry && m.DeletionTimestamp == nil:
+		ready := metav1.ConditionUnknown
+		if e.Kind == reconcile.KindUser {
+			ready = metav1.ConditionFalse
+		}
+		set(v1alpha1.ConditionReady, ready, e.Reason, e.Message)
 	case status.ReadySince == nil && e == nil:
 		status.Message = cmp.Or(nodeMessage(status.Node), "the server runs, and has not become a Ready node yet")
 		set(v1alpha1.ConditionReady, metav1.ConditionUnknown, "WaitingForNode", status.Message)
@@ -94,6 +100,10 @@ func stateOf(m *v1alpha1.Machine) v1alpha1.MachineState {
 	case status.ReadySince == nil && status.ServerID == "":
 		return v1alpha1.MachinePending
 	case status.ReadySince == nil:
+		return v1alpha1.MachineInstalling
+	case m.Rebuilding() && !isEmptied(m):
+		return v1alpha1.MachineDraining
+	case m.Rebuilding():
 		return v1alpha1.MachineInstalling
 	case isReady(status.Node) && !isLost(status):
 		return v1alpha1.MachineReady

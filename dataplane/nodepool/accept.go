@@ -74,7 +74,8 @@ func (s *scope) needsNode() bool {
 	w := s.wish()
 	w.held = false
 	made := slices.ContainsFunc(s.machines, func(m v1alpha1.Machine) bool { return m.DeletionTimestamp == nil && w.isCurrent(m) })
-	return !made || plan(w, s.machines).create > 0
+	todo := plan(w, s.machines)
+	return !made || todo.create > 0 || todo.rebuild != nil
 }
 
 // checkNode checks what is put on nodes.

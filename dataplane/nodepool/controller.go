@@ -146,7 +146,7 @@ func (r *Reconciler) finish(ctx context.Context, s *scope, err error) (ctrl.Resu
 
 // wish is what the pool is to become. It is known as soon as it is known what new nodes run.
 func (s *scope) wish() wish {
-	w := wish{spec: s.pool.Spec, template: s.template(), held: s.held(), leave: s.leave, outdated: s.outdated}
+	w := wish{spec: s.pool.Spec, template: s.template(), held: s.held(), leave: s.leave, outdated: s.outdated, retry: s.resync}
 	s.freeze(&w)
 	return w
 }

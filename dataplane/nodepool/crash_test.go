@@ -2,6 +2,7 @@ package nodepool
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ func TestRule10KilledAtAnyWrite(t *testing.T) {
 		"Up":      {func(w *world) { w.change(func(s *v1alpha1.NodePoolSpec) { s.Replicas = new(int32(4)) }) }, 4, 4, "Scale Succeeded 3/3"},
 		"Down":    {func(w *world) { w.change(func(s *v1alpha1.NodePoolSpec) { s.Replicas = new(int32(0)) }) }, 0, 2, "Scale Succeeded 3/3"},
 		"Replace": {func(w *world) { w.change(func(s *v1alpha1.NodePoolSpec) { s.Flavor = "b3-16" }) }, 2, 3, "Update Succeeded 4/4"},
+		"InPlace": {func(w *world) { w.runs(next) }, 2, 2, ""},
 		"Resync":  {func(w *world) { w.ask(v1alpha1.OperationResync, "asked") }, 2, 2, "Resync Succeeded 1/1"},
 		"Heal":    {func(w *world) { w.lose(w.names()[0], 10*time.Minute) }, 2, 3, "Heal Succeeded 3/3"},
 		"Gone":    {func(w *world) { w.deleteServer(w.names()[0]) }, 2, 3, "Heal Succeeded 3/3"},
@@ -38,9 +40,13 @@ func TestRule10KilledAtAnyWrite(t *testing.T) {
 			run := func(t *testing.T, killAt int64, after, behind bool) int64 {
 				w := newWorld(t)
 				w.pool.Spec.Replicas = new(int32(2))
+				if name == "InPlace" {
+					w.pool.Spec.Upgrade.Strategy = v1alpha1.UpgradeInPlace
+				}
 				if name != "Create" {
 					w.active()
 				}
+				before := w.names()
 				w.Writes.Store(0)
 				w.KillAt, w.KillAfter, w.behind = killAt, after, behind
 				tc.begin(w)
@@ -60,9 +66,12 @@ func TestRule10KilledAtAnyWrite(t *testing.T) {
 					}
 					return w.Writes.Load()
 				}
+				if name == "InPlace" && (!slices.Equal(names, before) || w.pool.Status.Version != next) {
+					t.Errorf("%v of %s are there, want %v of %s", names, w.pool.Status.Version, before, next)
+				}
 				w.is(v1alpha1.PoolActive, fmt.Sprintf("%d of %d", tc.want, tc.want))
 				for _, m := range w.machines() {
-					if m.Spec.Template.Flavor != w.pool.Spec.Flavor || m.Spec.Labels["a"] != w.pool.Spec.Labels["a"] {
+					if m.Spec.Template.Flavor != w.pool.Spec.Flavor || m.Spec.Labels["a"] != w.pool.Spec.Labels["a"] || m.Spec.Template.Release != w.pool.Status.Version {
 						t.Errorf("%s is of another kind: %+v", m.Name, m.Spec)
 					}
 				}

@@ -31,8 +31,13 @@ func (s *scope) freeze(w *wish) bool {
 	return true
 }
 
-// releaseOf is what a node runs.
-func releaseOf(m v1alpha1.Machine) string { return m.Spec.Template.Release }
+// releaseOf is what a node runs, until its server has been made anew what it ran before.
+func releaseOf(m v1alpha1.Machine) string {
+	if m.Rebuilding() {
+		return m.Spec.Rebuild.Release
+	}
+	return m.Spec.Template.Release
+}
 
 // writeFrozen tells that the number of nodes stays as it is, and for whom that matters now.
 func (r *Reconciler) writeFrozen(s *scope) {

@@ -37,7 +37,7 @@ func (r *Reconciler) adjust(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// scale makes and deletes Machines, all of one pass at once. What the cache says is missing
+// scale makes and deletes Machines, all of one pass at once, or has one made anew. What the cache says is missing
 // or too many is looked at once more past it: an earlier pass may have seen to it, whose
 // writes are not in the cache yet.
 func (r *Reconciler) scale(ctx context.Context, s *scope) error {
@@ -63,6 +63,9 @@ func (r *Reconciler) scale(ctx context.Context, s *scope) error {
 		if err := r.create(ctx, s); err != nil {
 			return err
 		}
+	}
+	if todo.rebuild != nil {
+		return r.rebuild(ctx, s, todo.rebuild)
 	}
 	return nil
 }

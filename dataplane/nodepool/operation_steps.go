@@ -36,7 +36,7 @@ func (c changes) Steps(op *v1alpha1.Operation) (steps []operation.Step, note str
 			{Name: "Servers made", Done: c.current >= f.Wanted, Message: c.trouble},
 			{Name: "Nodes ready", Done: c.currentReady >= f.Wanted, Message: c.trouble},
 			removed,
-		}, ""
+		}, c.note
 	default: // Delete
 		return []operation.Step{
 			{Name: "Nodes removed", Done: len(c.machines) == 0, Message: "nodes are being emptied and deleted"},

@@ -125,6 +125,8 @@ type changes struct {
 	moved bool
 	// trouble is what the first Machine says that needs somebody, or what all wait for.
 	trouble string
+	// note is what is to be said of how nodes are changed.
+	note string
 	// givenUp is why the replacement of nodes has stopped for good.
 	givenUp    string
 	operations []*v1alpha1.Operation
@@ -157,6 +159,9 @@ func (s *scope) changes(now time.Time) changes {
 		c.trouble = reconcile.As(why).Message
 	}
 	c.trouble = cmp.Or(s.stopped(), s.room(), c.trouble)
+	if w.replacesInPlace(s.machines) {
+		c.note = "nodes are replaced and not made anew in place, as more of them changes than the version and the image"
+	}
 	if w.isGivenUp(s.machines) {
 		c.givenUp = s.stopped()
 	}

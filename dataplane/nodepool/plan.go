@@ -36,6 +36,8 @@ type wish struct {
 	leave []types.UID
 	// outdated are the names of nodes that are replaced as if they were of another kind.
 	outdated []string
+	// retry is the Resync that runs, which has a rebuild that failed tried again; empty for none.
+	retry string
 }
 
 // steps are what one pass does to a pool.
@@ -44,21 +46,24 @@ type steps struct {
 	create int
 	// delete are those that go.
 	delete []v1alpha1.Machine
+	// rebuild is the one whose server is made anew in place, nil for none.
+	rebuild *v1alpha1.Machine
 }
 
-func (s steps) none() bool { return s.create == 0 && len(s.delete) == 0 }
+func (s steps) none() bool { return s.create == 0 && len(s.delete) == 0 && s.rebuild == nil }
 
 // plan compares the Machines that there are with what is asked for:
 //
 //  1. those go whose server is gone, and those that are given up
 //  2. of the right kind, so many are made as are missing, or those go that are too many
 //  3. of another kind, never ready ones go at once, and the others when the pool has enough
-//     without them
+//     without them; or their servers are made anew, one at a time, when nothing else is to be done
 //
 // Machines that are going away count for nothing, except that their servers take up room:
 // those of another kind in what maxSurge allows, and all of them on the hosts of a pool with
 // hard anti-affinity. When too many new ones do not come, it stops.
 func plan(w wish, machines []v1alpha1.Machine) steps {
+	next := w.next(machines)
 	w.held = w.held || w.isStopped(machines)
 	var result steps
 	var current, old []v1alpha1.Machine
@@ -76,7 +81,7 @@ func plan(w wish, machines []v1alpha1.Machine) steps {
 			if !going {
 				result.delete = append(result.delete, m)
 			}
-		case !w.isCurrent(m):
+		case !w.isCurrent(m) && !w.rebuilds(m):
 			occupied++
 			if !going {
 				old = append(old, m)
@@ -105,6 +110,9 @@ func plan(w wish, machines []v1alpha1.Machine) steps {
 	}
 	if len(old) > 0 {
 		result.delete = append(result.delete, replaced(w, current, old, max(wanted-unavailable, 0))...)
+	}
+	if result.create == 0 && len(result.delete) == 0 && len(old) == 0 {
+		result.rebuild = next
 	}
 	return result
 }
@@ -207,10 +215,19 @@ func replicas(spec v1alpha1.NodePoolSpec) int {
 
 // isCurrent reports whether a Machine is of the kind that is asked for.
 func (w wish) isCurrent(m v1alpha1.Machine) bool {
-	return equality.Semantic.DeepEqual(m.Spec.Template, w.template) && !slices.Contains(w.outdated, m.Name)
+	if r := m.Spec.Rebuild; m.Rebuilding() && (r.Release != m.Spec.Template.Release || r.Image != m.Spec.Template.Image) {
+		return false // not yet
+	}
+	return equal(m.Spec.Template, w.template) && !slices.Contains(w.outdated, m.Name)
 }
 
-func isReady(m v1alpha1.Machine) bool { return m.Status.Node != nil && m.Status.Node.Ready }
+func equal(a, b v1alpha1.MachineTemplate) bool { return equality.Semantic.DeepEqual(a, b) }
+
+// isReady reports whether a Machine is a node that takes pods. One whose server is made anew
+// is none, though its node is Ready still.
+func isReady(m v1alpha1.Machine) bool {
+	return m.Status.Node != nil && m.Status.Node.Ready && !m.Rebuilding()
+}
 
 // serverGone reports whether somebody else has deleted the server of a Machine.
 func serverGone(m v1alpha1.Machine) bool {

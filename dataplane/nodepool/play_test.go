@@ -91,6 +91,9 @@ func (w *world) join() (busy bool) {
 					since = &metav1.Time{Time: w.now} // it comes back
 				}
 				s.ServerID = "server-of-" + m.Name
+				if m.Rebuilding() {
+					s.Rebuilt = m.Spec.Rebuild.ID
+				}
 				s.Node, s.ReadySince, s.State, s.Message = &v1alpha1.MachineNode{UID: "1", Ready: true, ChangedAt: since}, &metav1.Time{Time: w.now}, v1alpha1.MachineReady, ""
 				meta.SetStatusCondition(&s.Conditions, metav1.Condition{Type: "ServerReady", Status: "True", Reason: "AsExpected"})
 			})

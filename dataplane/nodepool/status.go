@@ -106,27 +106,13 @@ func (s *scope) facts() facts {
 			if stuck(m) {
 				f.Stuck++
 			}
+		case m.Rebuilding():
+			// It comes back.
 		case m.Status.ReadySince != nil:
 			f.Lost = true
 		}
 	}
 	return f
-}
-
-// failing reports whether a server cannot be had, or does not run.
-func failing(m v1alpha1.Machine) bool {
-	c := serverReady(m)
-	return c != nil && c.Status == metav1.ConditionFalse && c.Reason != reasonServerGone
-}
-
-// tries is how many servers in a row that do not become nodes are taken for bad luck.
-const tries = 3
-
-// stuck reports whether a Machine that fails gets no server by itself. One that failed is made
-// again; that several did is what its flavor, image or network are the reason of.
-func stuck(m v1alpha1.Machine) bool {
-	c := serverReady(m)
-	return c.Reason != reasonNoCapacity && (m.Status.RetryAt == nil || c.Reason == reasonQuota || m.Status.Failures >= tries)
 }
 
 // writeStatus computes the status from what was observed; err is what the steps came to. A

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
@@ -26,6 +28,9 @@ func (w wish) bad(machines []v1alpha1.Machine) (bad []v1alpha1.Machine) {
 // asked for. Then no other node is made, and none is given up: what is wrong with them would
 // be wrong with the others, and those that there are go on serving.
 func (w wish) isStopped(machines []v1alpha1.Machine) bool {
+	if w.failedRebuild(machines) != nil {
+		return true
+	}
 	if !slices.ContainsFunc(machines, func(m v1alpha1.Machine) bool { return m.DeletionTimestamp == nil && !w.isCurrent(m) }) {
 		return false
 	}
@@ -36,7 +41,7 @@ func (w wish) isStopped(machines []v1alpha1.Machine) bool {
 // isGivenUp reports whether that is so for good: the servers of none of them come by
 // themselves, or have been made often enough to tell.
 func (w wish) isGivenUp(machines []v1alpha1.Machine) bool {
-	return w.isStopped(machines) && !slices.ContainsFunc(w.bad(machines), func(m v1alpha1.Machine) bool {
+	return w.failedRebuild(machines) != nil || w.isStopped(machines) && !slices.ContainsFunc(w.bad(machines), func(m v1alpha1.Machine) bool {
 		return m.Status.Failures < tries && (!failing(m) || !stuck(m))
 	})
 }
@@ -47,6 +52,11 @@ func (s *scope) stopped() string {
 	w := s.wish()
 	if !w.isStopped(s.machines) {
 		return ""
+	}
+	if m := w.failedRebuild(s.machines); m != nil {
+		return fmt.Sprintf("no other node is made anew, as %s: %s; the others go on serving. Ask for a Resync ('marina nodepool resync %s') to have it tried again, "+
+			"set upgrade.strategy to Rolling to have nodes replaced, or change the spec back while nodes of the former kind are there",
+			m.Name, said(m), s.pool.Name)
 	}
 	var words []string
 	bad := w.bad(s.machines)
@@ -64,4 +74,20 @@ func (s *scope) stopped() string {
 	return fmt.Sprintf("the replacement of nodes has stopped, as %s: %s; the others go on serving. "+
 		"Correct what is said, and ask for a Resync ('marina nodepool resync %s') to have it tried now, or change the spec back while nodes of the former kind are there",
 		what, strings.Join(words, ", "), s.pool.Name)
+}
+
+// failing reports whether a server cannot be had, or does not run.
+func failing(m v1alpha1.Machine) bool {
+	c := serverReady(m)
+	return c != nil && c.Status == metav1.ConditionFalse && c.Reason != reasonServerGone
+}
+
+// tries is how many servers in a row that do not become nodes are taken for bad luck.
+const tries = 3
+
+// stuck reports whether a Machine that fails gets no server by itself. One that failed is made
+// again; that several did is what its flavor, image or network are the reason of.
+func stuck(m v1alpha1.Machine) bool {
+	c := serverReady(m)
+	return c.Reason != reasonNoCapacity && (m.Status.RetryAt == nil || c.Reason == reasonQuota || m.Status.Failures >= tries)
 }

@@ -35,7 +35,7 @@ func (s *scope) checkVersion() error {
 func (s *scope) oldest() (release.Version, bool) {
 	var versions []release.Version
 	for _, m := range s.machines {
-		if v, err := release.Parse(m.Spec.Template.Release); err == nil && m.DeletionTimestamp == nil {
+		if v, err := release.Parse(releaseOf(m)); err == nil && m.DeletionTimestamp == nil {
 			versions = append(versions, v)
 		}
 	}

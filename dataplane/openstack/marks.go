@@ -17,12 +17,14 @@ type Mark struct {
 	Owner types.UID
 }
 
-// The metadata of a server that say whose it is, and the name of its pool for people. Nova takes
+// The metadata of a server that say whose it is, the name of its pool for people, and the last
+// rebuild that was asked for. Nova takes
 // letters, digits and "-_:. " in their keys and nothing else: no slash as labels have it.
 const (
 	MetadataCluster = "marina.dev:cluster-uid"
 	MetadataMachine = "marina.dev:machine-uid"
 	MetadataPool    = "marina.dev:pool"
+	MetadataRebuild = "marina.dev:rebuild"
 )
 
 // ServerMark is what the metadata of a server say. It is false where one of the two is

@@ -33,8 +33,11 @@ type Machine struct {
 	Status MachineStatus `json:"status,omitempty,omitzero"`
 }
 
-// MachineSpec is what is made. Nothing of template can be changed: a node of another kind is
-// another Machine. Labels and taints are kept on the node as they are here.
+// MachineSpec is what is made. Of template only release and image can be changed, with a rebuild:
+// a node of another kind is another Machine. Labels and taints are kept on the node as they are
+// here.
+//
+// +kubebuilder:validation:XValidation:rule="self.template == oldSelf.template || has(self.rebuild) && (!has(oldSelf.rebuild) || self.rebuild.id != oldSelf.rebuild.id)",message="release and image of a Machine are changed with another rebuild and not by themselves",fieldPath=".template"
 type MachineSpec struct {
 	// ClusterRef is the Cluster that it belongs to. Its server carries its UID.
 	// +required
@@ -46,8 +49,11 @@ type MachineSpec struct {
 	PoolRef PoolReference `json:"poolRef"`
 	// Template is what its server is made by.
 	// +required
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a Machine's template cannot be changed: create another Machine"
 	Template MachineTemplate `json:"template"`
+	// Rebuild has the server made anew as it is in template, with its id, ports and addresses,
+	// once for each id.
+	// +optional
+	Rebuild *Rebuild `json:"rebuild,omitempty"`
 	// Labels are those that the pool gives its nodes.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=65
@@ -94,6 +100,25 @@ type MachineSpec struct {
 	DrainTimeoutSeconds *int32 `json:"drainTimeoutSeconds,omitempty"`
 }
 
+// Rebuild is a request to make a server anew in place.
+type Rebuild struct {
+	// ID tells it from others of the Machine.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	ID string `json:"id"`
+	// Release and Image are what the server ran before.
+	// +kubebuilder:validation:MaxLength=32
+	Release string `json:"release"`
+	// +optional
+	// +kubebuilder:validation:MaxLength=36
+	Image string `json:"image,omitempty"`
+}
+
+// Rebuilding reports whether the server is to be made anew in place, or is at it.
+func (m *Machine) Rebuilding() bool {
+	return m.Spec.Rebuild != nil && m.Spec.Rebuild.ID != m.Status.Rebuilt
+}
+
 // PoolReference names a NodePool for good: another one of its name has another UID.
 type PoolReference struct {
 	Name string    `json:"name"`
@@ -101,6 +126,8 @@ type PoolReference struct {
 }
 
 // MachineTemplate is what a server is made by. Two Machines of one template are alike.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.diskGiB) == has(oldSelf.diskGiB) && has(self.availabilityZone) == has(oldSelf.availabilityZone) && has(self.serverGroupID) == has(oldSelf.serverGroupID) && has(self.securityGroups) == has(oldSelf.securityGroups) && has(self.networks) == has(oldSelf.networks) && has(self.floatingIP) == has(oldSelf.floatingIP)",message="a Machine's template cannot be changed, but for release and image: create another Machine"
 type MachineTemplate struct {
 	// Release is the KubernetesRelease that the node runs.
 	// +kubebuilder:validation:MaxLength=32
@@ -112,31 +139,38 @@ type MachineTemplate struct {
 	Image string `json:"image,omitempty"`
 	// Flavor is the name of one of the Infrastructure's flavors.
 	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a Machine's template cannot be changed, but for release and image: create another Machine"
 	Flavor string `json:"flavor"`
 	// DiskGiB is the size of the volume that it boots from; 0 is the flavor's own disk.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a Machine's template cannot be changed, but for release and image: create another Machine"
 	DiskGiB int64 `json:"diskGiB,omitempty"`
 	// +optional
 	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a Machine's template cannot be changed, but for release and image: create another Machine"
 	AvailabilityZone string `json:"availabilityZone,omitempty"`
 	// ServerGroupID is the server group of Nova that keeps it apart from others.
 	// +optional
 	// +kubebuilder:validation:MaxLength=36
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a Machine's template cannot be changed, but for release and image: create another Machine"
 	ServerGroupID string `json:"serverGroupID,omitempty"`
 	// SecurityGroups are ids of further ones.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MaxLength=36
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a Machine's template cannot be changed, but for release and image: create another Machine"
 	SecurityGroups []string `json:"securityGroups,omitempty"`
 	// Networks are ids of further ones.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=8
 	// +kubebuilder:validation:items:MaxLength=36
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a Machine's template cannot be changed, but for release and image: create another Machine"
 	Networks []string `json:"networks,omitempty"`
 	// FloatingIP is whether it has an address in the external network.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a Machine's template cannot be changed, but for release and image: create another Machine"
 	FloatingIP bool `json:"floatingIP,omitempty"`
 }
 
@@ -205,6 +239,12 @@ type MachineStatus struct {
 	// Checked is the last look at the server in the cloud because of spec.checkAfter.
 	// +optional
 	Checked *MachineCheck `json:"checked,omitempty"`
+	// Rebuild is how far the one is that runs; nil if none does.
+	// +optional
+	Rebuild *RebuildProgress `json:"rebuild,omitempty"`
+	// Rebuilt is the id of the last one that has come to its end.
+	// +optional
+	Rebuilt string `json:"rebuilt,omitempty"`
 	// Node is what controlplane has written of the node; nil while there is none.
 	// +optional
 	Node *MachineNode `json:"node,omitempty"`
@@ -246,6 +286,23 @@ func (c *MachineCheck) Answers(asked *metav1.Time) bool {
 	return c != nil && asked != nil && c.After.Equal(asked)
 }
 
+// RebuildProgress is how far a rebuild is. It is written down, so that who is restarted in the
+// middle of one goes on with it.
+type RebuildProgress struct {
+	// ID is that of spec.rebuild.
+	ID string `json:"id"`
+	// RequestedAt is when the cloud was asked for it, AcceptedAt when it was known to have taken
+	// it up, and BootedAt when the server ran again.
+	RequestedAt metav1.Time `json:"requestedAt"`
+	// +optional
+	AcceptedAt *metav1.Time `json:"acceptedAt,omitempty"`
+	// +optional
+	BootedAt *metav1.Time `json:"bootedAt,omitempty"`
+}
+
+// Booted reports whether the server of a rebuild runs again.
+func (p *RebuildProgress) Booted() bool { return p != nil && p.BootedAt != nil }
+
 // MachineNode is the node of a Machine, in the tenant. It is written as a whole, and by
 // nobody but the controller of nodes.
 type MachineNode struct {
@@ -279,13 +336,25 @@ type MachineNode struct {
 	// DrainStartedAt is when it was begun to empty it.
 	// +optional
 	DrainStartedAt *metav1.Time `json:"drainStartedAt,omitempty"`
-	// Drained is whether the server may be deleted: no pod is left that has to be moved, or
+	// Drained is whether the server may be deleted, or made anew: no pod is left that has to be moved, or
 	// there is no time any more, or nobody who could be asked.
 	// +optional
 	Drained bool `json:"drained,omitempty"`
 	// DrainMessage is what the emptying waits for.
 	// +optional
 	DrainMessage string `json:"drainMessage,omitempty"`
+	// Rebuild is the rebuild that the node is emptied for, or has been; Rebuilt is the last one
+	// from which it has come back as a Ready node.
+	// +optional
+	Rebuild string `json:"rebuild,omitempty"`
+	// +optional
+	Rebuilt string `json:"rebuilt,omitempty"`
+	// Cordoned is whether it was Marina who has made it unschedulable, for a rebuild.
+	// +optional
+	Cordoned bool `json:"cordoned,omitempty"`
+	// Boot is what told the boot before a rebuild from the next one.
+	// +optional
+	Boot string `json:"boot,omitempty"`
 }
 
 // MachineList is a list of Machines.

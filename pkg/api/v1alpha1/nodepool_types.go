@@ -44,6 +44,7 @@ type NodePool struct {
 // other; one of labels and taints changes them as they are, and one of startupTaints does not
 // touch them.
 //
+// +kubebuilder:validation:XValidation:rule="!has(self.upgrade) || !has(self.upgrade.strategy) || self.upgrade.strategy != 'InPlace' || !has(self.diskGiB)",message="strategy InPlace is for nodes on the disk of their flavor, and a server with diskGiB boots from a volume, which not every Nova makes anew: leave diskGiB out, or use the strategy Rolling",fieldPath=".upgrade.strategy"
 // +kubebuilder:validation:XValidation:rule="!has(self.antiAffinity) || self.antiAffinity != 'Hard' || !has(self.replicas) || self.replicas <= 5",message="a pool with hard anti-affinity has at most 5 nodes, each on a host of its own: ask for fewer nodes, or use antiAffinity Soft",fieldPath=".replicas"
 // +kubebuilder:validation:XValidation:rule="has(self.antiAffinity) == has(oldSelf.antiAffinity) && (!has(self.antiAffinity) || self.antiAffinity == oldSelf.antiAffinity)",message="antiAffinity cannot be changed: create another pool and delete this one",fieldPath=".antiAffinity"
 type NodePoolSpec struct {
@@ -172,10 +173,27 @@ type Taint struct {
 	Effect corev1.TaintEffect `json:"effect"`
 }
 
+// UpgradeStrategy tells how nodes come to another version.
+type UpgradeStrategy string
+
+const (
+	// UpgradeRolling makes new nodes, and deletes the old ones.
+	UpgradeRolling UpgradeStrategy = "Rolling"
+	// UpgradeInPlace makes the servers anew as they are, with their ids, ports and addresses,
+	// one after the other.
+	UpgradeInPlace UpgradeStrategy = "InPlace"
+)
+
 // PoolUpgrade tells how nodes are replaced.
 //
 // +kubebuilder:validation:XValidation:rule="(has(self.maxSurge) ? self.maxSurge : 1) + (has(self.maxUnavailable) ? self.maxUnavailable : 0) > 0",message="maxSurge and maxUnavailable cannot both be 0: no node could ever be replaced"
 type PoolUpgrade struct {
+	// Strategy is Rolling, also without it, or InPlace: a change of the version or the image
+	// makes servers anew as they are, one after the other, with no other server meanwhile. Any
+	// other change replaces nodes.
+	// +optional
+	// +kubebuilder:validation:Enum=Rolling;InPlace
+	Strategy UpgradeStrategy `json:"strategy,omitempty"`
 	// MaxSurge is how many nodes there may be more than asked for, while they are replaced.
 	// +optional
 	// +default=1

@@ -20,6 +20,7 @@ type createOptions struct {
 	replicas                 int32
 	disk                     int64
 	zone, antiAffinity       string
+	upgradeStrategy          string
 	labels                   []string
 	taints, startupTaints    []string
 	floatingIPs              bool
@@ -78,6 +79,7 @@ func (o *createOptions) addFlags(cmd *cobra.Command, open session.Opener) {
 	flags.Int32Var(&o.replicas, "replicas", 1, "how many nodes there are to be")
 	flags.Int64Var(&o.disk, "disk", 0, "size of each node's root disk in `GiB` (default: the flavor's own)")
 	flags.StringVar(&o.zone, "zone", "", "availability `zone` of all nodes (default: the cloud chooses)")
+	flags.StringVar(&o.upgradeStrategy, "upgrade-strategy", "", "how nodes come to another version: Rolling (new ones are made, the default) or InPlace (their servers are made anew, one at a time)")
 	flags.StringVar(&o.antiAffinity, "anti-affinity", "", "keep nodes on different hosts: Soft (where there are enough) or Hard (without exception)")
 	flags.StringSliceVar(&o.labels, "label", nil, "label of the nodes, as `key=value`; repeatable")
 	flags.StringSliceVar(&o.taints, "taint", nil, "taint of the nodes, as `key=value:Effect`; repeatable")
@@ -89,6 +91,7 @@ func (o *createOptions) addFlags(cmd *cobra.Command, open session.Opener) {
 	o.creation.AddFlags(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("flavor", session.CompleteFlavors(open, "cluster"))
 	_ = cmd.RegisterFlagCompletionFunc("version", session.CompleteVersions(open))
+	_ = cmd.RegisterFlagCompletionFunc("upgrade-strategy", session.CompleteFixed(strategies...))
 	_ = cmd.RegisterFlagCompletionFunc("anti-affinity", session.CompleteFixed(antiAffinities...))
 }
 

@@ -59,6 +59,12 @@ func TestCreate(t *testing.T) {
 				Enabled: new(true), NotReadyTimeoutSeconds: new(int32(600)), MaxUnhealthy: &intstr.IntOrString{IntVal: 2}, // the API's defaults
 			}},
 		},
+		"InPlace": {
+			args: "--upgrade-strategy InPlace",
+			want: v1alpha1.NodePoolSpec{Replicas: new(int32(1)), Upgrade: v1alpha1.PoolUpgrade{
+				Strategy: v1alpha1.UpgradeInPlace, MaxSurge: new(int32(1)), MaxUnavailable: new(int32(0)), DrainTimeoutSeconds: new(int32(600)),
+			}},
+		},
 		"None": {
 			args: "--replicas 0",
 			want: v1alpha1.NodePoolSpec{Replicas: new(int32(0))},
@@ -90,6 +96,7 @@ func TestMistakesAreRefusedBeforeAnythingIsSent(t *testing.T) {
 	cases := map[string]struct{ args, want string }{
 		"NoCluster":            {args: "--flavor b3-8", want: "--cluster is missing: name the cluster that the nodes are of"},
 		"NoFlavor":             {args: "--cluster demo", want: "--flavor is missing: name one of the flavors of the cluster's infrastructure"},
+		"UnknownStrategy":      {args: there + "--upgrade-strategy inplace", want: `--upgrade-strategy: "inplace" is not known: choose Rolling or InPlace`},
 		"UnknownAntiAffinity":  {args: there + "--anti-affinity hard", want: `--anti-affinity: "hard" is not known: choose Soft or Hard`},
 		"LabelWithoutKey":      {args: there + "--label =db", want: `--label: "=db" has no key: write key=value`},
 		"LabelWithoutValue":    {args: there + "--label db", want: `--label: "db" has no value: write key=value, or db= for an empty one`},

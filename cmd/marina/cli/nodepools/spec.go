@@ -14,6 +14,7 @@ import (
 
 var (
 	antiAffinities = lifecycle.Words(v1alpha1.AntiAffinitySoft, v1alpha1.AntiAffinityHard)
+	strategies     = lifecycle.Words(v1alpha1.UpgradeRolling, v1alpha1.UpgradeInPlace)
 	effects        = lifecycle.Words(corev1.TaintEffectNoSchedule, corev1.TaintEffectPreferNoSchedule, corev1.TaintEffectNoExecute)
 )
 
@@ -28,10 +29,14 @@ func (o *createOptions) spec(withDisk bool) (*v1alpha1.NodePoolSpec, error) {
 	if o.antiAffinity != "" && !slices.Contains(antiAffinities, o.antiAffinity) {
 		return nil, fmt.Errorf("--anti-affinity: %q is not known: choose %s", o.antiAffinity, strings.Join(antiAffinities, " or "))
 	}
+	if o.upgradeStrategy != "" && !slices.Contains(strategies, o.upgradeStrategy) {
+		return nil, fmt.Errorf("--upgrade-strategy: %q is not known: choose %s", o.upgradeStrategy, strings.Join(strategies, " or "))
+	}
 	spec := &v1alpha1.NodePoolSpec{
 		ClusterRef: v1alpha1.LocalReference{Name: o.cluster}, Version: o.version, Image: o.image,
 		Flavor: o.flavor, Replicas: &o.replicas, AvailabilityZone: o.zone,
 		AntiAffinity:   v1alpha1.AntiAffinity(o.antiAffinity),
+		Upgrade:        v1alpha1.PoolUpgrade{Strategy: v1alpha1.UpgradeStrategy(o.upgradeStrategy)},
 		SecurityGroups: o.securityGroups, Networks: o.networks, FloatingIPs: o.floatingIPs,
 	}
 	if withDisk {
