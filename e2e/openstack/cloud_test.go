@@ -50,7 +50,7 @@ func newCloud(t *testing.T) *cloud {
 		c = simulatedCloud(t)
 	}
 	c.leavesNothing(t)
-	c.makeImage(t)
+	c.makeImage(t, c.image)
 	return c
 }
 

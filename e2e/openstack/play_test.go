@@ -15,7 +15,7 @@ import (
 )
 
 // play is what the control plane and the nodes do meanwhile: what nodes join with is made,
-// nodes are Ready whose servers run, those that are deleted are empty, and those whose servers
+// nodes are Ready whose servers run, those that are deleted or made anew are empty, and those whose servers
 // are gone are let go.
 func (w *world) play() {
 	w.Helper()
@@ -28,6 +28,13 @@ func (w *world) play() {
 	}
 	for _, m := range w.machines() {
 		switch {
+		case m.DeletionTimestamp == nil && m.Rebuilding():
+			id, p := m.Spec.Rebuild.ID, m.Status.Rebuild
+			if p.Booted() && p.ID == id {
+				w.tell(&m, v1alpha1.MachineNode{UID: "2", Ready: true, Rebuild: id, Rebuilt: id})
+			} else {
+				w.tell(&m, v1alpha1.MachineNode{UID: "2", Ready: true, Rebuild: id, Drained: true})
+			}
 		case m.DeletionTimestamp == nil:
 			if reconcile.IsTrue(m.Status.Conditions, v1alpha1.ConditionServerReady) {
 				w.tell(&m, v1alpha1.MachineNode{UID: "2", Ready: true})
