@@ -1,4 +1,4 @@
-// Package nodepools holds the commands on pools of nodes: create, get, scale, wait, delete.
+// Package nodepools holds the commands on pools of nodes: create, get, scale, upgrade, wait, delete.
 //
 // They only speak to the Kubernetes API of the management cluster: whatever they
 // do can be done with kubectl too.
@@ -18,7 +18,7 @@ import (
 // Commands are the subcommands of 'marina nodepool'.
 func Commands(open session.Opener) []*cobra.Command {
 	return []*cobra.Command{
-		newCreate(open), newGet(open, clock.RealClock{}), newScale(open),
+		newCreate(open), newGet(open, clock.RealClock{}), newScale(open), newUpgrade(open),
 		lifecycle.NewWait(open, kind, waitHelp), lifecycle.NewDelete(open, kind, deleteHelp),
 	}
 }
