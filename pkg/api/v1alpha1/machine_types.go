@@ -100,25 +100,6 @@ type MachineSpec struct {
 	DrainTimeoutSeconds *int32 `json:"drainTimeoutSeconds,omitempty"`
 }
 
-// Rebuild is a request to make a server anew in place.
-type Rebuild struct {
-	// ID tells it from others of the Machine.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=64
-	ID string `json:"id"`
-	// Release and Image are what the server ran before.
-	// +kubebuilder:validation:MaxLength=32
-	Release string `json:"release"`
-	// +optional
-	// +kubebuilder:validation:MaxLength=36
-	Image string `json:"image,omitempty"`
-}
-
-// Rebuilding reports whether the server is to be made anew in place, or is at it.
-func (m *Machine) Rebuilding() bool {
-	return m.Spec.Rebuild != nil && m.Spec.Rebuild.ID != m.Status.Rebuilt
-}
-
 // PoolReference names a NodePool for good: another one of its name has another UID.
 type PoolReference struct {
 	Name string    `json:"name"`
@@ -258,50 +239,6 @@ type MachineStatus struct {
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
-
-// MachineReboot is a reboot of a server that an Operation has asked for. It is written down, so
-// that a restart of Marina in the middle of it does not reboot the server twice.
-type MachineReboot struct {
-	// Request is spec.reboot.
-	Request string `json:"request"`
-	// RequestedAt is when it was taken up, AskedAt when the cloud had been asked for it, and
-	// DoneAt when the cloud had done it.
-	RequestedAt metav1.Time `json:"requestedAt"`
-	// +optional
-	AskedAt *metav1.Time `json:"askedAt,omitempty"`
-	// +optional
-	DoneAt *metav1.Time `json:"doneAt,omitempty"`
-}
-
-// MachineCheck is a look that spec.checkAfter has asked for.
-type MachineCheck struct {
-	// After is the spec.checkAfter that it answers.
-	After metav1.Time `json:"after"`
-	// At is when it was, by the clock of who has looked.
-	At metav1.Time `json:"at"`
-}
-
-// Answers reports whether it is the look that was asked for last, at a time.
-func (c *MachineCheck) Answers(asked *metav1.Time) bool {
-	return c != nil && asked != nil && c.After.Equal(asked)
-}
-
-// RebuildProgress is how far a rebuild is. It is written down, so that who is restarted in the
-// middle of one goes on with it.
-type RebuildProgress struct {
-	// ID is that of spec.rebuild.
-	ID string `json:"id"`
-	// RequestedAt is when the cloud was asked for it, AcceptedAt when it was known to have taken
-	// it up, and BootedAt when the server ran again.
-	RequestedAt metav1.Time `json:"requestedAt"`
-	// +optional
-	AcceptedAt *metav1.Time `json:"acceptedAt,omitempty"`
-	// +optional
-	BootedAt *metav1.Time `json:"bootedAt,omitempty"`
-}
-
-// Booted reports whether the server of a rebuild runs again.
-func (p *RebuildProgress) Booted() bool { return p != nil && p.BootedAt != nil }
 
 // MachineNode is the node of a Machine, in the tenant. It is written as a whole, and by
 // nobody but the controller of nodes.
