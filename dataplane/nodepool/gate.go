@@ -25,6 +25,8 @@ func upgrading(cluster *v1alpha1.Cluster) error {
 		cluster.Name, cluster.Namespace, cluster.Name)
 }
 
+func (s *scope) isUpgrading() bool { return s.upgrading != nil }
+
 // waits is what a pool waits for that is not as asked and could be; nil if for nothing.
 func (s *scope) waits(f facts) error {
 	if f.settled() {
