@@ -43,6 +43,7 @@ var mayImport = map[string][]string{
 	"controlplane/bootstrap": {"pkg", "controlplane/join"},
 	"controlplane/node":      {"pkg"},
 	"controlplane/deorbit":   {"pkg"},
+	"controlplane/preflight": {"pkg"},
 	"controlplane/addon":     {"pkg"},
 	"controlplane/access":    {"pkg"},
 	"controlplane/hosted":    {"pkg", "controlplane/component", "controlplane/host", "controlplane/join", "controlplane/addon"},
