@@ -39,6 +39,9 @@ func TestTheTableOfPoolFields(t *testing.T) {
 		"upgrade": func(s *v1alpha1.NodePoolSpec) {
 			s.Upgrade.MaxSurge, s.Upgrade.DrainTimeoutSeconds = new(int32(2)), new(int32(5))
 		},
+		"autoHeal": func(s *v1alpha1.NodePoolSpec) { s.AutoHeal.Enabled = new(false) },
+
+		"creationTimeoutSeconds": func(s *v1alpha1.NodePoolSpec) { s.CreationTimeoutSeconds = new(int32(60)) },
 	}
 	for field, verdict := range verdicts {
 		if verdict == "refused" {
@@ -65,8 +68,9 @@ func comesOf(before, after *scope) string {
 	var was, is v1alpha1.MachineSpec
 	before.shape(&was)
 	after.shape(&is)
-	// How long an emptying may take is no matter to a node before it is emptied.
+	// How long an emptying or a beginning may take is no matter to a node before and after it.
 	was.DrainTimeoutSeconds, is.DrainTimeoutSeconds = nil, nil
+	was.CreationTimeoutSeconds, is.CreationTimeoutSeconds = 0, 0
 	switch {
 	case !cmp.Equal(before.template(), after.template()):
 		return "replaced"
