@@ -59,6 +59,7 @@ type scope struct {
 	diagnosis diagnosis         // operate
 	health    health            // operate
 	healed    *v1alpha1.Machine // operate
+	renew     renewal           // operate: the same one, if its server is made anew instead
 	leave     []types.UID       // operate
 	outdated  []string          // operate
 	// evicts is the Operation that makes the pool smaller, and reboots the one that reboots
@@ -146,7 +147,7 @@ func (r *Reconciler) finish(ctx context.Context, s *scope, err error) (ctrl.Resu
 
 // wish is what the pool is to become. It is known as soon as it is known what new nodes run.
 func (s *scope) wish() wish {
-	w := wish{spec: s.pool.Spec, template: s.template(), held: s.held(), leave: s.leave, outdated: s.outdated, retry: s.resync}
+	w := wish{spec: s.pool.Spec, template: s.template(), held: s.held(), leave: s.leave, renew: s.renew, outdated: s.outdated, retry: s.resync}
 	s.freeze(&w)
 	return w
 }

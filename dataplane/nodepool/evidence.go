@@ -67,12 +67,13 @@ func condemned(m *v1alpha1.Machine) bool {
 // changedAt is when the node of a Machine was seen to become what it is.
 func changedAt(m *v1alpha1.Machine) time.Time { return m.Status.Node.ChangedAt.Time }
 
-// unwell are the nodes that have been Ready and are not, of servers that are there and are not
-// being made anew. Of one of which it has not been seen since when, the time has not begun.
+// unwell are the nodes that have been Ready and are not, of servers that are there. Of one of
+// which it has not been seen since when, the time has not begun. One whose server is being made
+// anew is away because of that, unless it does not come back.
 func unwell(machines []v1alpha1.Machine) (lost []*v1alpha1.Machine) {
 	for i := range machines {
 		m := &machines[i]
-		if m.DeletionTimestamp == nil && m.Status.ReadySince != nil && !m.Rebuilding() && !isReady(*m) && !serverGone(*m) && m.Status.Node != nil && m.Status.Node.ChangedAt != nil {
+		if m.DeletionTimestamp == nil && m.Status.ReadySince != nil && (!m.Rebuilding() || failing(*m)) && !isReady(*m) && !serverGone(*m) && m.Status.Node != nil && m.Status.Node.ChangedAt != nil {
 			lost = append(lost, m)
 		}
 	}

@@ -55,6 +55,9 @@ func (w wish) next(machines []v1alpha1.Machine) *v1alpha1.Machine {
 
 // rebuildID tells one rebuild of a Machine from the others. Who is restarted finds the same.
 func (w wish) rebuildID(m v1alpha1.Machine) string {
+	if m.UID == w.renew.uid {
+		return w.renew.id
+	}
 	h := fnv.New64a()
 	fmt.Fprint(h, w.template.Release, " ", w.template.Image)
 	if m.Rebuilding() && equal(m.Spec.Template, w.template) {
@@ -71,11 +74,13 @@ func (r *Reconciler) rebuild(ctx context.Context, s *scope, m *v1alpha1.Machine)
 	w := s.wish()
 	before := m.DeepCopy()
 	wanted := &v1alpha1.Rebuild{ID: w.rebuildID(*m), Release: m.Spec.Template.Release, Image: m.Spec.Template.Image}
-	if m.Rebuilding() { // what it ran before one that has failed
+	if m.Rebuilding() && m.UID != w.renew.uid { // what it ran before one that has failed
 		wanted.Release, wanted.Image = m.Spec.Rebuild.Release, m.Spec.Rebuild.Image
 	}
 	m.Spec.Rebuild = wanted
-	m.Spec.Template.Release, m.Spec.Template.Image = w.template.Release, w.template.Image
+	if m.UID != w.renew.uid {
+		m.Spec.Template.Release, m.Spec.Template.Image = w.template.Release, w.template.Image
+	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Patch(ctx, m, patch, client.FieldOwner(v1alpha1.FieldOwner)); err != nil {
 		return fmt.Errorf("having Machine %s made anew: %w", m.Name, err)
@@ -90,7 +95,8 @@ func (r *Reconciler) rebuild(ctx context.Context, s *scope, m *v1alpha1.Machine)
 // there is none.
 func (w wish) failedRebuild(machines []v1alpha1.Machine) *v1alpha1.Machine {
 	for i, m := range machines {
-		if m.DeletionTimestamp == nil && m.Rebuilding() && failing(m) && equal(m.Spec.Template, w.template) && w.spec.Upgrade.Strategy == v1alpha1.UpgradeInPlace {
+		changes := m.Rebuilding() && (m.Spec.Rebuild.Release != m.Spec.Template.Release || m.Spec.Rebuild.Image != m.Spec.Template.Image)
+		if m.DeletionTimestamp == nil && changes && failing(m) && equal(m.Spec.Template, w.template) && w.spec.Upgrade.Strategy == v1alpha1.UpgradeInPlace {
 			return &machines[i]
 		}
 	}

@@ -34,6 +34,8 @@ type wish struct {
 	held bool
 	// leave are the UIDs of Machines that are given up: they go at once.
 	leave []types.UID
+	// renew is the one whose server is made anew as it is; nothing for none.
+	renew renewal
 	// outdated are the names of nodes that are replaced as if they were of another kind.
 	outdated []string
 	// retry is the Resync that runs, which has a rebuild that failed tried again; empty for none.
@@ -89,6 +91,9 @@ func plan(w wish, machines []v1alpha1.Machine) steps {
 		case !going:
 			occupied++
 			current = append(current, m)
+			if m.UID == w.renew.uid {
+				next = &m
+			}
 		}
 		hosts++
 	}
@@ -111,7 +116,7 @@ func plan(w wish, machines []v1alpha1.Machine) steps {
 	if len(old) > 0 {
 		result.delete = append(result.delete, replaced(w, current, old, max(wanted-unavailable, 0))...)
 	}
-	if result.create == 0 && len(result.delete) == 0 && len(old) == 0 {
+	if result.create == 0 && len(result.delete) == 0 && len(old) == 0 || w.renew.uid != "" {
 		result.rebuild = next
 	}
 	return result

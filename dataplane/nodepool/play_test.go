@@ -72,6 +72,11 @@ func (w *world) join() (busy bool) {
 			busy = true
 			continue
 		}
+		if w.lost[m.Name] && m.Rebuilding() {
+			delete(w.lost, m.Name)
+			busy = true
+			continue
+		}
 		answered := w.answer(m)
 		if busy = busy || answered; answered || w.lost[m.Name] {
 			continue

@@ -174,14 +174,19 @@ func shortened(text string) string {
 // begin has a repair that runs be carried out: by what is given up, and what is of no use any
 // more, in the plan.
 func (s *scope) begin(op *v1alpha1.Operation) {
-	s.healed, s.leave, s.outdated, s.evicts, s.reboots = nil, nil, nil, nil, nil
+	s.healed, s.renew, s.leave, s.outdated, s.evicts, s.reboots = nil, renewal{}, nil, nil, nil, nil
 	if op == nil {
 		return
 	}
 	switch op.Spec.Type {
 	case v1alpha1.OperationHeal:
 		if m := s.diagnosis.heal; m != nil && slices.Contains(op.Spec.Nodes, m.Name) {
-			s.healed, s.leave = m, []types.UID{m.UID}
+			s.healed = m
+			if s.pool.Spec.AutoHeal.Action == v1alpha1.HealRebuild && renewable(m) {
+				s.renew = renewal{m.UID, renewalOf(op)}
+			} else {
+				s.leave = []types.UID{m.UID}
+			}
 		}
 	case v1alpha1.OperationReplaceNode:
 		s.outdated = op.Spec.Nodes

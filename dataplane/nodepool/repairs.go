@@ -132,6 +132,9 @@ func (r repairs) Steps(op *v1alpha1.Operation) (steps []operation.Step, note str
 	ready := operation.Step{Name: "Nodes ready", Done: r.come(op) >= r.facts.Wanted, Message: r.trouble}
 	switch op.Spec.Type {
 	case v1alpha1.OperationHeal:
+		if m := r.renewed(op); m != nil {
+			return renewalSteps(m), ""
+		}
 		return []operation.Step{{Name: "Nodes given up", Done: len(live) == 0}, ready, removed}, ""
 	case v1alpha1.OperationEvictNode:
 		return []operation.Step{{Name: "Pool made smaller", Done: isEvicted(r.pool, op)}, removed}, ""
@@ -144,6 +147,9 @@ func (r repairs) Steps(op *v1alpha1.Operation) (steps []operation.Step, note str
 
 // Judge implements operation.Target.
 func (r repairs) Judge(op *v1alpha1.Operation) (v1alpha1.OperationPhase, string) {
+	if m := r.renewed(op); m != nil {
+		return r.judgeRenewal(op, m)
+	}
 	steps, _ := r.Steps(op)
 	left := operation.LeftOver(steps)
 	live, _ := r.named(op)

@@ -33,7 +33,11 @@ import (
 
 var check = harness.Check
 
-const kubernetesVersion = "v1.37.1"
+const (
+	kubernetesVersion = "v1.37.1"
+	// olderVersion is that of a release from which a cluster is upgraded.
+	olderVersion, olderRelease = "v1.36.4", "1.36.4-1"
+)
 
 // scene is a Marina, a cloud, and in it a project with a Cluster that has no pool.
 type scene struct {
@@ -49,6 +53,12 @@ type scene struct {
 
 // newScene starts all that a pool needs.
 func newScene(t testing.TB, o openstacksim.Options) *scene {
+	t.Helper()
+	return newSceneAt(t, o, harness.Release)
+}
+
+// newSceneAt does so for a Cluster of some release.
+func newSceneAt(t testing.TB, o openstacksim.Options, release string) *scene {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "marina-pools-")
 	check(t, err)
@@ -67,9 +77,11 @@ func newScene(t testing.TB, o openstacksim.Options) *scene {
 	s.team = s.cloud.AddProject("team")
 	s.cloud.AddFlavor("b3-4", 2, 4096, 50)
 	s.cloud.AddFlavor("b3-8", 2, 8192, 50)
-	s.cloud.AddImageAs(glance.Image{
-		Base: state.Base{Name: "node"}, MinDisk: 20, Properties: map[string]string{guest.PropertyKubernetes: kubernetesVersion},
-	})
+	for image, version := range map[string]string{"node": kubernetesVersion, "older-node": olderVersion} {
+		s.cloud.AddImageAs(glance.Image{
+			Base: state.Base{Name: image}, MinDisk: 20, Properties: map[string]string{guest.PropertyKubernetes: version},
+		})
+	}
 	s.cloud.AddVolumeType("ssd")
 	s.cloud.AddExternalNetwork("public", "203.0.113.0/24")
 	s.cloud.SetUp()
@@ -86,9 +98,9 @@ func newScene(t testing.TB, o openstacksim.Options) *scene {
 	check(t, s.Client.Create(t.Context(), &v1alpha1.Infrastructure{ObjectMeta: metav1.ObjectMeta{Name: "paris"}, Spec: v1alpha1.InfrastructureSpec{
 		AuthURL: s.cloud.AuthURL(), Region: openstacksim.Region, CredentialsRef: v1alpha1.LocalReference{Name: "paris"},
 		ExternalNetwork: "public", Flavors: []string{"b3-4", "b3-8"},
-		Releases: []v1alpha1.InfrastructureRelease{{Release: harness.Release, Image: "node"}},
+		Releases: []v1alpha1.InfrastructureRelease{{Release: harness.Release, Image: "node"}, {Release: olderRelease, Image: "older-node"}},
 	}}))
-	s.cluster = harness.NewCluster("shop", harness.Release)
+	s.cluster = harness.NewCluster("shop", release)
 	s.cluster.Spec.InfrastructureRef = &v1alpha1.LocalReference{Name: "paris"}
 	s.cluster.Spec.CredentialsRef = &v1alpha1.LocalReference{Name: "mine"}
 	check(t, s.Client.Create(t.Context(), s.cluster))

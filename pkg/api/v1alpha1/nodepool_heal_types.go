@@ -9,6 +9,12 @@ type PoolAutoHeal struct {
 	// +optional
 	// +default=true
 	Enabled *bool `json:"enabled,omitempty"`
+	// Action is what is done with them: Replace, also without it, deletes the server and makes
+	// another one, and Rebuild makes it anew as it is, with its id, ports and addresses. One that
+	// does not come back from that, or cannot be made anew, is replaced.
+	// +optional
+	// +kubebuilder:validation:Enum=Replace;Rebuild
+	Action HealAction `json:"action,omitempty"`
 	// NotReadyTimeoutSeconds is how long a node may be NotReady, Unknown or gone from the
 	// cluster before it is healed, since Marina saw its last transition.
 	// +optional
@@ -26,3 +32,13 @@ type PoolAutoHeal struct {
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? int(self) >= 0 && int(self) <= 20 : string(self).matches('^(100|[1-9]?[0-9])%$')",message="maxUnhealthy is a number of nodes from 0 to 20, or a part of them from 0% to 100%"
 	MaxUnhealthy *intstr.IntOrString `json:"maxUnhealthy,omitempty"`
 }
+
+// HealAction is what is done with a node that is lost.
+type HealAction string
+
+const (
+	// HealReplace deletes its server, and makes another one.
+	HealReplace HealAction = "Replace"
+	// HealRebuild makes its server anew as it is.
+	HealRebuild HealAction = "Rebuild"
+)

@@ -46,6 +46,7 @@ type NodePool struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.upgrade) || !has(self.upgrade.strategy) || self.upgrade.strategy != 'InPlace' || !has(self.diskGiB)",message="strategy InPlace is for nodes on the disk of their flavor, and a server with diskGiB boots from a volume, which not every Nova makes anew: leave diskGiB out, or use the strategy Rolling",fieldPath=".upgrade.strategy"
 // +kubebuilder:validation:XValidation:rule="!has(self.antiAffinity) || self.antiAffinity != 'Hard' || !has(self.replicas) || self.replicas <= 5",message="a pool with hard anti-affinity has at most 5 nodes, each on a host of its own: ask for fewer nodes, or use antiAffinity Soft",fieldPath=".replicas"
+// +kubebuilder:validation:XValidation:rule="!has(self.autoHeal) || !has(self.autoHeal.action) || self.autoHeal.action != 'Rebuild' || !has(self.diskGiB)",message="action Rebuild is for nodes on the disk of their flavor, and a server with diskGiB boots from a volume, which not every Nova makes anew: leave diskGiB out, or use the action Replace",fieldPath=".autoHeal.action"
 // +kubebuilder:validation:XValidation:rule="has(self.antiAffinity) == has(oldSelf.antiAffinity) && (!has(self.antiAffinity) || self.antiAffinity == oldSelf.antiAffinity)",message="antiAffinity cannot be changed: create another pool and delete this one",fieldPath=".antiAffinity"
 type NodePoolSpec struct {
 	// ClusterRef names the Cluster, in the same namespace. It cannot be changed.

@@ -54,9 +54,9 @@ func TestCreate(t *testing.T) {
 			},
 		},
 		"HealedByNumber": {
-			args: "--max-unhealthy 2",
+			args: "--max-unhealthy 2 --heal-action Rebuild",
 			want: v1alpha1.NodePoolSpec{Replicas: new(int32(1)), AutoHeal: v1alpha1.PoolAutoHeal{
-				Enabled: new(true), NotReadyTimeoutSeconds: new(int32(600)), MaxUnhealthy: &intstr.IntOrString{IntVal: 2}, // the API's defaults
+				Enabled: new(true), Action: v1alpha1.HealRebuild, NotReadyTimeoutSeconds: new(int32(600)), MaxUnhealthy: &intstr.IntOrString{IntVal: 2}, // the API's defaults
 			}},
 		},
 		"InPlace": {
@@ -105,6 +105,7 @@ func TestMistakesAreRefusedBeforeAnythingIsSent(t *testing.T) {
 		"TaintWithEmptyEffect": {args: there + "--taint db=yes:", want: `--taint: "db=yes:" has no effect: write key=value:Effect, with one of NoSchedule, PreferNoSchedule, NoExecute`},
 		"TaintWithoutKey":      {args: there + "--taint =yes:NoSchedule", want: `--taint: "=yes:NoSchedule" has no key: write key=value:Effect`},
 		"HealedAtOnce":         {args: there + "--not-ready-timeout 10s", want: `--not-ready-timeout: 10s is not from 1m to 24h`},
+		"UnknownHealAction":    {args: there + "--heal-action reboot", want: `--heal-action: "reboot" is not known: choose Replace or Rebuild`},
 		"StartupTaint":         {args: there + "--startup-taint db:Never", want: `--startup-taint: there is no effect "Never": choose one of NoSchedule, PreferNoSchedule, NoExecute`},
 		"TaintWithUnknownWord": {args: there + "--taint db:Never", want: `--taint: there is no effect "Never": choose one of NoSchedule, PreferNoSchedule, NoExecute`},
 		"UnknownFormat":        {args: there + "-o wide", want: `-o: unknown format "wide": choose one of yaml, json, name`},
