@@ -1,0 +1,219 @@
+package pools
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/e2e/harness"
+	"github.com/marina-dev/marina/e2e/openstacksim"
+	"github.com/marina-dev/marina/e2e/openstacksim/front"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+)
+
+// killedEvery is between which times "marina up" runs undisturbed.
+var killedEvery = [2]time.Duration{4 * time.Second, 12 * time.Second}
+
+// life is what happens to a Cluster and its pool, step by step, whoever is killed meanwhile.
+type life struct {
+	*scene
+	cluster *v1alpha1.Cluster
+	pool    *v1alpha1.NodePool
+	steps   []step
+	lost    string
+}
+
+// step is begun once, as a user does who tries again until the API server has taken it, and is
+// done at some time.
+type step struct {
+	name  string
+	begin func(context.Context) error
+	done  func(context.Context) error
+	begun bool
+}
+
+// TestRule10KilledAgainAndAgain takes two Clusters with nodes through creation, scaling, an upgrade,
+// the healing of a node and deletion, while "marina up" is killed every few seconds: in the end
+// everything is as asked, each server was made once and for a reason, and nothing is left.
+func TestRule10KilledAgainAndAgain(t *testing.T) {
+	s := newSceneAt(t, openstacksim.Options{}, olderRelease)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	lives := []*life{s.live(t, "shop"), s.live(t, "stall")}
+	limit, kills := time.Now().Add(25*time.Minute), 0
+	for next := time.Now(); ; {
+		busy := false
+		for _, l := range lives {
+			busy = l.goOn(t) || busy
+		}
+		if !busy {
+			break
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("not done: %v, %v", lives[0].steps, lives[1].steps)
+		}
+		if time.Now().After(next) {
+			check(t, s.Kill())
+			check(t, s.Start(t.Context()))
+			kills++
+			next = time.Now().Add(killedEvery[0] + time.Duration(random.Int64N(int64(killedEvery[1]-killedEvery[0]))))
+		}
+	}
+	t.Logf("killed %d times", kills)
+	for _, l := range lives {
+		harness.Gone(t, s.Marina, l.cluster)
+		l.recorded(t)
+	}
+	s.holds(t, map[string]int{})
+	// Two at first, one more, three for the upgrade, and one for the node that was lost.
+	if made := s.cloud.Count(front.Match{Service: "compute", Method: "POST", Path: "/servers", Status: 202}); made != 2*7 {
+		t.Errorf("%d servers were made, want 7 for each cluster", made)
+	}
+}
+
+// live is the life of a Cluster of some name; that of the scene is there already.
+func (s *scene) live(t testing.TB, name string) *life {
+	t.Helper()
+	l := &life{scene: s, cluster: s.cluster, pool: &v1alpha1.NodePool{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "of-" + name},
+		Spec: v1alpha1.NodePoolSpec{
+			ClusterRef: v1alpha1.LocalReference{Name: name}, Flavor: "b3-4", Replicas: new(int32(2)),
+			AutoHeal: v1alpha1.PoolAutoHeal{NotReadyTimeoutSeconds: new(int32(60))},
+		},
+	}}
+	if name != s.cluster.Name {
+		l.cluster = s.cluster.DeepCopy()
+		l.cluster.ObjectMeta = metav1.ObjectMeta{Namespace: "default", Name: name}
+		check(t, s.Client.Create(t.Context(), l.cluster))
+	}
+	patch := func(object client.Object, text string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			return s.Client.Patch(ctx, object.DeepCopyObject().(client.Object), client.RawPatch(types.MergePatchType, []byte(text)))
+		}
+	}
+	l.steps = []step{
+		{name: "create", begin: func(ctx context.Context) error {
+			return client.IgnoreAlreadyExists(s.Client.Create(ctx, l.pool.DeepCopy()))
+		}, done: l.active(2, olderRelease)},
+		{name: "scale", begin: patch(l.pool, `{"spec": {"replicas": 3}}`), done: l.active(3, olderRelease)},
+		{name: "upgrade", begin: patch(l.cluster, fmt.Sprintf(`{"spec": {"version": %q}}`, harness.Release)), done: l.active(3, harness.Release)},
+		{name: "heal", begin: l.kill, done: l.healed},
+		{name: "delete", begin: func(ctx context.Context) error {
+			return client.IgnoreNotFound(s.Client.Delete(ctx, l.cluster.DeepCopy()))
+		}, done: func(ctx context.Context) error {
+			_, err := harness.GetCluster(ctx, s.Marina, name)
+			if err == nil {
+				return errors.New("it is still there")
+			}
+			return client.IgnoreNotFound(err)
+		}},
+	}
+	return l
+}
+
+// goOn gets on with a life, and reports whether something is left of it. That the API server
+// does not answer is no answer.
+func (l *life) goOn(t testing.TB) (busy bool) {
+	t.Helper()
+	if len(l.steps) == 0 {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	next := &l.steps[0]
+	if !next.begun {
+		switch err := next.begin(ctx); {
+		case apierrors.IsInvalid(err) && next.name != "upgrade":
+			t.Fatalf("%s of %s: %v", next.name, l.cluster.Name, err)
+		case err != nil:
+			return true
+		}
+		next.begun = true
+		t.Logf("%s: %s", l.cluster.Name, next.name)
+	}
+	if next.done(ctx) == nil {
+		l.steps = l.steps[1:]
+	}
+	return true
+}
+
+// active is whether the cluster and its pool are so, with so many nodes of a release.
+func (l *life) active(replicas int32, release string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		c, err := harness.GetCluster(ctx, l.Marina, l.cluster.Name)
+		if err != nil {
+			return err
+		}
+		p := &v1alpha1.NodePool{}
+		if err := l.Client.Get(ctx, client.ObjectKeyFromObject(l.pool), p); err != nil {
+			return err
+		}
+		if c.Status.Phase != v1alpha1.ClusterActive || c.Status.Version != release || c.Status.ObservedGeneration != c.Generation {
+			return fmt.Errorf("%s: %s", c.Status.Phase, c.Status.Message)
+		}
+		if st := p.Status; st.Phase != v1alpha1.PoolActive || st.ReadyReplicas != replicas || st.Replicas != replicas || st.Version != release || st.Operation != "" {
+			return fmt.Errorf("%s: %s", st.Phase, st.Message)
+		}
+		return nil
+	}
+}
+
+// kill ends the kubelet of a node.
+func (l *life) kill(ctx context.Context) error {
+	machines := &v1alpha1.MachineList{}
+	if err := l.Client.List(ctx, machines, client.MatchingLabels{v1alpha1.LabelPool: l.pool.Name}); err != nil {
+		return err
+	}
+	if len(machines.Items) == 0 {
+		return errors.New("there is no node")
+	}
+	l.lost = machines.Items[0].Name
+	return l.driver.Stop(ctx, machines.Items[0].Status.ServerID)
+}
+
+// healed is whether another node is in the place of the one that was lost.
+func (l *life) healed(ctx context.Context) error {
+	machines := &v1alpha1.MachineList{}
+	if err := l.Client.List(ctx, machines, client.MatchingLabels{v1alpha1.LabelPool: l.pool.Name}); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(machines.Items, func(m v1alpha1.Machine) bool { return m.Name == l.lost }) {
+		return errors.New("it is still there")
+	}
+	return l.active(3, harness.Release)(ctx)
+}
+
+// recorded checks that what was done is recorded, once and to its end.
+func (l *life) recorded(t testing.TB) {
+	t.Helper()
+	all := &v1alpha1.OperationList{}
+	check(t, l.Client.List(t.Context(), all, client.InNamespace("default")))
+	found := map[v1alpha1.OperationType]int{}
+	for _, op := range all.Items {
+		if op.Spec.TargetRef.Name != l.cluster.Name && op.Spec.TargetRef.Name != l.pool.Name {
+			continue
+		}
+		found[op.Spec.Type]++
+		if !op.Status.Phase.Finished() {
+			t.Errorf("operation %s (%s) of %s is %s: %s", op.Name, op.Spec.Type, op.Spec.TargetRef.Name, op.Status.Phase, op.Status.Message)
+		}
+		if op.Spec.Type == v1alpha1.OperationHeal && !slices.Equal(op.Spec.Nodes, []string{l.lost}) {
+			t.Errorf("%v were healed, and only %s was lost", op.Spec.Nodes, l.lost)
+		}
+	}
+	for kind, want := range map[v1alpha1.OperationType]int{v1alpha1.OperationHeal: 1, v1alpha1.OperationScale: 1, v1alpha1.OperationUpgrade: 1, v1alpha1.OperationCreate: 2} {
+		if found[kind] != want {
+			t.Errorf("%d records of type %s, want %d: %v", found[kind], kind, want, found)
+		}
+	}
+}
