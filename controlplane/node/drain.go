@@ -39,6 +39,7 @@ func (r *Reconciler) empty(ctx context.Context, s *scope, m, before *v1alpha1.Ma
 	if m.Status.Node == nil {
 		m.Status.Node = &v1alpha1.MachineNode{}
 	}
+	forgetRebuild(m.Status.Node)
 	if !m.Status.Node.Drained {
 		if err := r.drain(ctx, s, m, before); err != nil {
 			return 0, err

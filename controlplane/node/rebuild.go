@@ -37,6 +37,10 @@ func (r *Reconciler) rebuild(ctx context.Context, s *scope, m, before *v1alpha1.
 	progress := m.Status.Rebuild
 	if progress == nil || progress.ID != id || progress.AcceptedAt == nil {
 		n.Boot = bootOf(node)
+		if n.Drained && n.DrainStartedAt != nil && node != nil && !node.Spec.Unschedulable {
+			// Somebody lets pods come to it again, while the cloud has not taken it up.
+			n.Drained, n.DrainStartedAt = false, nil
+		}
 	}
 	if !n.Drained {
 		return r.vacate(ctx, s, m, before, node)
@@ -44,7 +48,7 @@ func (r *Reconciler) rebuild(ctx context.Context, s *scope, m, before *v1alpha1.
 	if progress == nil || progress.ID != id || progress.BootedAt == nil || !n.Ready || !hasBooted(node, n.Boot, progress.BootedAt.Time) {
 		return nil
 	}
-	if want := kubeletOf(m); node.Status.NodeInfo.KubeletVersion != want {
+	if want := kubeletOf(m); want != "" && node.Status.NodeInfo.KubeletVersion != want {
 		n.DrainMessage = shortened(fmt.Sprintf("the node has come back with Kubernetes %s and not with %s: its image is not of that version", node.Status.NodeInfo.KubeletVersion, want))
 		return nil
 	}
@@ -112,8 +116,20 @@ func hasBooted(node *corev1.Node, before string, at time.Time) bool {
 	return c != nil && c.LastHeartbeatTime.After(at.Add(skew))
 }
 
-// kubeletOf is the version that the kubelet of a node tells when it is as it should be.
+// forgetRebuild has a node that is deleted emptied for that, whatever it was emptied for before.
+func forgetRebuild(n *v1alpha1.MachineNode) {
+	if n.Rebuild != "" && n.Rebuild != n.Rebuilt {
+		n.Drained, n.DrainStartedAt, n.DrainMessage = false, nil, ""
+	}
+	n.Rebuild = ""
+}
+
+// kubeletOf is the version that the kubelet of a node tells when it is as it should be; empty
+// where that is not known: the image is the tenant's own, or no other one than before.
 func kubeletOf(m *v1alpha1.Machine) string {
+	if m.Spec.Template.Image != "" || m.Renewing() {
+		return ""
+	}
 	v, err := release.Parse(m.Spec.Template.Release)
 	if err != nil {
 		return m.Spec.Template.Release

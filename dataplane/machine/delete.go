@@ -57,11 +57,13 @@ func (r *Reconciler) delete(ctx context.Context, s *scope) (ctrl.Result, error) 
 }
 
 // undrained reports whether the node has to be emptied before the server may go. Who has
-// never asked for a server has no node.
+// never asked for a server has no node. That it was emptied for a rebuild that has not come to its
+// end is no matter: pods may have come to it again.
 func undrained(m *v1alpha1.Machine) bool {
 	status := m.Status
+	emptied := status.Node != nil && status.Node.Drained && (status.Node.Rebuild == "" || status.Node.Rebuild == status.Node.Rebuilt)
 	return controllerutil.ContainsFinalizer(m, v1alpha1.NodeFinalizer) &&
-		(status.ServerID != "" || status.RequestedAt != nil) && (status.Node == nil || !status.Node.Drained)
+		(status.ServerID != "" || status.RequestedAt != nil) && !emptied
 }
 
 // awaitDrained waits for controlplane, which empties the node.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
@@ -37,6 +38,8 @@ var rebuildable = []string{"ACTIVE", "SHUTOFF", "ERROR"}
 //  3. that the cloud is asked is written down, and it is asked
 //  4. the server runs, and its node comes back, which controlplane tells
 //
+// Neither may take longer than the first boot of a server.
+//
 // The request writes its id into the metadata of the server, so that who has not got the answer
 // finds whether it arrived. It returns nil for a server that is to be judged like any other.
 func (r *Reconciler) rebuild(ctx context.Context, s *scope, server *servers.Server) error {
@@ -53,20 +56,59 @@ func (r *Reconciler) rebuild(ctx context.Context, s *scope, server *servers.Serv
 	}
 	switch p := status.Rebuild; {
 	case server.Status == "REBUILD":
-		return reconcile.WaitFor(busyInterval, reasonRebuilding, "the server %s is being made anew", server.ID)
+		return r.unmade(s, server, reconcile.WaitFor(busyInterval, reasonRebuilding, "the server %s is being made anew", server.ID))
+	case server.Status == "SHUTOFF" || strings.HasSuffix(server.Status, "REBOOT"):
+		return r.unmade(s, server, r.turnOn(ctx, s, server))
 	case server.Status != "ACTIVE":
 		return nil
 	case status.Node != nil && status.Node.Rebuilt == id:
-		status.Rebuilt, status.Rebuild = id, nil
+		status.Rebuilt, status.RebuiltAt, status.Rebuild = id, &metav1.Time{Time: r.Now()}, nil
 		return nil
 	case p.BootedAt == nil:
 		p.BootedAt = &metav1.Time{Time: r.Now()}
 	}
 	if limit := creationTimeout(m); r.Now().Sub(status.Rebuild.BootedAt.Time) >= limit {
 		return &reconcile.Error{Kind: reconcile.KindUser, Reason: reasonRebuildTimeout, After: calmInterval,
-			Message: fmt.Sprintf("the server %s has been made anew, and has not become a Ready node within %s: 'openstack console log show %s' may tell why, and 'openstack server delete %s' has it replaced", server.ID, limit, server.ID, server.ID)}
+			Message: fmt.Sprintf("the server %s has been made anew, and has not become a Ready node within %s%s: 'openstack console log show %s' may tell why, and 'openstack server delete %s' has it replaced", server.ID, limit, nodeSays(m), server.ID, server.ID)}
 	}
-	return reconcile.WaitFor(busyInterval, reasonRebuilding, "the server %s has been made anew, and has not become a Ready node yet", server.ID)
+	return reconcile.WaitFor(busyInterval, reasonRebuilding, "the server %s has been made anew, and has not become a Ready node yet%s", server.ID, nodeSays(m))
+}
+
+// nodeSays is what keeps the node of a rebuild from being taken for back, as a part of a sentence.
+func nodeSays(m *v1alpha1.Machine) string {
+	if n := m.Status.Node; n != nil && n.Rebuild == m.Spec.Rebuild.ID && n.Drained && n.DrainMessage != "" {
+		return " (" + n.DrainMessage + ")"
+	}
+	return ""
+}
+
+// unmade is what a server is waited for that has not been made anew yet, until that has taken
+// too long: then nobody asks for it any more.
+func (r *Reconciler) unmade(s *scope, server *servers.Server, wait error) error {
+	m := s.machine
+	limit := creationTimeout(m)
+	if r.Now().Sub(m.Status.Rebuild.RequestedAt.Time) < limit {
+		return wait
+	}
+	return &reconcile.Error{Kind: reconcile.KindUser, Reason: reasonRebuildTimeout, After: calmInterval,
+		Message: fmt.Sprintf("the server %s was to be made anew, and has not been within %s; it is %s: 'openstack server event list %s' may tell why, and 'openstack server delete %s' has it replaced", server.ID, limit, server.Status, server.ID, server.ID)}
+}
+
+// turnOn starts a server that was off before it was made anew: Nova leaves it so.
+func (r *Reconciler) turnOn(ctx context.Context, s *scope, server *servers.Server) error {
+	wait := reconcile.WaitFor(busyInterval, reasonRebuilding, "the server %s has been made anew, and is being started", server.ID)
+	if server.Status != "SHUTOFF" || server.TaskState != "" {
+		return wait
+	}
+	if err := r.open(ctx, s); err != nil {
+		return err
+	}
+	err := s.compute.reboot(ctx, server.ID, false)
+	r.changed(s)
+	if err != nil {
+		return s.project.Outcome(err, "starting the server "+server.ID)
+	}
+	return wait
 }
 
 // accepted takes note that the cloud has taken up the rebuild.
@@ -93,6 +135,12 @@ func (r *Reconciler) askForRebuild(ctx context.Context, s *scope, server *server
 		}
 		return reconcile.Wait(reasonDraining, "the node is being emptied")
 	}
+	if p := m.Status.Rebuild; p == nil || p.ID != m.Spec.Rebuild.ID {
+		m.Status.Rebuild = &v1alpha1.RebuildProgress{ID: m.Spec.Rebuild.ID, RequestedAt: metav1.NewTime(r.Now())}
+	}
+	if late := r.unmade(s, server, nil); late != nil {
+		return late
+	}
 	if !slices.Contains(rebuildable, server.Status) || server.TaskState != "" {
 		return reconcile.WaitFor(busyInterval, "ServerChanging", "the server %s is %s, and can be made anew when it runs, or is off", server.ID, server.Status)
 	}
@@ -115,7 +163,6 @@ func (r *Reconciler) askForRebuild(ctx context.Context, s *scope, server *server
 	if err := r.open(ctx, s); err != nil {
 		return err
 	}
-	m.Status.Rebuild = &v1alpha1.RebuildProgress{ID: m.Spec.Rebuild.ID, RequestedAt: metav1.NewTime(r.Now())}
 	patch := client.MergeFromWithOptions(s.before, client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Status().Patch(ctx, m, patch); err != nil {
 		return fmt.Errorf("writing the rebuild down: %w", err)

@@ -59,6 +59,7 @@ type scope struct {
 	diagnosis diagnosis         // operate
 	health    health            // operate
 	healed    *v1alpha1.Machine // operate
+	stalled   bool              // operate: the change of the pool waits for a node that is lost
 	renew     renewal           // operate: the same one, if its server is made anew instead
 	leave     []types.UID       // operate
 	outdated  []string          // operate

@@ -119,7 +119,7 @@ func inVain(operations []*v1alpha1.Operation, machines []v1alpha1.Machine, runni
 	var anew time.Time
 	for i := range machines {
 		if m := &machines[i]; m.Status.ReadySince != nil && hasLasted(m) {
-			anew = later(anew, m.Status.ReadySince.Time)
+			anew = later(anew, begun(m))
 		}
 	}
 	for _, op := range operations {
@@ -139,5 +139,13 @@ func inVain(operations []*v1alpha1.Operation, machines []v1alpha1.Machine, runni
 // hasLasted reports whether a node is Ready, or was so for long.
 func hasLasted(m *v1alpha1.Machine) bool {
 	n := m.Status.Node
-	return m.DeletionTimestamp == nil && isReady(*m) || n != nil && n.ChangedAt != nil && n.ChangedAt.Sub(m.Status.ReadySince.Time) >= lasting
+	return m.DeletionTimestamp == nil && isReady(*m) || n != nil && n.ChangedAt != nil && n.ChangedAt.Sub(begun(m)) >= lasting
+}
+
+// begun is when a node became what it is: for the first time, or since its server was made anew.
+func begun(m *v1alpha1.Machine) time.Time {
+	if at := m.Status.RebuiltAt; at != nil {
+		return later(m.Status.ReadySince.Time, at.Time)
+	}
+	return m.Status.ReadySince.Time
 }

@@ -74,7 +74,7 @@ type diagnosis struct {
 func diagnose(h health) diagnosis {
 	lost := unwell(h.machines)
 	if len(lost) == 0 {
-		return diagnosis{}
+		return beingRebuilt(h.machines)
 	}
 	timeout := notReadyTimeout(h.spec)
 	back := later(since(h.cluster, v1alpha1.ConditionControlPlaneReady, v1alpha1.ConditionEtcdReady), revived(h.fleet))
@@ -102,6 +102,16 @@ func diagnose(h health) diagnosis {
 			message: words + "; it is healed when its server is in a state that lasts: " + text}
 	}
 	return h.check(first, words)
+}
+
+// beingRebuilt tells of a node whose server is being made anew; nothing if there is none.
+func beingRebuilt(machines []v1alpha1.Machine) diagnosis {
+	for i := range machines {
+		if m := &machines[i]; m.Rebuilding() && m.DeletionTimestamp == nil {
+			return diagnosis{reason: "Rebuilding", message: fmt.Sprintf("the server of node %s is being made anew", m.Name)}
+		}
+	}
+	return diagnosis{}
 }
 
 // guard is what keeps nodes from being healed, and why; empty for nothing.

@@ -80,7 +80,7 @@ func TestRule23HealTimer(t *testing.T) {
 		"Another time-out":           {5, func(h *health) { h.spec.AutoHeal.NotReadyTimeoutSeconds = new(int32(60)); h.fall(2, time.Minute) }, "n2", "", "Healing", "", 0},
 		"Never Ready":                {5, func(h *health) { h.fall(2, 2*ten); h.machines[2].Status.ReadySince = nil }, "", "", "", "", 0},
 		"Its Node is deleted":        {5, func(h *health) { h.fall(2, ten); h.machines[2].Status.Node.UID = "" }, "n2", "", "Healing", "", 0},
-		"Being made anew":            {5, func(h *health) { h.fall(2, ten); h.machines[2].Spec.Rebuild = &v1alpha1.Rebuild{ID: "one"} }, "", "", "", "", 0},
+		"Being made anew":            {5, func(h *health) { h.fall(2, ten); h.machines[2].Spec.Rebuild = &v1alpha1.Rebuild{ID: "one"} }, "", "", "Rebuilding", "the server of node n2 is being made anew", 0},
 		"Being drained":              {5, func(h *health) { h.fall(2, ten); h.machines[2].DeletionTimestamp = &metav1.Time{Time: noon} }, "", "", "", "", 0},
 		"Not wanted":                 {5, func(h *health) { h.spec.AutoHeal.Enabled = new(false); h.fall(2, ten) }, "", "", "AutoHealDisabled", "nodepool replace", time.Minute},
 		"The one for longest":        {5, func(h *health) { h.fall(1, ten); h.fall(3, 2*ten) }, "n3", "", "Healing", "node n3 has not been Ready since 2026-03-01T11:40:00Z, and 1 more are not", 0},

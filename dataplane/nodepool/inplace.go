@@ -53,7 +53,8 @@ func (w wish) next(machines []v1alpha1.Machine) *v1alpha1.Machine {
 	return &due[0]
 }
 
-// rebuildID tells one rebuild of a Machine from the others. Who is restarted finds the same.
+// rebuildID tells one rebuild of a Machine from the others, also from an earlier one to the same
+// version. Who is restarted finds the same.
 func (w wish) rebuildID(m v1alpha1.Machine) string {
 	if m.UID == w.renew.uid {
 		return w.renew.id
@@ -65,6 +66,8 @@ func (w wish) rebuildID(m v1alpha1.Machine) string {
 			return m.Spec.Rebuild.ID
 		}
 		fmt.Fprint(h, " ", w.retry)
+	} else if m.Spec.Rebuild != nil {
+		fmt.Fprint(h, " ", m.Spec.Rebuild.ID)
 	}
 	return fmt.Sprintf("%016x", h.Sum64())
 }
@@ -95,8 +98,7 @@ func (r *Reconciler) rebuild(ctx context.Context, s *scope, m *v1alpha1.Machine)
 // there is none.
 func (w wish) failedRebuild(machines []v1alpha1.Machine) *v1alpha1.Machine {
 	for i, m := range machines {
-		changes := m.Rebuilding() && (m.Spec.Rebuild.Release != m.Spec.Template.Release || m.Spec.Rebuild.Image != m.Spec.Template.Image)
-		if m.DeletionTimestamp == nil && changes && failing(m) && equal(m.Spec.Template, w.template) && w.spec.Upgrade.Strategy == v1alpha1.UpgradeInPlace {
+		if m.DeletionTimestamp == nil && m.Rebuilding() && !m.Renewing() && failing(m) && equal(m.Spec.Template, w.template) && w.spec.Upgrade.Strategy == v1alpha1.UpgradeInPlace {
 			return &machines[i]
 		}
 	}

@@ -111,7 +111,7 @@ func TestInPlaceFails(t *testing.T) {
 			m := w.rebuilding()[0]
 			w.report(m, func(s *v1alpha1.MachineStatus) {
 				s.Message = "the server is in ERROR"
-				meta.SetStatusCondition(&s.Conditions, metav1.Condition{Type: "ServerReady", Status: "False", Reason: "ServerError", Message: s.Message})
+				meta.SetStatusCondition(&s.Conditions, metav1.Condition{Type: "ServerReady", Status: "False", Reason: "ServerError", Message: s.Message, ObservedGeneration: m.Generation})
 			})
 			for range 3 {
 				w.mustPass()

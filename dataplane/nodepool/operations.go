@@ -60,7 +60,7 @@ func (r *Reconciler) operate(ctx context.Context, s *scope) error {
 	if heal != nil {
 		history, fixes.operations = append(history, heal), append(fixes.operations, heal)
 	}
-	fixes.diagnosis = s.diagnosis
+	fixes.diagnosis, fixes.stalled, fixes.wish = s.diagnosis, s.stalled, s.wish()
 	fixing := operation.Decide(fixes, fixes.operations)
 	s.begin(fixing.Running)
 	name := ""

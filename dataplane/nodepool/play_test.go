@@ -43,7 +43,7 @@ func (w *world) lose(name string, ago time.Duration) {
 		if m.Name == name {
 			w.lost[name] = true
 			w.report(m, func(s *v1alpha1.MachineStatus) {
-				s.Node = &v1alpha1.MachineNode{UID: "1", ChangedAt: &metav1.Time{Time: w.now.Add(-ago)}, Message: "Kubelet stopped posting node status."}
+				s.Node = &v1alpha1.MachineNode{UID: "1", ChangedAt: &metav1.Time{Time: w.now.Add(-ago)}, Message: "Kubelet stopped posting node status.", Checked: s.Node.Checked}
 			})
 		}
 	}
@@ -59,6 +59,9 @@ func (w *world) answer(m v1alpha1.Machine) bool {
 	w.report(m, func(s *v1alpha1.MachineStatus) {
 		s.Checked = &v1alpha1.MachineCheck{After: *after, At: metav1.NewTime(w.now)}
 		s.Node.Checked = s.Checked
+		for i := range s.Conditions {
+			s.Conditions[i].ObservedGeneration = m.Generation // the server has been looked at
+		}
 	})
 	return true
 }
@@ -96,10 +99,14 @@ func (w *world) join() (busy bool) {
 					since = &metav1.Time{Time: w.now} // it comes back
 				}
 				s.ServerID = "server-of-" + m.Name
-				if m.Rebuilding() {
-					s.Rebuilt = m.Spec.Rebuild.ID
+				first := s.ReadySince
+				if first == nil {
+					first = &metav1.Time{Time: w.now}
 				}
-				s.Node, s.ReadySince, s.State, s.Message = &v1alpha1.MachineNode{UID: "1", Ready: true, ChangedAt: since}, &metav1.Time{Time: w.now}, v1alpha1.MachineReady, ""
+				if m.Rebuilding() {
+					s.Rebuilt, s.RebuiltAt = m.Spec.Rebuild.ID, &metav1.Time{Time: w.now}
+				}
+				s.Node, s.ReadySince, s.State, s.Message = &v1alpha1.MachineNode{UID: "1", Ready: true, ChangedAt: since, Checked: s.Checked}, first, v1alpha1.MachineReady, ""
 				meta.SetStatusCondition(&s.Conditions, metav1.Condition{Type: "ServerReady", Status: "True", Reason: "AsExpected"})
 			})
 			busy = true

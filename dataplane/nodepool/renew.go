@@ -29,7 +29,7 @@ func renewalOf(op *v1alpha1.Operation) string {
 // a state of which Nova does so, boots from no volume, and that has not just come to nothing.
 func renewable(m *v1alpha1.Machine) bool {
 	c := serverReady(*m)
-	state := c != nil && (c.Status == metav1.ConditionTrue || c.Status == metav1.ConditionFalse && (c.Reason == reasonServerError || c.Reason == reasonServerStopped))
+	state := c != nil && (c.Status == metav1.ConditionTrue || c.Status == metav1.ConditionFalse && c.Reason == reasonServerError)
 	return state && m.Spec.Template.DiskGiB == 0 && !m.Rebuilding()
 }
 

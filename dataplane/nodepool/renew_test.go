@@ -50,7 +50,7 @@ func TestRule23ANodeThatIsMadeAnewInVainIsReplaced(t *testing.T) {
 		w.mustPass()
 		if m := w.machines()[1]; m.Rebuilding() {
 			w.report(m, func(s *v1alpha1.MachineStatus) {
-				meta.SetStatusCondition(&s.Conditions, metav1.Condition{Type: "ServerReady", Status: "False", Reason: "RebuildTimeout", Message: "it has not become a Ready node"})
+				meta.SetStatusCondition(&s.Conditions, metav1.Condition{Type: "ServerReady", Status: "False", Reason: "RebuildTimeout", Message: "it has not become a Ready node", ObservedGeneration: m.Generation})
 			})
 			break
 		}
@@ -71,6 +71,45 @@ func TestRule23ANodeThatIsMadeAnewInVainIsReplaced(t *testing.T) {
 	w.history("Create Succeeded 4/4", "Heal Failed 0/2", "Heal Succeeded 3/3")
 }
 
+// What was wrong with the server before is not what has become of it: that a server was in ERROR
+// does not end the Heal that makes it anew.
+func TestRule23AServerInErrorIsMadeAnew(t *testing.T) {
+	w := sick(t)
+	w.report(w.machines()[1], func(s *v1alpha1.MachineStatus) {
+		meta.SetStatusCondition(&s.Conditions, metav1.Condition{Type: "ServerReady", Status: "False", Reason: reasonServerError, Message: "no disk"})
+	})
+	for range 10 {
+		if m := w.machines()[1]; m.Rebuilding() {
+			break
+		}
+		w.mustPass()
+		w.answer(w.machines()[1])
+	}
+	w.mustPass()
+	w.mustPass()
+	w.has("00001", "00002", "00003")
+	w.history("Create Succeeded 4/4", "Heal Running 0/2")
+	w.says("Healthy", "False", "Rebuilding", "the server of node shop-web-00002 is being made anew")
+	w.is(v1alpha1.PoolDegraded, "")
+	w.settle()
+	w.history("Create Succeeded 4/4", "Heal Succeeded 2/2")
+	w.is(v1alpha1.PoolActive, "3 of 3")
+}
+
+// Heals that went well are not in vain, however often they are.
+func TestRule23HealsThatGoWellAreNotCounted(t *testing.T) {
+	w := sick(t)
+	w.settle()
+	for range 4 {
+		w.now = w.now.Add(48 * time.Hour)
+		w.lose("shop-web-00002", time.Hour)
+		w.settle()
+		w.says("Healthy", "True", "AsExpected", "")
+		w.has("00001", "00002", "00003")
+		w.is(v1alpha1.PoolActive, "3 of 3")
+	}
+}
+
 // Where Nova cannot make a server anew it is replaced at once.
 func TestRenewable(t *testing.T) {
 	for name, tc := range map[string]struct {
@@ -83,7 +122,7 @@ func TestRenewable(t *testing.T) {
 		}, true},
 		"Off": {func(m *v1alpha1.Machine) {
 			m.Status.Conditions[0].Status, m.Status.Conditions[0].Reason = "False", reasonServerStopped
-		}, true},
+		}, false},
 		"Paused": {func(m *v1alpha1.Machine) {
 			m.Status.Conditions[0].Status, m.Status.Conditions[0].Reason = "False", reasonServerNotActive
 		}, false},

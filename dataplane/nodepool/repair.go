@@ -37,7 +37,9 @@ func (r *Reconciler) diagnose(ctx context.Context, s *scope, change, repair *v1a
 	}
 	h := health{spec: s.pool.Spec, machines: s.machines, cluster: s.cluster, now: r.Now(), held: cmp.Or(s.refused, s.blocked)}
 	h.vain, h.settled = inVain(history, s.machines, repair), settled(history, h.now)
-	if h.busy = changing(change); h.busy == "" && (repair == nil || repair.Spec.Type != v1alpha1.OperationHeal) {
+	if s.stalled = stalled(s.wish(), s.machines); s.stalled {
+		h.settled = time.Time{}
+	} else if h.busy = changing(change); h.busy == "" && (repair == nil || repair.Spec.Type != v1alpha1.OperationHeal) {
 		h.busy = moving(s.facts())
 	}
 	if len(unwell(h.machines)) > 0 && s.cluster != nil {
@@ -108,6 +110,9 @@ func (r *Reconciler) confirm(ctx context.Context, s *scope) error {
 	if err := r.Live.List(ctx, fleet, client.InNamespace(s.cluster.Status.Namespace)); err != nil {
 		return err
 	}
+	if s.stalled && !stalled(s.wish(), s.machines) {
+		return overtaken
+	}
 	h := s.health
 	h.spec, h.machines, h.fleet, h.cluster, h.now = pool.Spec, s.machines, fleet.Items, cluster, r.Now()
 	d := diagnose(h)
@@ -122,7 +127,7 @@ func (r *Reconciler) confirm(ctx context.Context, s *scope) error {
 // else has deleted, together, or else the one that was diagnosed. Where the spec is carried out,
 // or another repair has been asked for, that has its own record.
 func (r *Reconciler) askForHeal(ctx context.Context, s *scope, change *v1alpha1.Operation, asked bool, history []*v1alpha1.Operation) (*v1alpha1.Operation, error) {
-	if s.pool.DeletionTimestamp != nil || change != nil || asked || s.held() {
+	if s.pool.DeletionTimestamp != nil || change != nil && !s.stalled || asked || s.held() {
 		return nil, nil
 	}
 	var nodes []string

@@ -18,9 +18,12 @@ import (
 type repairs struct {
 	changes
 	diagnosis diagnosis
-	// change is the Operation that carries out the spec, nil if none runs.
-	change *v1alpha1.Operation
-	held   error
+	// change is the Operation that carries out the spec, nil if none runs; stalled is whether
+	// that gets on no further before a node that is lost has gone.
+	change  *v1alpha1.Operation
+	stalled bool
+	wish    wish
+	held    error
 }
 
 func isRepair(op *v1alpha1.Operation) bool { return op.Spec.Type.IsOfNodes() }
@@ -53,11 +56,11 @@ func (r repairs) Admit(op *v1alpha1.Operation) (v1alpha1.OperationPhase, string)
 	case reason != "":
 	case r.facts.Deleting:
 		reason = "the node pool is being deleted"
-	case r.change != nil:
+	case r.change != nil && !r.stalled:
 		reason = fmt.Sprintf("operation %s (%s) runs: wait until it has ended, and ask again", r.change.Name, r.change.Spec.Type)
 	case firstRunning(r.operations) != nil:
 		// It is refused by the name of that one.
-	case r.facts.Old > 0 || r.facts.Live > r.facts.Wanted:
+	case (r.facts.Old > 0 || r.facts.Live > r.facts.Wanted) && !r.stalled:
 		reason = "the nodes of the pool are being replaced or removed: wait until that has ended, and ask again"
 	case op.Spec.Type == v1alpha1.OperationHeal:
 		if reason := r.unhealed(op); reason != "" {
@@ -174,10 +177,19 @@ func (r repairs) Judge(op *v1alpha1.Operation) (v1alpha1.OperationPhase, string)
 		return v1alpha1.OperationCancelled, "overtaken: the spec has changed" + leftNodes(live)
 	case len(live) > 0 && op.Spec.Cancel:
 		return v1alpha1.OperationCancelled, "cancelled" + leftNodes(live)
+	case r.givenUpOn(op):
+		return v1alpha1.OperationFailed, "another node has not come: " + r.trouble + left
 	case r.late(op):
 		return v1alpha1.OperationFailed, fmt.Sprintf("not done within %s%s", operation.Took(r.limit(op)), left)
 	}
 	return v1alpha1.OperationRunning, ""
+}
+
+// givenUpOn reports whether a ReplaceNode gets on no further, as the new nodes do not come.
+func (r repairs) givenUpOn(op *v1alpha1.Operation) bool {
+	w := r.wish
+	w.outdated = op.Spec.Nodes
+	return op.Spec.Type == v1alpha1.OperationReplaceNode && w.isGivenUp(r.machines)
 }
 
 func isGone(m *v1alpha1.Machine) bool { return serverGone(*m) }

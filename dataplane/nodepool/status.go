@@ -106,7 +106,7 @@ func (s *scope) facts() facts {
 			if stuck(m) {
 				f.Stuck++
 			}
-		case m.Rebuilding():
+		case m.Rebuilding() && !m.Renewing():
 			// It comes back.
 		case m.Status.ReadySince != nil:
 			f.Lost = true

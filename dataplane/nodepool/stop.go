@@ -76,9 +76,13 @@ func (s *scope) stopped() string {
 		what, strings.Join(words, ", "), s.pool.Name)
 }
 
-// failing reports whether a server cannot be had, or does not run.
+// failing reports whether a server cannot be had, or does not run. Of one that is to be made anew
+// it counts what was seen after that was asked for.
 func failing(m v1alpha1.Machine) bool {
 	c := serverReady(m)
+	if m.Rebuilding() && c != nil && c.ObservedGeneration != m.Generation {
+		return false
+	}
 	return c != nil && c.Status == metav1.ConditionFalse && c.Reason != reasonServerGone
 }
 

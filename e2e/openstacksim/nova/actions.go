@@ -159,8 +159,9 @@ func (n *Nova) rebuild(r *front.Request, s *Server) (any, error) {
 	} else {
 		s.image, s.ImageID = image, image.ID
 	}
+	off := s.Status == "SHUTOFF"
 	n.touch(s, "REBUILD", "rebuilding")
-	n.reinstall(s)
+	n.reinstall(s, off)
 	view := brief(n.view(r, s))
 	view["adminPass"] = "simulated"
 	if r.Minor >= 57 {
@@ -171,10 +172,20 @@ func (n *Nova) rebuild(r *front.Request, s *Server) (any, error) {
 	return reply, nil
 }
 
-// reinstall boots a server with a new disk.
-func (n *Nova) reinstall(s *Server) {
+// reinstall boots a server with a new disk. One that was off is so again afterwards.
+func (n *Nova) reinstall(s *Server, off bool) {
 	n.state.After(n.BuildTime, func() {
-		n.drive(s, func(ctx context.Context) error { return n.driver.Destroy(ctx, s.ID) }, func(error) { n.boot(s) })
+		n.drive(s, func(ctx context.Context) error { return n.driver.Destroy(ctx, s.ID) }, func(error) {
+			if !off {
+				n.boot(s)
+				return
+			}
+			instance := n.instance(s)
+			n.later(s, func(ctx context.Context) error { return n.driver.Boot(ctx, instance) }, func() {
+				n.touch(s, "ACTIVE", "powering-off")
+				n.powerOff(s)
+			})
+		})
 	})
 }
 

@@ -23,7 +23,7 @@ func (n *Nova) Resume() {
 		case "powering-off":
 			n.powerOff(s)
 		case "rebuilding":
-			n.reinstall(s)
+			n.reinstall(s, false)
 		case "spawning", "powering-on", "rebooting", "rebooting_hard", "resize_prep":
 			// A resize is not done: which flavor was asked for is not kept.
 			n.boot(s)

@@ -21,13 +21,18 @@ func (m *Machine) Rebuilding() bool {
 	return m.Spec.Rebuild != nil && m.Spec.Rebuild.ID != m.Status.Rebuilt
 }
 
+// Renewing reports whether the server is made anew as it was, in place of a node that was lost.
+func (m *Machine) Renewing() bool {
+	return m.Rebuilding() && m.Spec.Rebuild.Release == m.Spec.Template.Release && m.Spec.Rebuild.Image == m.Spec.Template.Image
+}
+
 // RebuildProgress is how far a rebuild is. It is written down, so that who is restarted in the
 // middle of one goes on with it.
 type RebuildProgress struct {
 	// ID is that of spec.rebuild.
 	ID string `json:"id"`
-	// RequestedAt is when the cloud was asked for it, AcceptedAt when it was known to have taken
-	// it up, and BootedAt when the server ran again.
+	// RequestedAt is when the cloud was first to be asked for it, AcceptedAt when it was known to
+	// have taken it up, and BootedAt when the server ran again.
 	RequestedAt metav1.Time `json:"requestedAt"`
 	// +optional
 	AcceptedAt *metav1.Time `json:"acceptedAt,omitempty"`

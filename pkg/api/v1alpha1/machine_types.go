@@ -226,6 +226,9 @@ type MachineStatus struct {
 	// Rebuilt is the id of the last one that has come to its end.
 	// +optional
 	Rebuilt string `json:"rebuilt,omitempty"`
+	// RebuiltAt is when that was.
+	// +optional
+	RebuiltAt *metav1.Time `json:"rebuiltAt,omitempty"`
 	// Node is what controlplane has written of the node; nil while there is none.
 	// +optional
 	Node *MachineNode `json:"node,omitempty"`

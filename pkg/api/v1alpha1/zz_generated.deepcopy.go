@@ -1552,6 +1552,10 @@ func (in *MachineStatus) DeepCopyInto(out *MachineStatus) {
 		*out = new(RebuildProgress)
 		(*in).DeepCopyInto(*out)
 	}
+	if in.RebuiltAt != nil {
+		in, out := &in.RebuiltAt, &out.RebuiltAt
+		*out = (*in).DeepCopy()
+	}
 	if in.Node != nil {
 		in, out := &in.Node, &out.Node
 		*out = new(MachineNode)
