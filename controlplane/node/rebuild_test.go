@@ -166,3 +166,38 @@ func TestRebuildOfHollowNodes(t *testing.T) {
 		t.Errorf("it is not back: %+v", n)
 	}
 }
+
+// A node that was emptied for a rebuild which never came is emptied again for its deletion.
+func TestRule22DeletionEmptiesAgainAfterARebuild(t *testing.T) {
+	w := newDrain(t)
+	w.askForRebuild()
+	w.mustPass()
+	w.mustPass()
+	w.wantDrain("for the rebuild", true, "")
+	node := w.node("shop-a")
+	node.Spec.Unschedulable = false
+	w.check(server.Client.Update(w.Context(), node))
+	w.newPod("web", "shop-a", controlledBy("ReplicaSet", "apps/v1"))
+	w.check(server.Client.Delete(w.Context(), w.machine("shop-a")))
+	w.mustPass()
+	w.wantDrain("for the deletion", false, "waiting for pods to end: "+w.namespace+"/web")
+	w.endPods("shop-a")
+	w.mustPass()
+	w.wantDrain("when it is empty", true, "")
+}
+
+// One that somebody lets pods come to again, before the cloud has taken the rebuild up, is emptied
+// again.
+func TestRule22ARebuildThatWaitsEmptiesAgain(t *testing.T) {
+	w := newDrain(t)
+	w.askForRebuild()
+	w.mustPass()
+	w.mustPass()
+	w.wantDrain("at first", true, "")
+	node := w.node("shop-a")
+	node.Spec.Unschedulable = false
+	w.check(server.Client.Update(w.Context(), node))
+	w.newPod("web", "shop-a", controlledBy("ReplicaSet", "apps/v1"))
+	w.mustPass()
+	w.wantDrain("uncordoned", false, "waiting for pods to end: "+w.namespace+"/web")
+}

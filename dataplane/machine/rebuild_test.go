@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/e2e/openstacksim/front"
@@ -247,4 +248,80 @@ func TestRebuildIsAskedForOnce(t *testing.T) {
 		t.Errorf("it was asked for %d times", n)
 	}
 	w.dismissed(t)
+}
+
+// A server that was off is made anew and started: Nova leaves it as it found it.
+func TestRebuildOfAServerThatIsOff(t *testing.T) {
+	w := newWorld(t)
+	w.offerNext(t)
+	m := w.machine(t)
+	w.ready(t)
+	w.must(t, servers.Stop(t.Context(), w.nova(t).ServiceClient, m.Status.ServerID).ExtractErr())
+	w.settle(t, "the server to be off", time.Minute, func() bool {
+		server, err := w.nova(t).get(t.Context(), m.Status.ServerID)
+		w.must(t, err)
+		return server.Status == "SHUTOFF"
+	})
+	w.rebuild(t, m, "one")
+	w.settle(t, "the rebuild", 5*time.Second, func() bool { return m.Status.Rebuilt == "one" && m.Status.State == v1alpha1.MachineReady })
+	w.dismissed(t)
+}
+
+// A rebuild that the cloud does not take up is given up after the time that a server has to become
+// a node, and asked for no more: nobody expects it later.
+func TestRebuildThatIsNotTakenUp(t *testing.T) {
+	w := newWorld(t)
+	refused := 0
+	w.wrap = func(next http.RoundTripper) http.RoundTripper {
+		return apitest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			if !strings.HasSuffix(r.URL.Path, "/action") {
+				return next.RoundTrip(r)
+			}
+			refused++
+			return &http.Response{StatusCode: http.StatusConflict, Header: http.Header{"Content-Type": {"application/json"}}, Request: r,
+				Body: io.NopCloser(strings.NewReader(`{"conflictingRequest":{"code":409,"message":"Instance is locked"}}`))}, nil
+		})
+	}
+	w.restart()
+	w.offerNext(t)
+	m := w.machine(t)
+	w.ready(t)
+	w.rebuild(t, m, "one")
+	began := w.clock.Now()
+	w.settle(t, "the end of its time", time.Minute, func() bool {
+		return meta.FindStatusCondition(m.Status.Conditions, v1alpha1.ConditionServerReady).Reason == reasonRebuildTimeout
+	})
+	if took := w.clock.Now().Sub(began); took < creationTimeout(m) || took > creationTimeout(m)+10*time.Minute {
+		t.Errorf("given up after %s, want %s", took, creationTimeout(m))
+	}
+	w.is(t, m, "ServerReady", "False", reasonRebuildTimeout, "has not been within 30m0s; it is ACTIVE: 'openstack server event list")
+	asked := refused
+	for range 20 {
+		w.clock.Step(time.Minute)
+		_, err := w.pass(t, m)
+		w.must(t, err)
+	}
+	if refused != asked || asked == 0 {
+		t.Errorf("asked %d times, and %d times when it was given up", asked, refused-asked)
+	}
+}
+
+// What a node was emptied for is no matter to its deletion: pods may have come since.
+func TestRule22ADeletionAfterARebuildWaitsForItsOwnDrain(t *testing.T) {
+	m := &v1alpha1.Machine{Status: v1alpha1.MachineStatus{ServerID: "s"}}
+	m.Finalizers = []string{v1alpha1.NodeFinalizer}
+	for name, tc := range map[string]struct {
+		node      v1alpha1.MachineNode
+		undrained bool
+	}{
+		"Emptied":                     {v1alpha1.MachineNode{Drained: true}, false},
+		"EmptiedForARebuild":          {v1alpha1.MachineNode{Drained: true, Rebuild: "one"}, true},
+		"EmptiedAfterAnEarlierOne":    {v1alpha1.MachineNode{Drained: true, Rebuilt: "one"}, false},
+		"NotEmptied":                  {v1alpha1.MachineNode{}, true},
+		"EmptiedForOneAfterAnEarlier": {v1alpha1.MachineNode{Drained: true, Rebuild: "two", Rebuilt: "one"}, true},
+	} {
+		if m.Status.Node = &tc.node; undrained(m) != tc.undrained {
+			t.Errorf("%s: %v, want %v", name, undrained(m), tc.undrained)
+		}
+	}
 }
