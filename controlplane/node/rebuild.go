@@ -2,7 +2,9 @@ package node
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -45,6 +47,13 @@ func (r *Reconciler) rebuild(ctx context.Context, s *scope, m, before *v1alpha1.
 	if !n.Drained {
 		return r.vacate(ctx, s, m, before, node)
 	}
+	if progress != nil && progress.ID == id && progress.AcceptedAt != nil && node != nil && n.Begun != id {
+		if err := r.beginAnew(ctx, s, m, node); err != nil {
+			ctrl.LoggerFrom(ctx).Info("a node cannot be given its startup taints", "node", node.Name, "error", shortened(err.Error()))
+			return nil
+		}
+		n.Begun = id
+	}
 	if progress == nil || progress.ID != id || progress.BootedAt == nil || !n.Ready || !hasBooted(node, n.Boot, progress.BootedAt.Time) {
 		return nil
 	}
@@ -63,6 +72,32 @@ func (r *Reconciler) rebuild(ctx context.Context, s *scope, m, before *v1alpha1.
 	n.Rebuilt, n.Cordoned, n.Boot = id, false, ""
 	n.Drained, n.DrainStartedAt, n.DrainMessage = false, nil, ""
 	return nil
+}
+
+// beginAnew gives a node its startup taints again, whose system is a new one: once it is being
+// made anew, so that nobody who has prepared the one before takes them away.
+func (r *Reconciler) beginAnew(ctx context.Context, s *scope, m *v1alpha1.Machine, node *corev1.Node) error {
+	taints, there := slices.Clone(node.Spec.Taints), map[string]bool{}
+	for _, t := range taints {
+		there[taintOf(t.Key, t.Effect)] = true
+	}
+	for _, t := range m.Spec.StartupTaints {
+		if !there[taintOf(t.Key, t.Effect)] {
+			taints = append(taints, corev1.Taint{Key: t.Key, Value: t.Value, Effect: t.Effect})
+		}
+	}
+	if len(taints) == len(node.Spec.Taints) {
+		return nil
+	}
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"uid": node.UID, "resourceVersion": node.ResourceVersion}, "spec": map[string]any{"taints": taints},
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := s.within(ctx)
+	defer cancel()
+	return patchNode(ctx, s, node, patch)
 }
 
 // vacate empties a node whose server is to be made anew. A tenant that cannot be asked is

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -200,4 +201,37 @@ func TestRule22ARebuildThatWaitsEmptiesAgain(t *testing.T) {
 	w.newPod("web", "shop-a", controlledBy("ReplicaSet", "apps/v1"))
 	w.mustPass()
 	w.wantDrain("uncordoned", false, "waiting for pods to end: "+w.namespace+"/web")
+}
+
+// A node that is made anew begins with its startup taints again, and whoever prepares it takes
+// them away for good.
+func TestRule29StartupTaintsAreThereAgainAfterARebuild(t *testing.T) {
+	w := newDrain(t)
+	w.change("shop-a", func(m *v1alpha1.Machine) {
+		m.Spec.StartupTaints = []v1alpha1.Taint{{Key: "drivers", Effect: "NoSchedule"}}
+	})
+	tainted := func() bool {
+		return slices.ContainsFunc(w.node("shop-a").Spec.Taints, func(t corev1.Taint) bool { return t.Key == "drivers" })
+	}
+	w.boots("1", "v1.37.1", w.now)
+	w.askForRebuild()
+	w.mustPass()
+	w.mustPass()
+	if w.wantDrain("without pods", true, ""); tainted() {
+		t.Error("it has the taint before the cloud has taken the rebuild up")
+	}
+	w.progress(false)
+	w.mustPass()
+	if !tainted() {
+		t.Error("it is made anew, and begins without the taint")
+	}
+	node := w.node("shop-a")
+	node.Spec.Taints = slices.DeleteFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.Key == "drivers" })
+	w.check(server.Client.Update(w.Context(), node))
+	w.progress(true)
+	w.boots("2", "v1.38.0", w.now)
+	w.mustPass()
+	if n := w.machine("shop-a").Status.Node; n.Rebuilt != "one" || tainted() {
+		t.Errorf("%+v, and it has the taint again: %t", n, tainted())
+	}
 }

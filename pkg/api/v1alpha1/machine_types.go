@@ -292,6 +292,9 @@ type MachineNode struct {
 	// Cordoned is whether it was Marina who has made it unschedulable, for a rebuild.
 	// +optional
 	Cordoned bool `json:"cordoned,omitempty"`
+	// Begun is the last rebuild for which the node was given its startup taints.
+	// +optional
+	Begun string `json:"begun,omitempty"`
 	// Boot is what told the boot before a rebuild from the next one.
 	// +optional
 	Boot string `json:"boot,omitempty"`
