@@ -56,7 +56,7 @@ func (w wish) next(machines []v1alpha1.Machine) *v1alpha1.Machine {
 // rebuildID tells one rebuild of a Machine from the others, also from an earlier one to the same
 // version. Who is restarted finds the same.
 func (w wish) rebuildID(m v1alpha1.Machine) string {
-	if m.UID == w.renew.uid {
+	if w.renews(m) {
 		return w.renew.id
 	}
 	h := fnv.New64a()
@@ -77,11 +77,11 @@ func (r *Reconciler) rebuild(ctx context.Context, s *scope, m *v1alpha1.Machine)
 	w := s.wish()
 	before := m.DeepCopy()
 	wanted := &v1alpha1.Rebuild{ID: w.rebuildID(*m), Release: m.Spec.Template.Release, Image: m.Spec.Template.Image}
-	if m.Rebuilding() && m.UID != w.renew.uid { // what it ran before one that has failed
+	if m.Rebuilding() && !w.renews(*m) { // what it ran before one that has failed
 		wanted.Release, wanted.Image = m.Spec.Rebuild.Release, m.Spec.Rebuild.Image
 	}
 	m.Spec.Rebuild = wanted
-	if m.UID != w.renew.uid {
+	if !w.renews(*m) {
 		m.Spec.Template.Release, m.Spec.Template.Image = w.template.Release, w.template.Image
 	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})

@@ -91,7 +91,7 @@ func plan(w wish, machines []v1alpha1.Machine) steps {
 		case !going:
 			occupied++
 			current = append(current, m)
-			if m.UID == w.renew.uid {
+			if w.renews(m) {
 				next = &m
 			}
 		}

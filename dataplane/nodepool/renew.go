@@ -18,6 +18,9 @@ type renewal struct {
 	id  string
 }
 
+// renews reports whether the server of a Machine is made anew as it is.
+func (w wish) renews(m v1alpha1.Machine) bool { return w.renew.uid != "" && w.renew.uid == m.UID }
+
 // renewalOf is the id of the rebuild that a Heal asks for. Who is restarted finds the same.
 func renewalOf(op *v1alpha1.Operation) string {
 	h := fnv.New64a()
