@@ -5,6 +5,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
@@ -94,7 +95,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	})
 	r.observe(ctx, s)
 	writeStatus(hcp, s, err)
-	if statusErr := reconcile.PatchStatus(ctx, r.Client, before, hcp); statusErr != nil {
+	if statusErr := r.patchStatus(ctx, before, hcp); apierrors.IsConflict(statusErr) {
+		return ctrl.Result{}, nil // It is another one by now, which has a pass of its own.
+	} else if statusErr != nil {
 		return ctrl.Result{}, statusErr
 	}
 	result, err := reconcile.Result(err)

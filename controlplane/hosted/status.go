@@ -2,6 +2,7 @@ package hosted
 
 import (
 	"cmp"
+	"context"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -99,6 +100,15 @@ func writeStatus(hcp *v1alpha1.HostedControlPlane, s *scope, err error) {
 	if status.Version != "" {
 		set(v1alpha1.ConditionUpToDate, upToDateError(s, err), "all replicas run "+hcp.Spec.Version)
 	}
+}
+
+// patchStatus writes what a pass came to. That there is no way back is true only of the spec of
+// that pass: who has been told to go back meanwhile would be committed to what nobody asks for.
+func (r *Reconciler) patchStatus(ctx context.Context, before, hcp *v1alpha1.HostedControlPlane) error {
+	if hcp.Status.Committed != before.Status.Committed && hcp.Status.Committed != "" {
+		return reconcile.PatchStatusAsRead(ctx, r.Client, before, hcp)
+	}
+	return reconcile.PatchStatus(ctx, r.Client, before, hcp)
 }
 
 // componentStatus is what the status says of a component; nothing at first.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/marina-dev/marina/controlplane/component"
@@ -78,6 +79,31 @@ func TestRule13NoWayBackOnceAnAPIServerCeasesToEmulate(t *testing.T) {
 	}
 	if returned < 5 || refused < 5 {
 		t.Errorf("it went back %d times and was refused %d times: the test saw too little", returned, refused)
+	}
+}
+
+// Rule 13: who asks to go back at the moment at which a pass commits to the new version goes
+// back: that pass was of another spec.
+func TestRule13GoingBackAtTheMomentOfTheCommit(t *testing.T) {
+	for name, back := range map[string]bool{"undisturbed": false, "going back meanwhile": true} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlane(t)
+			hcp := p.hcp()
+			hcp.Spec.Version = toVersion
+			p.update(hcp)
+			read := p.hcp()
+			if back {
+				asked := p.hcp()
+				asked.Spec.Version = fromVersion
+				p.update(asked)
+			}
+			came := read.DeepCopy()
+			came.Status.Committed = toVersion
+			err := (&Reconciler{Client: p.api}).patchStatus(t.Context(), read, came)
+			if got := p.hcp().Status.Committed; apierrors.IsConflict(err) != back || (got == "") != back {
+				t.Errorf("it is committed to %q: %v", got, err)
+			}
+		})
 	}
 }
 

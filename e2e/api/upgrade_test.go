@@ -36,6 +36,8 @@ func TestRule13ChangeOfVersion(t *testing.T) {
 		return fmt.Sprintf(`{"phase": %q, "accepted": {"version": "1.37.1-1"}, "version": "1.36.4-2", "readySince": "2026-01-01T00:00:00Z"}`, phase)
 	}
 	const committed = `{"phase": "Upgrading", "accepted": {"version": "1.37.1-1"}, "version": "1.36.4-2", "committed": "1.37.1-1", "readySince": "2026-01-01T00:00:00Z"}`
+	// Going back was asked for and taken up just before that was written.
+	const overtaken = `{"phase": "Degraded", "accepted": {"version": "1.36.4-2"}, "version": "1.36.4-2", "committed": "1.37.1-1", "readySince": "2026-01-01T00:00:00Z"}`
 	cases := map[string]struct {
 		was, status, to string
 		want            []string
@@ -84,6 +86,8 @@ func TestRule13ChangeOfVersion(t *testing.T) {
 		"BackToWhatRunsWhileDegraded":      {was: "1.37.1-1", status: upgrading("Degraded"), to: "1.36.4-2"},
 		"NotBackFromWhatIsCommitted":       {was: "1.37.1-1", status: committed, to: "1.36.4-2", want: says("only while", "cannot be downgraded: the older version may not read what has been stored")},
 		"OnToWhatIsCommitted":              {was: "1.36.4-2", status: committed, to: "1.37.1-1"},
+		"OnToWhatWasCommittedMeanwhile":    {was: "1.36.4-2", status: overtaken, to: "1.37.1-1"},
+		"NotOnToAnotherThanCommitted":      {was: "1.36.4-2", status: overtaken, to: "1.37.1-2", want: wait},
 		"NotFurtherBackThanWhatRuns":       {was: "1.37.1-1", status: upgrading("Degraded"), to: "1.36.4-1", want: says("only while", "cannot be downgraded")},
 		"NotOnToAnotherWhileDegraded":      {was: "1.37.1-1", status: upgrading("Degraded"), to: "1.37.1-2", want: wait},
 		"OtherChangesAreAlwaysAllowed":     {was: "1.37.1-1", status: in("Upgrading", "1.36.4-1"), to: "1.37.1-1"},

@@ -19,8 +19,18 @@ import (
 // PatchStatus writes the status of obj in one patch, if it differs from that of
 // before, an earlier copy of obj. An object that is gone is no error.
 func PatchStatus(ctx context.Context, c client.Client, before, obj client.Object) error {
-	patch := client.MergeFrom(before)
-	if data, err := patch.Data(obj); err != nil {
+	return patchStatus(ctx, c, before, obj, client.MergeFrom(before))
+}
+
+// PatchStatusAsRead is PatchStatus for a status that is true only of the spec that it was found
+// with: if obj has changed since it was read that is a conflict, and nothing is written.
+func PatchStatusAsRead(ctx context.Context, c client.Client, before, obj client.Object) error {
+	return patchStatus(ctx, c, before, obj, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+}
+
+func patchStatus(ctx context.Context, c client.Client, before, obj client.Object, patch client.Patch) error {
+	// One with a lock is never empty.
+	if data, err := client.MergeFrom(before).Data(obj); err != nil {
 		return err
 	} else if string(data) == "{}" {
 		return nil
