@@ -92,8 +92,19 @@ func (s situation) stopped() bool {
 			return cancelled && op.Spec.Version == s.cluster.Spec.Version
 		}
 	}
-	// The history does not reach back so far.
-	return s.hcp.Spec.Paused && s.hcp.Spec.Version == s.cluster.Spec.Version
+	// The history does not reach back so far. One that never began leaves the version that runs.
+	return s.hcp.Spec.Paused && (s.hcp.Spec.Version == s.cluster.Spec.Version || s.hcp.Spec.Version == s.hcp.Status.Version)
+}
+
+// neverBegun reports whether the change to the version of the spec has been cancelled before
+// anything was told or given that version.
+func (s situation) neverBegun() bool {
+	return s.stopped() && s.hcp.Spec.Version != s.cluster.Spec.Version && !s.given()
+}
+
+// given reports whether any component has been given the version of the spec.
+func (s situation) given() bool {
+	return slices.ContainsFunc(s.hcp.Status.Components, func(c v1alpha1.ComponentStatus) bool { return c.Version == s.cluster.Spec.Version })
 }
 
 // Admit implements operation.Target: a renewal is told of when it is done.

@@ -67,8 +67,7 @@ func (s situation) begins() (from, to release.Version, begins bool) {
 		return from, to, false // until it is tried again
 	}
 	told := s.hcp.Spec.Version == s.cluster.Spec.Version && !s.hcp.Spec.Paused
-	given := slices.ContainsFunc(s.hcp.Status.Components, func(c v1alpha1.ComponentStatus) bool { return c.Version == s.cluster.Spec.Version })
-	return from, to, !told && !given
+	return from, to, !told && !s.given()
 }
 
 // poolBusy waits for pools whose nodes are being made or replaced: the next version would

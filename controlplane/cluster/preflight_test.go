@@ -169,8 +169,18 @@ func TestRule07AnUpgradeThatWaitsIsCancelledAndTriedAgain(t *testing.T) {
 	}
 	w.unready, w.found.err = false, nil
 	w.settle()
-	if hcp := w.hcp(); hcp.Spec.Version == newVersion && !hcp.Spec.Paused || hcp.Status.Version != oldVersion {
-		t.Fatalf("what was cancelled begins by itself: %+v", hcp.Spec)
+	if hcp := w.hcp(); hcp.Spec.Version != oldVersion || hcp.Status.Version != oldVersion {
+		t.Fatalf("what was cancelled before it began has begun: %+v", hcp.Spec)
+	}
+	// What pools hold for, see dataplane/nodepool.
+	if c := w.cluster1(); c.Status.Accepted.Version != oldVersion || c.Status.Accepted.Generation != c.Generation || c.Status.Phase != v1alpha1.ClusterDegraded ||
+		!strings.Contains(c.Status.Message, "was cancelled before it began: 'marina operation retry'") {
+		t.Errorf("accepted: %+v, %s: %s", c.Status.Accepted, c.Status.Phase, c.Status.Message)
+	}
+	w.change(func(c *v1alpha1.Cluster) { c.Spec.Access.CertSANs = []string{"shop.example.com"} })
+	w.settle()
+	if hcp := w.hcp(); hcp.Spec.Version != oldVersion || len(hcp.Spec.CertSANs) != 1 {
+		t.Errorf("another change is to be taken up, and the version not: %+v", hcp.Spec)
 	}
 	retry := retryOf(upgradeTo(newVersion, "again"), first)
 	w.setEtcd(2)

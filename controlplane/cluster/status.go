@@ -127,6 +127,9 @@ func (s *scope) specAccepted(err error) metav1.Condition {
 	case s.waits != nil:
 		e := reconcile.As(s.waits)
 		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, e.Reason, e.Message
+	case s.situation(time.Time{}).neverBegun():
+		c.Status, c.Reason = metav1.ConditionUnknown, "Cancelled"
+		c.Message = fmt.Sprintf("the change to %s was cancelled before it began: 'marina operation retry' on it begins it, spec.version %s gives it up", s.cluster.Spec.Version, s.cluster.Status.Version)
 	case s.held():
 		c.Status, c.Reason = metav1.ConditionUnknown, "Waiting"
 		c.Message = fmt.Sprintf("the change of the spec is taken up when operation %s (%s) has ended", s.running.Name, s.running.Spec.Type)
@@ -192,7 +195,7 @@ func (s *scope) message(phase v1alpha1.ClusterPhase) string {
 	case phase == v1alpha1.ClusterUpdating:
 		return fmt.Sprintf("operation %s (%s) runs", s.running.Name, s.running.Spec.Type)
 	case phase == v1alpha1.ClusterDegraded && meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionReady):
-		return condition(conditions, v1alpha1.ConditionUpToDate)
+		return cmp.Or(condition(conditions, v1alpha1.ConditionUpToDate), condition(conditions, v1alpha1.ConditionSpecAccepted))
 	}
 	return condition(conditions, v1alpha1.ConditionReady)
 }

@@ -54,7 +54,7 @@ func (r *Reconciler) accept(ctx context.Context, s *scope) error {
 	}
 	if s.refused = userError(err); s.refused != nil {
 		err = nil
-	} else if err == nil && s.hcp != nil && sameControlPlane(desiredControlPlane(s.cluster, s.class), s.hcp) {
+	} else if err == nil && s.hcp != nil && sameControlPlane(s.desired(), s.hcp) {
 		if s.refused = refusedBy(s.hcp); s.refused != nil && s.situation(r.Now()).triesAgain() {
 			s.refused, s.again = nil, reconcile.Earliest(s.again, again)
 		}
@@ -148,7 +148,7 @@ func (r *Reconciler) operate(ctx context.Context, s *scope) error {
 		return err
 	}
 	if s.refused == nil && !s.held() {
-		s.cluster.Status.Accepted = &v1alpha1.AcceptedSpec{Version: s.cluster.Spec.Version, Generation: s.cluster.Generation}
+		s.cluster.Status.Accepted = &v1alpha1.AcceptedSpec{Version: s.desired().Spec.Version, Generation: s.cluster.Generation}
 	}
 	return nil
 }
@@ -206,7 +206,7 @@ func (r *Reconciler) ensureControlPlane(ctx context.Context, s *scope) error {
 	if s.nothingToKeep() {
 		return nil
 	}
-	want := desiredControlPlane(s.cluster, s.class)
+	want := s.desired()
 	if s.refused != nil || s.held() {
 		want.Spec = s.hcp.Spec
 	}
@@ -219,6 +219,16 @@ func (r *Reconciler) ensureControlPlane(ctx context.Context, s *scope) error {
 		return nil
 	}
 	return reconcile.Apply(ctx, r.Client, want)
+}
+
+// desired is the control plane that the spec asks for, of the version that it was told last if
+// another one was cancelled before it began: what has not begun holds nothing up.
+func (s *scope) desired() *v1alpha1.HostedControlPlane {
+	want := desiredControlPlane(s.cluster, s.class)
+	if s.situation(time.Time{}).neverBegun() {
+		want.Spec.Version = s.hcp.Spec.Version
+	}
+	return want
 }
 
 // desiredControlPlane carries its finalizer from the start, so that nothing can be

@@ -37,6 +37,8 @@ func TestRule04WhenPoolsHold(t *testing.T) {
 		"waiting for etcd":                  {clusterThat(version, version, "Upgrading", "Unknown", "EtcdUnhealthy"), false},
 		"waiting for a pool":                {clusterThat(version, version, "Upgrading", "Unknown", "NodePoolBusy"), false},
 		"waiting for a pool after a cancel": {clusterThat(version, next, "Upgrading", "Unknown", "NodePoolBusy"), false},
+		"cancelled before it began":         {clusterThat(version, version, "Degraded", "Unknown", "Cancelled"), false},
+		"cancelled half-way":                {clusterThat(version, next, "Degraded", "True", "AsExpected"), true},
 		"upgrading":                         {clusterThat(version, next, "Upgrading", "True", "AsExpected"), true},
 		"upgrading, with a fault":           {clusterThat(version, next, "Upgrading", "Unknown", "Error"), true},
 		"not serving while upgrading":       {clusterThat(version, next, "Degraded", "True", "AsExpected"), true},
