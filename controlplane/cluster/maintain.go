@@ -8,7 +8,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
@@ -45,25 +44,6 @@ func (r *Reconciler) observeOffers(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// showSupport tells how long what runs gets fixes. A notice is an Event, too.
-func (r *Reconciler) showSupport(s *scope) {
-	status := &s.cluster.Status
-	if status.Version == "" || s.cluster.DeletionTimestamp != nil {
-		return
-	}
-	running, now, given := s.runs(), r.Now(), status.EndOfSupport
-	status.EndOfSupport = nil
-	if running != nil {
-		status.EndOfSupport = notice(given, status.Version, running.until, now)
-	}
-	c := supported(running, status.EndOfSupport, status.Version, s.offers, now)
-	c.ObservedGeneration = s.cluster.Generation
-	meta.SetStatusCondition(&status.Conditions, c)
-	if status.EndOfSupport != nil && (given == nil || given.Release != status.Version) {
-		r.events.Eventf(s.cluster, nil, corev1.EventTypeWarning, "SupportEnds", "Notice", "%s", c.Message)
-	}
-}
-
 // runs is the release that runs; nil where it is not known any more.
 func (s *scope) runs() *offer {
 	i := slices.IndexFunc(s.offers, func(o offer) bool { return o.String() == s.cluster.Status.Version })
@@ -73,56 +53,94 @@ func (s *scope) runs() *offer {
 	return &s.offers[i]
 }
 
-// maintain asks for the upgrade that is due and that nobody has asked for, as a user would: by
-// the version of the spec. It is begun in the window, and of a Cluster that is well and at
-// rest: the API server checks that once more.
-func (r *Reconciler) maintain(ctx context.Context, s *scope) error {
-	running, now := s.runs(), r.Now()
+// upgrade is one that Marina begins by itself, and why.
+type upgrade struct {
+	to  release.Version
+	why string
+}
+
+// maintain finds the upgrade that nobody has asked for and that is to begin now: in the window,
+// and of a Cluster that is well and at rest. It returns nil for none.
+func (r *Reconciler) maintain(ctx context.Context, s *scope) (begins *upgrade, err error) {
+	status, running, now := &s.cluster.Status, s.runs(), r.Now()
 	if running == nil {
-		return nil
+		status.Postponed = nil
+		return nil, nil
+	}
+	due := s.due(*running, now)
+	if p := status.Postponed; p != nil && (due == nil || p.Version != due.to.String() || s.cluster.Spec.Version != status.Version) {
+		status.Postponed = nil
+	}
+	if due != nil {
+		begins, err = r.mayBegin(ctx, s, *running, *due)
 	}
 	s.again = reconcile.Earliest(s.again, s.nextLook(*running, now))
-	to, why := s.due(*running, now)
-	if why == "" || !s.calm() || s.tried(to.String(), now) {
-		return nil
+	return begins, err
+}
+
+// mayBegin is an upgrade that is due if it begins now; nil if not.
+func (r *Reconciler) mayBegin(ctx context.Context, s *scope, running offer, due upgrade) (*upgrade, error) {
+	since, open := s.opened(r.Now())
+	if !open || !s.calm() || s.tried(due.to.String(), since) || s.postponed(since) {
+		return nil, nil
 	}
-	if e := reconcile.As(r.checkEtcd(ctx, NamespaceName(s.cluster))); e != nil && e.Kind == reconcile.KindWait {
+	err := r.standsAgainst(ctx, s, running, due.to)
+	switch e := reconcile.As(err); {
+	case e == nil:
+		return &due, nil
+	case e.Kind == reconcile.KindWait:
 		s.again = reconcile.Earliest(s.again, waitsFor)
-		return nil
-	} else if e != nil {
-		return e
+		return nil, nil
+	case e.Kind == reconcile.KindUser:
+		r.postpone(s, due, e)
+		return nil, nil
+	default:
+		return nil, err
 	}
+}
+
+// standsAgainst is what would have an upgrade be refused, or wait. Nobody has asked for this one:
+// the Cluster is not to be Degraded by it, nor to begin it when the window is closed.
+func (r *Reconciler) standsAgainst(ctx context.Context, s *scope, running offer, to release.Version) error {
+	if err := checkPoolVersions(s.pools, to); err != nil {
+		return err
+	}
+	if err := r.checkEtcd(ctx, NamespaceName(s.cluster)); err != nil || running.MinorVersion() == to.MinorVersion() {
+		return err
+	}
+	return r.checkTenant(ctx, s.cluster, to)
+}
+
+// begin asks for an upgrade as a user would, by the version of the spec: the API server checks
+// once more that nothing happens to the Cluster.
+func (r *Reconciler) begin(ctx context.Context, s *scope, up upgrade) error {
 	before := s.cluster.DeepCopy()
-	s.cluster.Spec.Version = to.String()
+	s.cluster.Spec.Version = up.to.String()
 	err := r.Client.Patch(ctx, s.cluster, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), client.FieldOwner(v1alpha1.FieldOwner))
 	switch {
 	case apierrors.IsConflict(err) || apierrors.IsNotFound(err):
 		return nil // It is another one by now, which has a pass of its own.
 	case err != nil:
-		return fmt.Errorf("setting spec.version to %s: %w", to, err)
+		return fmt.Errorf("setting spec.version to %s: %w", up.to, err)
 	}
-	r.events.Eventf(s.cluster, nil, corev1.EventTypeNormal, "AutoUpgrade", "Upgrade", "upgrading from %s to %s: %s", running, to, why)
+	r.events.Eventf(s.cluster, nil, corev1.EventTypeNormal, "AutoUpgrade", "Upgrade", "upgrading from %s to %s: %s", before.Spec.Version, up.to, up.why)
 	return nil
 }
 
-// due is the version that a Cluster is to be upgraded to now without anybody asking for it, and
-// why; the latter is empty for none.
-func (s *scope) due(running offer, now time.Time) (to release.Version, why string) {
+// due is the upgrade that Marina is to begin by itself, as soon as it may; nil for none.
+func (s *scope) due(running offer, now time.Time) *upgrade {
 	maintenance, given := s.cluster.Spec.Maintenance, s.cluster.Status.EndOfSupport
-	if _, open := opened(maintenance.Window, now); !open {
-		return to, ""
-	}
 	if given != nil && !now.Before(given.UpgradeAfter.Time) {
 		if to, found := wayOut(running.Version, s.offers, now); found {
-			return to, fmt.Sprintf("%s gets no fixes any more, of which notice was given at %s", running, given.NoticedAt.UTC().Format(time.DateTime+" MST"))
+			return &upgrade{to, fmt.Sprintf("%s gets no fixes any more, of which notice was given at %s", running, given.NoticedAt.UTC().Format(time.DateTime+" MST"))}
 		}
 	}
 	if maintenance.AutoUpgrade == v1alpha1.AutoUpgradePatch && maintenance.Window != nil {
 		if to, found := newestPatch(running.Version, s.offers, now); found {
-			return to, "it is the newest patch, and autoUpgrade asks for that"
+			return &upgrade{to, "it is the newest patch, and autoUpgrade asks for that"}
 		}
 	}
-	return to, ""
+	return nil
 }
 
 // calm reports whether nothing happens to a Cluster, nothing is left to do, and it could begin
@@ -141,13 +159,18 @@ func (s *scope) calm() bool {
 	return poolBusy(s.pools) == nil
 }
 
-// tried reports whether an upgrade to a version has been begun in the window that is open. One
-// that somebody gave up is not begun again in it.
-func (s *scope) tried(version string, now time.Time) bool {
-	since, _ := opened(s.cluster.Spec.Maintenance.Window, now)
+// opened is since when upgrades may begin, and whether they may now. Without a window that is
+// always so, and what was tried within retryAfter was tried in this one.
+func (s *scope) opened(now time.Time) (since time.Time, open bool) {
 	if s.cluster.Spec.Maintenance.Window == nil {
-		since = now.Add(-retryAfter)
+		return now.Add(-retryAfter), true
 	}
+	return opened(s.cluster.Spec.Maintenance.Window, now)
+}
+
+// tried reports whether an upgrade to a version has been begun in the window that is open since
+// then. One that somebody gave up is not begun again in it.
+func (s *scope) tried(version string, since time.Time) bool {
 	return slices.ContainsFunc(s.operations, func(op *v1alpha1.Operation) bool {
 		return op.Spec.Type == v1alpha1.OperationUpgrade && op.Spec.Version == version && !op.CreationTimestamp.Time.Before(since)
 	})
@@ -155,7 +178,7 @@ func (s *scope) tried(version string, now time.Time) bool {
 
 // nextLook is after how long time alone changes what is to be done.
 func (s *scope) nextLook(running offer, now time.Time) time.Duration {
-	maintenance, given := s.cluster.Spec.Maintenance, s.cluster.Status.EndOfSupport
+	maintenance, given, postponed := s.cluster.Spec.Maintenance, s.cluster.Status.EndOfSupport, s.cluster.Status.Postponed
 	times := []time.Time{running.until.Add(-noticePeriod), running.until}
 	if given != nil {
 		times = append(times, given.UpgradeAfter.Time)
@@ -165,6 +188,9 @@ func (s *scope) nextLook(running offer, now time.Time) time.Duration {
 	} else if given != nil {
 		// The next try, where there is no window.
 		times = append(times, now.Add(retryAfter))
+		if postponed != nil {
+			times = append(times, postponed.At.Add(retryAfter+time.Second))
+		}
 	}
 	var next time.Duration
 	for _, t := range times {

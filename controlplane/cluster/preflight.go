@@ -21,6 +21,8 @@ const (
 	waitsFor = 15 * time.Second
 	// refusedFor is the same of one that is refused: nothing tells when a node is newer.
 	refusedFor = time.Minute
+	// giveUp is what one can do in any case about an upgrade that was asked for.
+	giveUp = "%s. To give it up set spec.version to %s"
 )
 
 // preflight checks what an upgrade may break, before anything is changed. A person has to see
@@ -41,9 +43,10 @@ func (r *Reconciler) preflight(ctx context.Context, s *scope) error {
 	switch e := reconcile.As(err); {
 	case e == nil:
 	case e.Kind == reconcile.KindWait:
-		s.waits, err = reconcile.Wait(e.Reason, "%s. To give it up set spec.version to %s", e.Message, s.cluster.Status.Version), nil
+		s.waits, err = reconcile.Wait(e.Reason, giveUp, e.Message, s.cluster.Status.Version), nil
 		s.again = reconcile.Earliest(s.again, waitsFor)
 	case e.Kind == reconcile.KindUser:
+		err = reconcile.UserError(e.Reason, giveUp, e.Message, s.cluster.Status.Version)
 		s.again = reconcile.Earliest(s.again, refusedFor)
 	}
 	return err
@@ -122,8 +125,8 @@ func (r *Reconciler) checkTenant(ctx context.Context, cluster *v1alpha1.Cluster,
 	if len(gone) == 0 || cluster.Annotations[v1alpha1.AnnotationAllowRemovedAPIs] == to.MinorVersion() {
 		return nil
 	}
-	return reconcile.UserError("RemovedAPIsInUse", "%s does not serve %s, which somebody has asked for since the API servers were started: have those clients use a newer version of the API; then, or if they do not matter, 'kubectl -n %s annotate --overwrite cluster %s %s=%s'; or set spec.version to %s",
-		to, some(gone), cluster.Namespace, cluster.Name, v1alpha1.AnnotationAllowRemovedAPIs, to.MinorVersion(), cluster.Status.Version)
+	return reconcile.UserError("RemovedAPIsInUse", "%s does not serve %s, which somebody has asked for since the API servers were started: have those clients use a newer version of the API; then, or if they do not matter, 'kubectl -n %s annotate --overwrite cluster %s %s=%s'",
+		to, some(gone), cluster.Namespace, cluster.Name, v1alpha1.AnnotationAllowRemovedAPIs, to.MinorVersion())
 }
 
 // checkKubelets refuses a version that nodes are too old for, whoever brought them.
@@ -139,7 +142,7 @@ func checkKubelets(kubelets map[string]string, to release.Version) error {
 	if len(old) == 0 {
 		return nil
 	}
-	return reconcile.UserError("NodeTooOld", "kubelets may be %d minor versions older than the control plane, and with %s these would be more: %s; upgrade or remove those nodes first, or set spec.version back", release.MaxKubeletSkew, to, some(old))
+	return reconcile.UserError("NodeTooOld", "kubelets may be %d minor versions older than the control plane, and with %s these would be more: %s; upgrade or remove those nodes first", release.MaxKubeletSkew, to, some(old))
 }
 
 // some lists the first of many.

@@ -84,8 +84,8 @@ func (s *scope) situation(now time.Time) situation {
 //  6. controlPlane: the HostedControlPlane in it, as the spec and the Operation say
 //
 // Of one with an Infrastructure nothing of 4 to 6 is made before it has a NodePool. Status
-// follows from what was observed, and then what is to be done without anybody asking for it is
-// asked for (maintain). A deleted one goes the other way.
+// follows from what was observed, and so does what is to be done without anybody asking for it
+// (maintain), which is asked for when the status is written. A deleted one goes the other way.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	cluster := &v1alpha1.Cluster{}
 	if err := r.Client.Get(ctx, req.NamespacedName, cluster); apierrors.IsNotFound(err) {
@@ -132,11 +132,19 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, err
 	}
 	r.writeStatus(s, before, err)
+	r.giveNotice(s)
+	begins, maintainErr := r.maintain(ctx, s)
+	r.showSupport(s)
 	if statusErr := reconcile.PatchStatus(ctx, r.Client, before, cluster); statusErr != nil {
 		return ctrl.Result{}, statusErr
 	}
-	if err := r.maintain(ctx, s); err != nil {
-		return ctrl.Result{}, err
+	if maintainErr != nil {
+		return ctrl.Result{}, maintainErr
+	}
+	if begins != nil {
+		if err := r.begin(ctx, s, *begins); err != nil {
+			return ctrl.Result{}, err
+		}
 	}
 	result, err := reconcile.Result(err)
 	result.RequeueAfter = reconcile.Earliest(result.RequeueAfter, s.again)

@@ -97,7 +97,6 @@ func (r *Reconciler) writeStatus(s *scope, before *v1alpha1.Cluster, err error) 
 		reconcile.SetCondition(&status.Conditions, v1alpha1.ConditionDeleting, generation, err, "")
 	}
 	reconcile.SetCondition(&status.Conditions, v1alpha1.ConditionReady, generation, ready, "the control plane serves and nodes can join")
-	r.showSupport(s)
 	if ready == nil && status.ReadySince == nil {
 		now := metav1.NewTime(r.Now())
 		status.ReadySince = &now

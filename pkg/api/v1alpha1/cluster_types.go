@@ -231,6 +231,10 @@ type ClusterStatus struct {
 	// ends; empty while that is far away.
 	// +optional
 	EndOfSupport *EndOfSupport `json:"endOfSupport,omitempty"`
+	// Postponed tells what stands against the upgrade that Marina was to begin by itself; empty
+	// while none is due, or nothing has been found yet.
+	// +optional
+	Postponed *PostponedUpgrade `json:"postponed,omitempty"`
 	// Deorbit tells of a deletion what becomes of load balancers and volumes; empty where
 	// there are none to think of.
 	// +optional

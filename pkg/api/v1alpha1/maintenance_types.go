@@ -45,6 +45,23 @@ const (
 	AutoUpgradePatch AutoUpgrade = "Patch"
 )
 
+// PostponedUpgrade is one that Marina was to begin by itself and has not begun.
+type PostponedUpgrade struct {
+	// Version that it is to.
+	// +kubebuilder:validation:MaxLength=32
+	Version string `json:"version"`
+	// At is when it was found why it cannot begin.
+	At metav1.Time `json:"at"`
+	// Reason is a word for that, as in the condition SpecAccepted of an upgrade that was asked for.
+	Reason string `json:"reason"`
+	// Message is the sentence for it.
+	Message string `json:"message"`
+	// Refused: a person has to change something. It is looked at again in the next window, or
+	// a day later without one. What else is in the way may pass in this one.
+	// +optional
+	Refused bool `json:"refused,omitempty"`
+}
+
 // EndOfSupport is a notice that a release gets no fixes before long, or any more.
 type EndOfSupport struct {
 	// Release that it is about.
