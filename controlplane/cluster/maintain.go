@@ -31,8 +31,9 @@ func (r *Reconciler) observeOffers(ctx context.Context, s *scope) error {
 			return err
 		}
 		offered = func(name string) bool {
-			// What runs is not known to be bad because it is offered no longer.
-			return name == s.hcp.Status.Version ||
+			// What runs is not known to be bad because it is offered no longer. Nodes do not
+			// follow to what there is no image of.
+			return name == s.hcp.Status.Version || looked(infra) && imaged(infra, name) &&
 				slices.ContainsFunc(infra.Spec.Releases, func(r v1alpha1.InfrastructureRelease) bool { return r.Release == name })
 		}
 	}

@@ -56,6 +56,7 @@ func (w *world) place(releases ...string) {
 	infra := &v1alpha1.Infrastructure{ObjectMeta: metav1.ObjectMeta{Name: "paris"}}
 	for _, r := range releases {
 		infra.Spec.Releases = append(infra.Spec.Releases, v1alpha1.InfrastructureRelease{Release: r, Image: "node"})
+		infra.Status.Images = append(infra.Status.Images, v1alpha1.InfrastructureImage{Release: r, ID: "of " + r})
 	}
 	if releases != nil {
 		w.must(w.api.Create(context.Background(), infra))

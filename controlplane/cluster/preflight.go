@@ -33,7 +33,10 @@ func (r *Reconciler) preflight(ctx context.Context, s *scope) error {
 	if !begins {
 		return nil
 	}
-	err := poolBusy(s.pools)
+	err := r.checkImage(ctx, s)
+	if err == nil {
+		err = poolBusy(s.pools)
+	}
 	if err == nil {
 		err = r.checkEtcd(ctx, NamespaceName(s.cluster))
 	}
