@@ -87,7 +87,8 @@ func (s situation) stopped() bool {
 		return false
 	}
 	for _, op := range slices.Backward(s.operations) {
-		cancelled := op.Status.Phase == v1alpha1.OperationCancelled && op.Spec.Cancel
+		// One that could not stop since it was stuck has failed, and was to be stopped.
+		cancelled := op.Spec.Cancel && (op.Status.Phase == v1alpha1.OperationCancelled || op.Status.Phase == v1alpha1.OperationFailed && op.Status.StartedAt != nil)
 		if op.Spec.Type == v1alpha1.OperationUpgrade && (op.Status.StartedAt != nil || cancelled) {
 			return cancelled && op.Spec.Version == s.cluster.Spec.Version
 		}

@@ -30,8 +30,8 @@ type rise struct {
 	// asked is what each component is to run, and replicas what they run.
 	asked    map[string]string
 	replicas map[string][]string
-	// broken is what never becomes ready.
-	broken string
+	// broken is what never becomes ready, of one component or, if that is empty, of all.
+	broken, brokenIn string
 	// seen are the different states of all replicas, in their order.
 	seen []string
 }
@@ -68,13 +68,21 @@ func (h riseHost) Status(_ context.Context, _, name string) (component.Status, e
 		if runs == h.asked[name] {
 			s.Updated++
 		}
-		if runs == h.broken {
+		if runs == h.brokenOf(name) {
 			s.Message = "unknown flag"
 		} else {
 			s.Ready++
 		}
 	}
 	return s, nil
+}
+
+// brokenOf is what never becomes ready of a component.
+func (u *rise) brokenOf(name string) string {
+	if u.brokenIn != "" && u.brokenIn != name {
+		return ""
+	}
+	return u.broken
 }
 
 // pass is one pass over the control plane. If it is killed, what it did on the host is done
@@ -112,7 +120,7 @@ func (u *rise) replace() (busy bool) {
 	for _, name := range components {
 		list := u.replicas[name]
 		outdated := slices.IndexFunc(list, func(runs string) bool { return runs != u.asked[name] })
-		if sick := slices.Index(list, u.broken); sick >= 0 {
+		if sick := slices.Index(list, u.brokenOf(name)); sick >= 0 {
 			// One that is not ready is the first to be replaced.
 			outdated = sick
 			if list[sick] == u.asked[name] {

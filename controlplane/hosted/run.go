@@ -48,6 +48,12 @@ func (r *Reconciler) runAPIServer(ctx context.Context, s *scope) error {
 		}
 		return s.rolls(component.NameAPIServer, "UpdatingAPIServer", status)
 	}
+	if !status.Done() {
+		// On its way back, or to where it is to be stopped.
+		if err := userError(s.rolls(component.NameAPIServer, "UpdatingAPIServer", status)); err != nil {
+			return err
+		}
+	}
 	if status.Ready == 0 {
 		return reconcile.Wait("WaitingForAPIServer", "no API server is ready yet%s", because(status.Message))
 	}
@@ -71,8 +77,7 @@ func (r *Reconciler) lowerControllers(ctx context.Context, s *scope) error {
 			return err
 		}
 		if !status.Done() {
-			return reconcile.Wait("GoingBack", "%d of %d replicas of %s run %s and %d are ready; the API servers follow%s",
-				status.Updated, status.Replicas, name, s.target(name).words(), status.Ready, because(status.Message))
+			return s.rolls(name, "GoingBack", status)
 		}
 	}
 	return nil
@@ -85,9 +90,6 @@ func (r *Reconciler) runControllers(ctx context.Context, s *scope) error {
 		if err := r.apply(ctx, s, s.target(name), name); err != nil {
 			return errors.Join(err, r.stay(ctx, s, controllers...))
 		}
-	}
-	if !s.changesVersion() || s.paused() {
-		return nil
 	}
 	for _, name := range controllers {
 		status, err := r.Host.Status(ctx, s.hcp.Namespace, name)

@@ -137,20 +137,27 @@ func (s *scope) rolls(name, reason string, c component.Status) error {
 
 // wayBack tells how to give up a change of version.
 func (s *scope) wayBack() string {
+	if !s.changesVersion() {
+		return "whoever runs the platform sees to that"
+	}
 	if s.hcp.Status.Committed != "" {
 		return "there is no way back to " + s.hcp.Status.Version
 	}
 	return "to go back set spec.version to " + s.hcp.Status.Version
 }
 
-// progressedAt is when the replacement of a component's replicas began, or when one more was
-// replaced; nil while there is nothing to replace. Before is what was known of it.
+// progressedAt is when the replacement of a component's replicas by ones of another version
+// began, or when one more was replaced; nil while there is nothing to replace. Before is what was
+// known of it. What has begun is followed to its end, also when it is to be stopped there, or goes
+// back. Other rolls are not followed, nor are replicas that are lost when one has ended.
 func (s *scope) progressedAt(before, now v1alpha1.ComponentStatus) *metav1.Time {
 	done := now.Updated == now.Replicas && now.Ready == now.Replicas
+	other := s.given(now.Name) != setting{cmp.Or(now.Version, s.hcp.Status.Version), now.Emulates}
+	follows := before.ProgressedAt != nil
 	switch {
-	case !s.changesVersion() || s.paused() || done:
+	case s.hcp.Status.Version == "" || done:
 		return nil
-	case before.ProgressedAt == nil, before.Version != now.Version, before.Emulates != now.Emulates, now.Updated > before.Updated:
+	case other, !follows && s.changesVersion() && !s.paused(), follows && now.Updated > before.Updated:
 		return stamp(s.now)
 	default:
 		return before.ProgressedAt

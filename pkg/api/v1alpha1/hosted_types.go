@@ -124,8 +124,8 @@ type ComponentStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=16
 	Emulates string `json:"emulates,omitempty"`
-	// ProgressedAt is when one more replica was replaced and ready, or the replacement
-	// began, while the version changes; empty otherwise.
+	// ProgressedAt is when one more replica was replaced, or the replacement began, while the
+	// version changes or goes back; empty otherwise.
 	// +optional
 	ProgressedAt *metav1.Time `json:"progressedAt,omitempty"`
 	// Restart is the token of spec.restarts that it was given last.
