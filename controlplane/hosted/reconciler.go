@@ -2,6 +2,7 @@ package hosted
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -34,6 +35,10 @@ type Reconciler struct {
 	// tenants holds the connection to each tenant; SetupWithManager makes it.
 	tenants *tenants
 	events  events.EventRecorder
+
+	// awake is when the first pass of this process began, which the first one notes.
+	awake time.Time
+	first sync.Once
 }
 
 // scope is one pass over one HostedControlPlane. Each field is set by the step
@@ -41,6 +46,8 @@ type Reconciler struct {
 type scope struct {
 	hcp *v1alpha1.HostedControlPlane
 	now time.Time
+	// awake is since when this process looks after control planes.
+	awake time.Time
 
 	release   *v1alpha1.KubernetesRelease    // release
 	addresses map[string]component.Addresses // reserve, by component
@@ -76,7 +83,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	before := hcp.DeepCopy()
-	s := &scope{hcp: hcp, now: r.Now(), addresses: map[string]component.Addresses{}, status: map[string]component.Status{}, applied: map[string]setting{}}
+	now := r.Now()
+	r.first.Do(func() { r.awake = now })
+	s := &scope{hcp: hcp, now: now, awake: r.awake, addresses: map[string]component.Addresses{}, status: map[string]component.Status{}, applied: map[string]setting{}}
 
 	if hcp.DeletionTimestamp != nil {
 		return r.delete(ctx, s, before)

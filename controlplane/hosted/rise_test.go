@@ -27,6 +27,8 @@ type rise struct {
 	testing.TB
 	hcp *v1alpha1.HostedControlPlane
 	now time.Time
+	// awake is when Marina was started; long ago if it is zero.
+	awake time.Time
 	// asked is what each component is to run, and replicas what they run.
 	asked    map[string]string
 	replicas map[string][]string
@@ -96,7 +98,7 @@ func (u *rise) pass(killed bool) {
 		}
 	}
 	s := testScope()
-	s.hcp, s.now, s.applied, s.status = u.hcp.DeepCopy(), u.now, map[string]setting{}, map[string]component.Status{}
+	s.hcp, s.now, s.awake, s.applied, s.status = u.hcp.DeepCopy(), u.now, u.awake, map[string]setting{}, map[string]component.Status{}
 	s.etcd = &v1alpha1.EtcdTenant{Status: v1alpha1.EtcdTenantStatus{Conditions: []metav1.Condition{
 		{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: "AsExpected"},
 	}}}

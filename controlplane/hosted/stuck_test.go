@@ -86,3 +86,45 @@ func TestRule17WhatCannotBeStoppedIsToldOf(t *testing.T) {
 		})
 	}
 }
+
+// Rule 10: that nobody looked for a while does not make a roll stuck, whether the host has
+// replaced something meanwhile or not. One that was stuck before is so still.
+func TestRule10ARollIsNotStuckSinceNobodyLooked(t *testing.T) {
+	for name, tc := range map[string]struct {
+		replaces, restarted, stuck bool
+	}{
+		"the host went on":                {true, true, false},
+		"the host went on, and so did we": {true, false, false},
+		"the host has waited":             {false, true, false},
+		"somebody has looked":             {false, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := newRise(t)
+			u.begin(component.NameAPIServer, 1)
+			u.pass(false)
+			u.now = u.now.Add(6 * time.Minute)
+			if tc.replaces {
+				u.replace()
+			}
+			if tc.restarted {
+				u.awake = u.now
+			}
+			u.pass(false)
+			if c := u.condition(v1alpha1.ConditionSpecAccepted); (c.Status == metav1.ConditionFalse) != tc.stuck {
+				t.Errorf("stuck is to be %v: %+v", tc.stuck, c)
+			}
+			u.now = u.now.Add(time.Second)
+			u.pass(false)
+			if c := u.condition(v1alpha1.ConditionSpecAccepted); (c.Status == metav1.ConditionFalse) != tc.stuck {
+				t.Errorf("in the next pass, stuck is to be %v: %+v", tc.stuck, c)
+			}
+			u.now = u.now.Add(6 * time.Minute)
+			u.pass(false)
+			u.awake = u.now
+			u.pass(false)
+			if c := u.condition(v1alpha1.ConditionSpecAccepted); c.Reason != "RolloutStuck" {
+				t.Errorf("stuck before another start it is not so afterwards: %+v", c)
+			}
+		})
+	}
+}

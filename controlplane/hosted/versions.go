@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/marina-dev/marina/controlplane/component"
@@ -122,10 +123,11 @@ func (s *scope) version() string {
 
 // rolls tells how far the replicas of a component are, and as of when a person is needed.
 func (s *scope) rolls(name, reason string, c component.Status) error {
-	to := s.target(name)
+	to, known := s.target(name), componentStatus(s.hcp, name)
 	far := []any{c.Updated, c.Replicas, name, to.words(), c.Ready, because(c.Message)}
-	if since := componentStatus(s.hcp, name).ProgressedAt; since != nil && to == s.given(name) {
-		left := since.Add(rollLimit).Sub(s.now)
+	// What was replaced while nobody looked is progress that is noted at the end of this pass.
+	if known.ProgressedAt != nil && to == s.given(name) && int32(c.Updated) <= known.Updated {
+		left := s.lookedSince(known.ProgressedAt.Time).Add(rollLimit).Sub(s.now)
 		if left <= 0 {
 			return reconcile.UserError(v1alpha1.ReasonRolloutStuck, "%d of %d replicas of %s run %s and %d are ready, and the next one has not become ready within "+rollLimit.String()+"%s. "+
 				"The others serve. It goes on by itself when that is mended; %s", append(far, s.wayBack())...)
@@ -133,6 +135,16 @@ func (s *scope) rolls(name, reason string, c component.Status) error {
 		s.again = reconcile.Earliest(s.again, max(left, time.Second))
 	}
 	return reconcile.Wait(reason, "%d of %d replicas of %s run %s and %d are ready%s", far...)
+}
+
+// lookedSince is since when it was looked whether a roll that came further at a time comes further
+// still: some hosts replace nothing while Marina is away. That one is stuck is not forgotten.
+func (s *scope) lookedSince(progressed time.Time) time.Time {
+	c := meta.FindStatusCondition(s.hcp.Status.Conditions, v1alpha1.ConditionSpecAccepted)
+	if s.awake.Before(progressed) || c != nil && c.Reason == v1alpha1.ReasonRolloutStuck {
+		return progressed
+	}
+	return s.awake
 }
 
 // wayBack tells how to give up a change of version.
