@@ -131,7 +131,7 @@ func (r *Reconciler) begin(ctx context.Context, s *scope, up upgrade) error {
 // due is the upgrade that Marina is to begin by itself, as soon as it may; nil for none.
 func (s *scope) due(running offer, now time.Time) *upgrade {
 	maintenance, given := s.cluster.Spec.Maintenance, s.cluster.Status.EndOfSupport
-	if given != nil && !now.Before(given.UpgradeAfter.Time) {
+	if given != nil && !now.Before(s.forcedAt(given)) {
 		if to, found := wayOut(running.Version, s.offers, now); found {
 			return &upgrade{to, fmt.Sprintf("%s gets no fixes any more, of which notice was given at %s", running, given.NoticedAt.UTC().Format(time.DateTime+" MST"))}
 		}
@@ -166,7 +166,16 @@ func (s *scope) opened(now time.Time) (since time.Time, open bool) {
 	if s.cluster.Spec.Maintenance.Window == nil {
 		return now.Add(-retryAfter), true
 	}
-	return opened(s.cluster.Spec.Maintenance.Window, now)
+	since, open = opened(s.cluster.Spec.Maintenance.Window, now)
+	return since, open && !now.Before(since.Add(turn(s.cluster.UID, turns)))
+}
+
+// forcedAt is when the end of support has a Cluster be upgraded, in the window if it has one.
+func (s *scope) forcedAt(given *v1alpha1.EndOfSupport) time.Time {
+	if s.cluster.Spec.Maintenance.Window == nil {
+		return given.UpgradeAfter.Add(turn(s.cluster.UID, retryAfter))
+	}
+	return given.UpgradeAfter.Time
 }
 
 // tried reports whether an upgrade to a version has been begun in the window that is open since
@@ -182,10 +191,11 @@ func (s *scope) nextLook(running offer, now time.Time) time.Duration {
 	maintenance, given, postponed := s.cluster.Spec.Maintenance, s.cluster.Status.EndOfSupport, s.cluster.Status.Postponed
 	times := []time.Time{running.until.Add(-noticePeriod), running.until}
 	if given != nil {
-		times = append(times, given.UpgradeAfter.Time)
+		times = append(times, s.forcedAt(given))
 	}
 	if maintenance.Window != nil && (given != nil || maintenance.AutoUpgrade == v1alpha1.AutoUpgradePatch) {
-		times = append(times, opening(maintenance.Window, now))
+		mine := turn(s.cluster.UID, turns)
+		times = append(times, opening(maintenance.Window, now.Add(-windowLength)).Add(mine), opening(maintenance.Window, now).Add(mine))
 	} else if given != nil {
 		// The next try, where there is no window.
 		times = append(times, now.Add(retryAfter))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -59,19 +60,19 @@ func TestRule18PatchesAreTakenUpInTheWindow(t *testing.T) {
 		disturb     func(*world)
 		want        string
 	}{
-		"InTheWindow":   {patch, "2026-11-21 13:59", nil, newPatch},
+		"InTheWindow":   {patch, "2026-11-21 13:45", nil, newPatch},
 		"Before":        {patch, "2026-11-21 11:30", nil, oldVersion},
 		"WhenItClosed":  {patch, "2026-11-21 14:00", nil, oldVersion},
-		"OtherDay":      {patch, "2026-11-22 12:30", nil, oldVersion},
-		"NotAskedFor":   {v1alpha1.MaintenanceSpec{Window: on("Saturday", 12)}, "2026-11-21 12:30", nil, oldVersion},
-		"AskedNotTo":    {v1alpha1.MaintenanceSpec{Window: on("Saturday", 12), AutoUpgrade: v1alpha1.AutoUpgradeNone}, "2026-11-21 12:30", nil, oldVersion},
-		"EtcdIsNotWell": {patch, "2026-11-21 12:30", func(w *world) { w.setEtcd(2) }, oldVersion},
-		"GivenUpBefore": {patch, "2026-11-21 12:30", func(w *world) {
+		"OtherDay":      {patch, "2026-11-22 13:45", nil, oldVersion},
+		"NotAskedFor":   {v1alpha1.MaintenanceSpec{Window: on("Saturday", 12)}, "2026-11-21 13:45", nil, oldVersion},
+		"AskedNotTo":    {v1alpha1.MaintenanceSpec{Window: on("Saturday", 12), AutoUpgrade: v1alpha1.AutoUpgradeNone}, "2026-11-21 13:45", nil, oldVersion},
+		"EtcdIsNotWell": {patch, "2026-11-21 13:45", func(w *world) { w.setEtcd(2) }, oldVersion},
+		"GivenUpBefore": {patch, "2026-11-21 13:45", func(w *world) {
 			o := op(v1alpha1.OperationUpgrade, "before")
 			o.Spec.Version, o.Status.Phase, o.CreationTimestamp = newPatch, v1alpha1.OperationCancelled, metav1.NewTime(instant("2026-11-21 12:10"))
 			w.must(w.api.Create(w.Context(), o))
 		}, oldVersion},
-		"GivenUpAWeekAgo": {patch, "2026-11-21 12:30", func(w *world) {
+		"GivenUpAWeekAgo": {patch, "2026-11-21 13:45", func(w *world) {
 			o := op(v1alpha1.OperationUpgrade, "before")
 			o.Spec.Version, o.Status.Phase, o.CreationTimestamp = newPatch, v1alpha1.OperationCancelled, metav1.NewTime(instant("2026-11-14 12:10"))
 			w.must(w.api.Create(w.Context(), o))
@@ -171,9 +172,11 @@ func TestRule19AfterNoticeTheNextMinorIsForced(t *testing.T) {
 			is("2027-06-29 02:30", oldVersion, "False", 0) // thirty days after the notice are at four o'clock
 			if window != nil {
 				is("2027-06-29 05:30", oldVersion, "False", 0) // which is closed
-				is("2027-06-30 03:30", newVersion, "True", 0)
+				is("2027-06-30 02:59", oldVersion, "False", 0)
+				is("2027-06-30 04:45", newVersion, "True", 0)
 			} else {
-				is("2027-06-29 04:01", newVersion, "True", 0)
+				is("2027-06-29 03:59", oldVersion, "False", 0)
+				is("2027-06-30 04:01", newVersion, "True", 0) // it has its turn within a day
 			}
 			if w.cluster1().Status.EndOfSupport != nil {
 				t.Error("the notice is of a release that does not run any more")
@@ -189,14 +192,16 @@ func TestRule18And19ItLooksAgainInTime(t *testing.T) {
 		maintenance v1alpha1.MaintenanceSpec
 		noticed     string
 		now, want   string
+		within      time.Duration // after that
 	}{
 		"Notice":           {now: "2027-01-01 00:00", want: "2027-05-30 00:00"},
 		"End":              {now: "2027-06-28 10:00", noticed: "2027-06-20 00:00", want: "2027-06-29 00:00"},
-		"Forced":           {now: "2027-07-19 13:00", noticed: "2027-06-20 00:00", want: "2027-07-20 00:00"},
+		"Forced":           {now: "2027-07-19 13:00", noticed: "2027-06-20 00:00", want: "2027-07-20 00:00", within: 13 * time.Hour},
 		"AnotherTry":       {now: "2027-08-01 00:00", noticed: "2027-06-20 00:00", want: "2027-08-02 00:00"},
-		"WindowOfPatches":  {v1alpha1.MaintenanceSpec{Window: on("Any", 3), AutoUpgrade: "Patch"}, "", "2027-01-01 04:00", "2027-01-02 03:00"},
-		"WindowOfNothing":  {v1alpha1.MaintenanceSpec{Window: on("Any", 3)}, "", "2027-01-01 04:00", "2027-05-30 00:00"},
-		"WindowAfterNotic": {v1alpha1.MaintenanceSpec{Window: on("Any", 3)}, "2027-06-20 00:00", "2027-08-01 04:00", "2027-08-02 03:00"},
+		"WindowOfPatches":  {v1alpha1.MaintenanceSpec{Window: on("Any", 3), AutoUpgrade: "Patch"}, "", "2027-01-01 05:00", "2027-01-02 03:00", 100 * time.Minute},
+		"Turn":             {v1alpha1.MaintenanceSpec{Window: on("Any", 3), AutoUpgrade: "Patch"}, "", "2027-01-01 03:00", "2027-01-01 03:00", 100 * time.Minute},
+		"WindowOfNothing":  {v1alpha1.MaintenanceSpec{Window: on("Any", 3)}, "", "2027-01-01 05:00", "2027-05-30 00:00", 0},
+		"WindowAfterNotic": {v1alpha1.MaintenanceSpec{Window: on("Any", 3)}, "2027-06-20 00:00", "2027-08-01 05:00", "2027-08-02 03:00", 100 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := &v1alpha1.Cluster{}
@@ -205,8 +210,8 @@ func TestRule18And19ItLooksAgainInTime(t *testing.T) {
 				c.Status.EndOfSupport = notice(&v1alpha1.EndOfSupport{Release: oldVersion, NoticedAt: metav1.NewTime(instant(tc.noticed))}, oldVersion, running.until, instant(tc.now))
 			}
 			now := instant(tc.now)
-			if got := now.Add((&scope{cluster: c}).nextLook(running, now)).Format("2006-01-02 15:04"); got != tc.want {
-				t.Errorf("it looks again at %s, want %s", got, tc.want)
+			if got, want := now.Add((&scope{cluster: c}).nextLook(running, now)), instant(tc.want); got.Before(want) || got.After(want.Add(tc.within)) {
+				t.Errorf("it looks again at %s, want %s or up to %s later", got, tc.want, tc.within)
 			}
 		})
 	}

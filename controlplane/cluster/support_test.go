@@ -1,12 +1,14 @@
 package cluster
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 	"github.com/marina-dev/marina/pkg/release"
@@ -62,6 +64,46 @@ func TestRule18AWindowIsOpenForTwoHours(t *testing.T) {
 	}
 	if _, open := opened(nil, noon); !open {
 		t.Error("without a window it is never open")
+	}
+}
+
+// What is due for all in the same moment begins in turns: over a day where there is no window,
+// and early enough in one to have begun before it closes. Each Cluster has always the same.
+func TestRule19NotAllBeginAtOnce(t *testing.T) {
+	const clusters = 1000
+	for name, tc := range map[string]struct {
+		window *v1alpha1.MaintenanceWindow
+		slots  int           // in which some begin
+		slot   time.Duration // how long each is
+	}{
+		"WithoutWindow": {nil, 24, time.Hour},
+		"InTheWindow":   {on("Any", 0), 10, 10 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			from, begun := instant("2027-06-29 00:00"), make([]int, tc.slots+2)
+			offered := offers(releases("1.36.4-1", "2027-06-28", "1.37.1-1", "2027-10-28"), all)
+			for i := range clusters {
+				c := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{UID: types.UID(fmt.Sprintf("%08x-7a52-4d9b-9f0c-3b8f2f9a0001", i))}}
+				c.Spec.Maintenance.Window = tc.window
+				c.Status.EndOfSupport = &v1alpha1.EndOfSupport{UpgradeAfter: metav1.NewTime(from)}
+				s, slot := &scope{cluster: c, offers: offered}, 0
+				for ; slot <= tc.slots; slot++ {
+					now := from.Add(time.Duration(slot)*tc.slot - time.Second)
+					if _, open := s.opened(now); open && s.due(offered[0], now) != nil {
+						break
+					}
+				}
+				begun[slot]++
+			}
+			if begun[0] > 0 || begun[tc.slots+1] > 0 {
+				t.Errorf("too early %d, and too late %d", begun[0], begun[tc.slots+1])
+			}
+			for slot, n := range begun[1 : tc.slots+1] {
+				if most := 2 * clusters / tc.slots; n == 0 || n > most {
+					t.Errorf("%d begin in slot %d, want some and at most %d", n, slot, most)
+				}
+			}
+		})
 	}
 }
 

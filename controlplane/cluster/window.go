@@ -1,13 +1,29 @@
 package cluster
 
 import (
+	"hash/fnv"
 	"time"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
-// windowLength is how long a maintenance window is open (features U8).
-const windowLength = 2 * time.Hour
+const (
+	// windowLength is how long a maintenance window is open (features U8).
+	windowLength = 2 * time.Hour
+	// turns is how long after a window opened the last Cluster begins: the rest is for what it
+	// waits for.
+	turns = 100 * time.Minute
+)
+
+// turn is when within a time it is the turn of a Cluster, always the same: what is due for many in
+// the same moment is not to begin at once.
+func turn(uid types.UID, within time.Duration) time.Duration {
+	h := fnv.New64a()
+	h.Write([]byte(uid))
+	return time.Duration(h.Sum64()%uint64(within/time.Second)) * time.Second
+}
 
 // opened is when the window opened that is open, and whether one is. Without a window that is
 // always so, since the beginning of time.

@@ -69,6 +69,6 @@ type EndOfSupport struct {
 	// NoticedAt is when the notice was given.
 	NoticedAt metav1.Time `json:"noticedAt"`
 	// UpgradeAfter is when Marina upgrades the cluster if nobody has: when support has ended,
-	// and thirty days after the notice.
+	// and thirty days after the notice; in the window, or without one within a day.
 	UpgradeAfter metav1.Time `json:"upgradeAfter"`
 }
