@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 	"github.com/marina-dev/marina/pkg/release"
@@ -33,6 +34,28 @@ func TestRule05ADegradedClusterGoesOn(t *testing.T) {
 	w.settle()
 	if c := w.cluster1(); c.Status.Phase != v1alpha1.ClusterActive || c.Status.Version != newVersion {
 		t.Errorf("corrected it is %s with %s: %s", c.Status.Phase, c.Status.Version, c.Status.Message)
+	}
+}
+
+// Rule 5: nor is it Degraded when the release that it runs is deleted: it could not be upgraded
+// to one that there is.
+func TestRule05AReleaseThatIsGoneRefusesNothingThatRuns(t *testing.T) {
+	w := newWorld(t)
+	w.create()
+	w.settle()
+	w.must(w.api.Delete(t.Context(), &v1alpha1.KubernetesRelease{ObjectMeta: metav1.ObjectMeta{Name: oldVersion}}))
+	w.change(func(c *v1alpha1.Cluster) { c.Spec.Access.CertSANs = []string{"shop.example.com"} })
+	w.settle()
+	if c := w.cluster1(); c.Status.Phase != v1alpha1.ClusterActive || c.Status.Accepted.Generation != c.Generation || len(w.hcp().Spec.CertSANs) != 1 {
+		t.Errorf("it is %s: %s; accepted: %+v", c.Status.Phase, c.Status.Message, c.Status.Accepted)
+	}
+	if says := w.supportSays(); !strings.Contains(says, "there is no KubernetesRelease "+oldVersion+" any more") {
+		t.Errorf("Supported says %q", says)
+	}
+	w.change(func(c *v1alpha1.Cluster) { c.Spec.Version = newVersion })
+	w.settle()
+	if c := w.cluster1(); c.Status.Version != newVersion || c.Status.Phase != v1alpha1.ClusterActive {
+		t.Errorf("it does not get away from it: %s with %s: %s", c.Status.Phase, c.Status.Version, c.Status.Message)
 	}
 }
 

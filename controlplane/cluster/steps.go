@@ -108,11 +108,13 @@ func (r *Reconciler) checkSpec(ctx context.Context, s *scope) error {
 		}
 	}
 	err = r.Client.Get(ctx, client.ObjectKey{Name: spec.Version}, &v1alpha1.KubernetesRelease{})
-	if apierrors.IsNotFound(err) {
+	switch {
+	case apierrors.IsNotFound(err) && status.Version == spec.Version:
+		// What runs goes on, and may be upgraded to one that there is.
+	case apierrors.IsNotFound(err):
 		return reconcile.UserError("ReleaseNotFound",
 			"version %s is not offered: choose one of 'kubectl get kubernetesreleases'", spec.Version)
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
 	class := &v1alpha1.HostingClass{}

@@ -2,6 +2,7 @@ package hosted
 
 import (
 	"context"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,12 +23,26 @@ func (r *Reconciler) findRelease(ctx context.Context, s *scope) error {
 	return err
 }
 
+// releaseNotFound is the reason of what asks for a release that there is not.
+const releaseNotFound = "ReleaseNotFound"
+
+// withoutRelease is what a pass came to. Where the release is gone of what runs already nobody
+// has asked for anything that cannot be: the spec is not refused, which would keep the Cluster
+// from being upgraded to another one. What needs the release waits for it.
+func (s *scope) withoutRelease(err error) error {
+	e := reconcile.As(err)
+	if e == nil || e.Reason != releaseNotFound || s.hcp.Status.Version == "" || s.changesVersion() {
+		return err
+	}
+	return reconcile.WaitFor(time.Minute, e.Reason, "KubernetesRelease %s, which runs, does not exist any more: publish it again, or upgrade; until then what is inside the cluster is not looked after", s.hcp.Spec.Version)
+}
+
 // releaseNamed reads a KubernetesRelease.
 func (r *Reconciler) releaseNamed(ctx context.Context, name string) (*v1alpha1.KubernetesRelease, error) {
 	release := &v1alpha1.KubernetesRelease{}
 	err := r.Client.Get(ctx, types.NamespacedName{Name: name}, release)
 	if apierrors.IsNotFound(err) {
-		return nil, reconcile.UserError("ReleaseNotFound",
+		return nil, reconcile.UserError(releaseNotFound,
 			"KubernetesRelease %s does not exist: publish it, or choose a version of 'kubectl get kubernetesreleases'", name)
 	}
 	return release, err

@@ -91,7 +91,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return r.delete(ctx, s, before)
 	}
 
-	err := reconcile.Run(ctx, s, []reconcile.Step[*scope]{
+	err := s.withoutRelease(reconcile.Run(ctx, s, []reconcile.Step[*scope]{
 		{Name: "reserve", Run: r.reserve},
 		{Name: "etcd tenant", Run: r.requestEtcdTenant},
 		{Name: "credentials", Run: r.ensureCredentials},
@@ -101,7 +101,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		{Name: "release", Run: r.findRelease},
 		{Name: "addons", Run: r.applyAddons},
 		{Name: "leaders", Run: r.awaitLeaders},
-	})
+	}))
 	r.observe(ctx, s)
 	writeStatus(hcp, s, err)
 	if statusErr := r.patchStatus(ctx, before, hcp); apierrors.IsConflict(statusErr) {
