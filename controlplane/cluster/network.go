@@ -15,9 +15,9 @@ import (
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
 
-// checkInfrastructure checks that the Infrastructure is there, and offers a version that is
-// new to the Cluster. One that runs goes on when it is offered no longer.
-func (r *Reconciler) checkInfrastructure(ctx context.Context, cluster *v1alpha1.Cluster) error {
+// checkInfrastructure checks that the Infrastructure is there, and offers a version that the
+// Cluster begins to go to. What runs, or is on its way, goes on when it is offered no longer.
+func (r *Reconciler) checkInfrastructure(ctx context.Context, cluster *v1alpha1.Cluster, begins bool) error {
 	ref := cluster.Spec.InfrastructureRef
 	if ref == nil {
 		return nil
@@ -28,7 +28,7 @@ func (r *Reconciler) checkInfrastructure(ctx context.Context, cluster *v1alpha1.
 		return reconcile.UserError("InfrastructureNotFound",
 			"Infrastructure %s does not exist: create it, or create the cluster with one of 'kubectl get infrastructures'", ref.Name)
 	}
-	if err != nil || cluster.Status.Version == cluster.Spec.Version {
+	if err != nil || cluster.Status.Version == cluster.Spec.Version || !begins {
 		return err
 	}
 	offers := func(r v1alpha1.InfrastructureRelease) bool { return r.Release == cluster.Spec.Version }

@@ -55,6 +55,13 @@ func (r *Reconciler) preflight(ctx context.Context, s *scope) error {
 	return err
 }
 
+// takesUpVersion reports whether the version of the spec has yet to be told to the control plane,
+// or given to any component.
+func (s *scope) takesUpVersion() bool {
+	_, _, begins := s.situation(time.Time{}).begins()
+	return begins || s.hcp == nil || s.hcp.Spec.Version != s.cluster.Spec.Version
+}
+
 // begins reports whether the spec asks for an upgrade of which no component has been given
 // anything yet. To go back is none.
 func (s situation) begins() (from, to release.Version, begins bool) {

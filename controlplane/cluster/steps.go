@@ -81,9 +81,10 @@ func refusedBy(hcp *v1alpha1.HostedControlPlane) error {
 
 // checkSpec checks that what the spec names exists, and that the step from what runs
 // is allowed. The CRD refuses most of what is wrong when it is written; across objects
-// nothing is atomic, so that the last word is here.
+// nothing is atomic, so that the last word is here. What has begun goes on, whatever becomes
+// of what was offered.
 func (r *Reconciler) checkSpec(ctx context.Context, s *scope) error {
-	spec, status := s.cluster.Spec, &s.cluster.Status
+	spec, status, begins := s.cluster.Spec, &s.cluster.Status, s.takesUpVersion()
 	to, err := release.Parse(spec.Version)
 	if err != nil {
 		return reconcile.UserError("InvalidVersion", "%v", err)
@@ -103,13 +104,13 @@ func (r *Reconciler) checkSpec(ctx context.Context, s *scope) error {
 		if err := release.CanUpgrade(from, to); err != nil {
 			return reconcile.UserError("UpgradeRefused", "%v", err)
 		}
-		if err := checkPoolVersions(s.pools, to); err != nil {
+		if err := checkPoolVersions(s.pools, to); err != nil && begins {
 			return err
 		}
 	}
 	err = r.Client.Get(ctx, client.ObjectKey{Name: spec.Version}, &v1alpha1.KubernetesRelease{})
 	switch {
-	case apierrors.IsNotFound(err) && status.Version == spec.Version:
+	case apierrors.IsNotFound(err) && (status.Version == spec.Version || !begins):
 		// What runs goes on, and may be upgraded to one that there is.
 	case apierrors.IsNotFound(err):
 		return reconcile.UserError("ReleaseNotFound",
@@ -127,7 +128,7 @@ func (r *Reconciler) checkSpec(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.class = class
-	return r.checkInfrastructure(ctx, s.cluster)
+	return r.checkInfrastructure(ctx, s.cluster, begins)
 }
 
 // operate decides which Operation runs and writes down how far it is, before anything
