@@ -9,6 +9,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
@@ -124,15 +125,19 @@ func (r *Reconciler) checkEtcd(ctx context.Context, namespace string) error {
 // checkTenant refuses a minor version that nodes of the tenant are too old for, or that does
 // not serve what is in use there.
 func (r *Reconciler) checkTenant(ctx context.Context, cluster *v1alpha1.Cluster, to release.Version) error {
-	kubelets, deprecated, err := r.Inspect(ctx, NamespaceName(cluster))
+	allowed := cluster.Annotations[v1alpha1.AnnotationAllowRemovedAPIs] == to.MinorVersion()
+	kubelets, deprecated, err := r.Inspect(ctx, NamespaceName(cluster), !allowed)
 	if err != nil {
-		return reconcile.Wait("NotInspected", "the upgrade begins when all API servers answer and it is known what is in use: %v", err)
+		// The error names addresses of the platform, and ports that are others each time: as a
+		// message it would wake the Cluster again at once.
+		ctrl.LoggerFrom(ctx).Info("cannot look into the tenant before its upgrade", "reason", err.Error())
+		return reconcile.Wait("NotInspected", "the upgrade begins when it is known what is in use, and not all API servers answer: see the conditions Ready and Available")
 	}
 	if err := checkKubelets(kubelets, to); err != nil {
 		return err
 	}
 	gone := release.Removed(to, deprecated)
-	if len(gone) == 0 || cluster.Annotations[v1alpha1.AnnotationAllowRemovedAPIs] == to.MinorVersion() {
+	if len(gone) == 0 {
 		return nil
 	}
 	return reconcile.UserError("RemovedAPIsInUse", "%s does not serve %s, which somebody has asked for since the API servers were started: have those clients use a newer version of the API; then, or if they do not matter, 'kubectl -n %s annotate --overwrite cluster %s %s=%s'",

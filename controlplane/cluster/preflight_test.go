@@ -20,10 +20,14 @@ type found struct {
 	deprecated []release.DeprecatedAPI
 	err        error
 	asked      int
+	apis       bool // what was asked for last
 }
 
-func (f *found) look(context.Context, string) (map[string]string, []release.DeprecatedAPI, error) {
+func (f *found) look(_ context.Context, _ string, apis bool) (map[string]string, []release.DeprecatedAPI, error) {
 	f.asked++
+	if f.apis = apis; !apis {
+		return f.kubelets, nil, f.err
+	}
 	return f.kubelets, f.deprecated, f.err
 }
 
@@ -107,7 +111,7 @@ func TestRule03NothingIsChangedBeforeThePreflight(t *testing.T) {
 			"EtcdUnhealthy", metav1.ConditionUnknown, v1alpha1.ClusterUpgrading, "2 of 3 members of EtcdCluster shared"},
 		"an API server does not answer": {
 			func(w *world) { w.found.err = errors.New("2 of 3 API servers are ready") }, func(w *world) { w.found.err = nil },
-			"NotInspected", metav1.ConditionUnknown, v1alpha1.ClusterUpgrading, "2 of 3 API servers are ready"},
+			"NotInspected", metav1.ConditionUnknown, v1alpha1.ClusterUpgrading, "not all API servers answer"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -201,10 +205,31 @@ func TestRule07AnUpgradeThatWaitsIsCancelledAndTriedAgain(t *testing.T) {
 
 // What is allowed for one version is not for the next.
 func TestRemovedAPIsAreAllowedForOneVersion(t *testing.T) {
-	r := &Reconciler{Inspect: (&found{deprecated: []release.DeprecatedAPI{endedAPI}}).look}
+	f := &found{deprecated: []release.DeprecatedAPI{endedAPI}}
+	r := &Reconciler{Inspect: f.look}
 	c := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{"marina.dev/allow-removed-apis": "1.36"}}}
 	if err := r.checkTenant(t.Context(), c, release.Version{Major: 1, Minor: 37, Patch: 1, Build: 1}); userError(err) == nil {
 		t.Errorf("allowed for 1.36, and for 1.37 it comes to %v", err)
+	}
+	if err := r.checkTenant(t.Context(), c, release.Version{Major: 1, Minor: 36, Patch: 4, Build: 1}); err != nil || f.apis {
+		t.Errorf("allowed, it comes to %v, and APIs are looked for: %v", err, f.apis)
+	}
+}
+
+// What a tenant is told names no address of the platform, and is the same each time: a status that
+// changes would wake the Cluster at once.
+func TestWhyATenantCannotBeInspectedIsTheSameEachTime(t *testing.T) {
+	said := map[string]bool{}
+	for _, port := range []string{"40312", "51808"} {
+		r := &Reconciler{Inspect: (&found{err: errors.New("read tcp 10.0.0.1:" + port + "->10.0.0.7:6443: connection refused")}).look}
+		err := r.checkTenant(t.Context(), &v1alpha1.Cluster{}, release.Version{Major: 1, Minor: 37, Patch: 1, Build: 1})
+		if err == nil || strings.Contains(err.Error(), "10.0.0") {
+			t.Errorf("it says %v", err)
+		}
+		said[err.Error()] = true
+	}
+	if len(said) != 1 {
+		t.Errorf("it says another thing each time: %v", said)
 	}
 }
 

@@ -36,9 +36,9 @@ type Reconciler struct {
 	Deorbit func(ctx context.Context, namespace string) (waiting, kept []string, err error)
 
 	// Inspect finds out what in the tenant of a management namespace stands against an
-	// upgrade: the versions of its kubelets, by node, and the deprecated APIs that are in use;
-	// an error is of a tenant that does not answer.
-	Inspect func(ctx context.Context, namespace string) (kubelets map[string]string, deprecated []release.DeprecatedAPI, err error)
+	// upgrade: the versions of its kubelets, by node, and if apis the deprecated APIs that are in
+	// use; an error is of a tenant that does not answer.
+	Inspect func(ctx context.Context, namespace string, apis bool) (kubelets map[string]string, deprecated []release.DeprecatedAPI, err error)
 
 	events events.EventRecorder
 }

@@ -29,14 +29,14 @@ type finding struct {
 }
 
 // In looks into the tenant whose control plane is in a management namespace; metrics reads
-// those of each of its API servers. Kubelets are the versions that nodes report, by the name of
+// those of each of its API servers, and is asked only for the APIs. Kubelets are the versions that nodes report, by the name of
 // the node. Deprecated are the APIs that end, and that somebody has asked one of the API servers
 // for since that one was started. An error is of a tenant that cannot be asked.
 func In(
 	tenants func(namespace string) (kubernetes.Interface, bool),
 	metrics func(ctx context.Context, namespace string, read func(io.Reader) error) error,
-) func(ctx context.Context, namespace string) (kubelets map[string]string, deprecated []release.DeprecatedAPI, err error) {
-	return func(ctx context.Context, namespace string) (map[string]string, []release.DeprecatedAPI, error) {
+) func(ctx context.Context, namespace string, apis bool) (kubelets map[string]string, deprecated []release.DeprecatedAPI, err error) {
+	return func(ctx context.Context, namespace string, apis bool) (map[string]string, []release.DeprecatedAPI, error) {
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
 		f := finding{kubelets: map[string]string{}}
@@ -45,8 +45,10 @@ func In(
 			return nil, nil, errors.New("there is no connection to the cluster's API server")
 		}
 		// This first: where an API server is not ready it is known without asking anybody.
-		if err := metrics(ctx, namespace, f.readMetrics); err != nil {
-			return nil, nil, fmt.Errorf("reading the metrics of the API servers: %w", err)
+		if apis {
+			if err := metrics(ctx, namespace, f.readMetrics); err != nil {
+				return nil, nil, fmt.Errorf("reading the metrics of the API servers: %w", err)
+			}
 		}
 		if err := f.readNodes(ctx, tenant); err != nil {
 			return nil, nil, fmt.Errorf("listing the nodes: %w", err)

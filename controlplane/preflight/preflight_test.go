@@ -38,7 +38,7 @@ func TestWhatIsFoundInATenant(t *testing.T) {
 	metrics := func(_ context.Context, _ string, read func(io.Reader) error) error {
 		return errors.Join(read(strings.NewReader(answered)), read(strings.NewReader(second)))
 	}
-	kubelets, deprecated, err := In(tenant, metrics)(t.Context(), "marina-shop")
+	kubelets, deprecated, err := In(tenant, metrics)(t.Context(), "marina-shop", true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,11 +59,22 @@ func TestATenantThatCannotBeAsked(t *testing.T) {
 	nobody := func(string) (kubernetes.Interface, bool) { return nil, false }
 	somebody := func(string) (kubernetes.Interface, bool) { return fake.NewClientset(), true }
 	silent := func(context.Context, string, func(io.Reader) error) error { return fmt.Errorf("connection refused") }
-	for name, look := range map[string]func(context.Context, string) (map[string]string, []release.DeprecatedAPI, error){
+	for name, look := range map[string]func(context.Context, string, bool) (map[string]string, []release.DeprecatedAPI, error){
 		"not connected": In(nobody, silent), "no metrics": In(somebody, silent),
 	} {
-		if _, _, err := look(t.Context(), "marina-shop"); err == nil {
+		if _, _, err := look(t.Context(), "marina-shop", true); err == nil {
 			t.Errorf("%s: nothing was found out, and no error tells so", name)
 		}
+	}
+}
+
+// Who allows what ends does not need to have it counted: API servers need not be asked, of which
+// one may be away.
+func TestWithoutTheAPIsOnlyNodesAreRead(t *testing.T) {
+	tenant := func(string) (kubernetes.Interface, bool) { return fake.NewClientset(node("a", "v1.36.4")), true }
+	silent := func(context.Context, string, func(io.Reader) error) error { return errors.New("connection refused") }
+	kubelets, deprecated, err := In(tenant, silent)(t.Context(), "marina-shop", false)
+	if err != nil || len(kubelets) != 1 || len(deprecated) > 0 {
+		t.Errorf("%v, %v, %v; want the kubelet of one node", kubelets, deprecated, err)
 	}
 }
