@@ -8,6 +8,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
@@ -79,25 +81,26 @@ func (r *Reconciler) maintain(ctx context.Context, s *scope) (begins *upgrade, e
 	return begins, err
 }
 
-// mayBegin is an upgrade that is due if it begins now; nil if not.
+// mayBegin is an upgrade that is due if it begins now; nil if not. What keeps it from beginning
+// while it might is noted.
 func (r *Reconciler) mayBegin(ctx context.Context, s *scope, running offer, due upgrade) (*upgrade, error) {
 	since, open := s.opened(r.Now())
-	if !open || !s.calm() || s.tried(due.to.String(), since) || s.postponed(since) {
+	if !open || s.cluster.Spec.Version != s.cluster.Status.Version || s.tried(due.to.String(), since) || s.postponed(since) {
 		return nil, nil
 	}
-	err := r.standsAgainst(ctx, s, running, due.to)
-	switch e := reconcile.As(err); {
-	case e == nil:
-		return &due, nil
-	case e.Kind == reconcile.KindWait:
+	err := s.calm()
+	if err == nil {
+		if err = r.standsAgainst(ctx, s, running, due.to); err == nil {
+			return &due, nil
+		}
 		s.again = reconcile.Earliest(s.again, waitsFor)
-		return nil, nil
-	case e.Kind == reconcile.KindUser:
-		r.postpone(s, due, e)
-		return nil, nil
-	default:
+	}
+	e := reconcile.As(err)
+	if e.Kind == reconcile.KindRetry {
 		return nil, err
 	}
+	r.postpone(s, due, since, e)
+	return nil, nil
 }
 
 // standsAgainst is what would have an upgrade be refused, or wait. Nobody has asked for this one:
@@ -144,20 +147,25 @@ func (s *scope) due(running offer, now time.Time) *upgrade {
 	return nil
 }
 
-// calm reports whether nothing happens to a Cluster, nothing is left to do, and it could begin
-// an upgrade at once: one that waits would begin when the window is closed.
-func (s *scope) calm() bool {
-	c := s.cluster
-	if c.Status.Phase != v1alpha1.ClusterActive || s.running != nil || c.Spec.Version != c.Status.Version ||
-		c.Status.Accepted == nil || c.Status.Accepted.Version != c.Spec.Version || c.Status.Accepted.Generation != c.Generation {
-		return false
+// calm is nil if nothing happens to a Cluster, nothing is left to do, and it could begin an
+// upgrade at once: one that waits would begin when the window is closed.
+func (s *scope) calm() error {
+	switch c := s.cluster; {
+	case s.running != nil:
+		return reconcile.Wait("OperationRuns", "operation %s (%s) runs", s.running.Name, s.running.Spec.Type)
+	case c.Status.Phase != v1alpha1.ClusterActive:
+		return reconcile.Wait(string(c.Status.Phase), "the cluster is %s: %s", c.Status.Phase, c.Status.Message)
+	case c.Spec.Version != c.Status.Version || c.Status.Accepted == nil || c.Status.Accepted.Version != c.Spec.Version || c.Status.Accepted.Generation != c.Generation:
+		return reconcile.Wait("Waiting", "the last change of the spec has not been taken up yet")
 	}
 	for _, t := range []string{v1alpha1.ConditionEtcdReady, v1alpha1.ConditionAvailable, v1alpha1.ConditionUpToDate} {
-		if !reconcile.IsTrue(c.Status.Conditions, t) {
-			return false
+		if c := meta.FindStatusCondition(s.cluster.Status.Conditions, t); c == nil {
+			return reconcile.Wait("NotObserved", "%s has not been looked at yet", t)
+		} else if c.Status != metav1.ConditionTrue {
+			return reconcile.Wait(c.Reason, "%s", c.Message)
 		}
 	}
-	return poolBusy(s.pools) == nil
+	return poolBusy(s.pools)
 }
 
 // opened is since when upgrades may begin, and whether they may now. Without a window that is

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/reconcile"
 )
 
 const newPatch = "1.36.5-1"
@@ -108,14 +109,14 @@ func TestRule18OnlyWhatIsAtRestIsUpgraded(t *testing.T) {
 		c.Spec.Version, c.Status.Version, c.Status.Phase = oldVersion, oldVersion, v1alpha1.ClusterActive
 		c.Status.Accepted = &v1alpha1.AcceptedSpec{Version: oldVersion, Generation: 3}
 		for _, t := range mirrored {
-			c.Status.Conditions = append(c.Status.Conditions, metav1.Condition{Type: t, Status: metav1.ConditionTrue})
+			c.Status.Conditions = append(c.Status.Conditions, metav1.Condition{Type: t, Status: metav1.ConditionTrue, Reason: "Reason", Message: "why"})
 		}
 		pool := v1alpha1.NodePool{}
 		pool.Status.Phase = v1alpha1.PoolActive
 		return &scope{cluster: c, pools: []v1alpha1.NodePool{pool}}
 	}
-	if !well().calm() {
-		t.Fatal("one that is well is not at rest")
+	if err := well().calm(); err != nil {
+		t.Fatalf("one that is well is not at rest: %v", err)
 	}
 	lacks := func(conditionType string) func(*scope) {
 		return func(s *scope) {
@@ -138,8 +139,8 @@ func TestRule18OnlyWhatIsAtRestIsUpgraded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := well()
 			disturb(s)
-			if s.calm() {
-				t.Error("it is taken for one at rest")
+			if e := reconcile.As(s.calm()); e == nil || e.Reason == "" || e.Message == "" || e.Kind != reconcile.KindWait {
+				t.Errorf("%+v, want what it waits for", e)
 			}
 		})
 	}

@@ -12,13 +12,22 @@ import (
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
 
-// postpone notes why an upgrade that is due does not begin. What a person has to change is looked
-// at again in the next window.
-func (r *Reconciler) postpone(s *scope, due upgrade, e *reconcile.Error) {
-	s.cluster.Status.Postponed = &v1alpha1.PostponedUpgrade{
+// postpone notes why an upgrade that is due does not begin in the window that is open since a
+// time, and tells it once in each. What a person has to change is looked at again in the next.
+func (r *Reconciler) postpone(s *scope, due upgrade, since time.Time, e *reconcile.Error) {
+	now := v1alpha1.PostponedUpgrade{
 		Version: due.to.String(), At: metav1.NewTime(r.Now().Truncate(time.Second)), Reason: e.Reason, Message: e.Message, Refused: e.Kind == reconcile.KindUser,
 	}
-	r.events.Eventf(s.cluster, nil, corev1.EventTypeWarning, "UpgradePostponed", "Upgrade", "the upgrade to %s, which is due, does not begin: %s", due.to, e.Message)
+	if p := s.cluster.Status.Postponed; p != nil && p.Version == now.Version && p.Reason == now.Reason && !p.At.Time.Before(since) {
+		p.Message = now.Message
+		return
+	}
+	s.cluster.Status.Postponed = &now
+	kind := corev1.EventTypeNormal
+	if now.Refused {
+		kind = corev1.EventTypeWarning
+	}
+	r.events.Eventf(s.cluster, nil, kind, "UpgradePostponed", "Upgrade", "the upgrade to %s, which is due, does not begin: %s", due.to, e.Message)
 }
 
 // postponed reports whether a person has to change something before an upgrade that is due can

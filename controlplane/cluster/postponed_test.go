@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -112,4 +113,61 @@ func TestRule19WithoutAWindowItIsLookedAtOnceADay(t *testing.T) {
 	if c := w.cluster1(); c.Status.Version != newVersion {
 		t.Errorf("then it runs %s: %s", c.Status.Version, w.supportSays())
 	}
+}
+
+// What a window waits for in vain is told: once in each, and until it has begun.
+func TestRule18WhatAWindowWaitsForIsTold(t *testing.T) {
+	busy := v1alpha1.NodePoolStatus{Phase: v1alpha1.PoolScaling, Message: "2 of 3 nodes are ready"}
+	for name, tc := range map[string]struct {
+		wrong, right func(*world)
+		reason, says string
+	}{
+		"a node pool is busy":           {func(w *world) { w.pool = busy }, func(w *world) { w.pool = v1alpha1.NodePoolStatus{} }, "NodePoolBusy", "node pool web is Active, which is Scaling: 2 of 3 nodes are ready"},
+		"a member of etcd is not well":  {func(w *world) { w.setEtcd(2) }, func(w *world) { w.setEtcd(3) }, "EtcdUnhealthy", "2 of 3 members"},
+		"its last change is refused":    {func(w *world) { w.class("none") }, func(w *world) { w.class("default") }, "Degraded", "the cluster is Degraded: HostingClass none does not exist"},
+		"an API server does not answer": {func(w *world) { w.found.err = errors.New("away") }, func(w *world) { w.found.err = nil }, "NotInspected", "not all API servers answer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.offer(oldVersion, "2027-06-28", newVersion, "2027-10-28")
+			w.place(oldVersion, newVersion)
+			w.change(func(c *v1alpha1.Cluster) { c.Spec.Maintenance.Window = on("Any", 3) })
+			w.settle()
+			w.now = instant("2027-05-30 04:00")
+			w.settle()
+			tc.wrong(w)
+			w.nodePools()
+			w.now = instant("2027-06-29 12:00")
+			w.settle()
+			for _, window := range []string{"2027-06-30", "2027-07-01"} {
+				w.now = instant(window + " 04:45")
+				w.settle()
+				w.settle()
+				p := w.cluster1().Status.Postponed
+				if p == nil || p.Reason != tc.reason || p.Refused || !strings.Contains(p.Message, tc.says) || !strings.Contains(w.supportSays(), "did not begin at "+window+" 04:45:") {
+					t.Errorf("%s: %+v; Supported says %q", window, p, w.supportSays())
+				}
+				if told := w.toldOf("UpgradePostponed"); len(told) != 1 || !strings.Contains(told[0], tc.says) {
+					t.Errorf("%s: told %q", window, told)
+				}
+			}
+			tc.right(w)
+			w.now = instant("2027-07-01 12:00")
+			w.settle()
+			if c := w.cluster1(); c.Spec.Version != oldVersion || c.Status.Postponed == nil {
+				t.Errorf("when the window is closed it asks for %s, and what it waited for is %+v", c.Spec.Version, c.Status.Postponed)
+			}
+			w.now = instant("2027-07-02 04:45")
+			w.settle()
+			if c := w.cluster1(); c.Status.Version != newVersion || c.Status.Postponed != nil {
+				t.Errorf("then it runs %s, and waits for %+v", c.Status.Version, c.Status.Postponed)
+			}
+		})
+	}
+}
+
+// class gives the Cluster another HostingClass, as the API server would not let a user.
+func (w *world) class(name string) {
+	w.Helper()
+	w.change(func(c *v1alpha1.Cluster) { c.Spec.HostingClassRef.Name = name })
 }
