@@ -59,7 +59,7 @@ func runManager(kubeconfig string) error {
 		&cluster.Reconciler{
 			Client: c, Live: live, Now: time.Now,
 			Deorbit: func(context.Context, string) ([]string, []string, error) { return nil, nil, nil },
-			Inspect: func(context.Context, string) (map[string]string, []release.DeprecatedAPI, error) {
+			Inspect: func(context.Context, string, bool) (map[string]string, []release.DeprecatedAPI, error) {
 				return nil, nil, nil
 			},
 		},
