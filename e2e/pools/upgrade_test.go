@@ -15,6 +15,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/e2e/harness"
@@ -43,7 +45,9 @@ func TestRule12And16AnUpgradeOfAClusterWithPods(t *testing.T) {
 		s.occupied(t, name, nodes)
 	}
 	_, config := harness.TenantClient(t, s.Marina, s.cluster.Name)
-	prober, budgets := harness.StartProber(t, config), s.watchBudgets(t, slices.Sorted(maps.Keys(pools)))
+	unlimited := rest.CopyConfig(config)
+	unlimited.QPS = -1
+	prober, budgets := harness.StartProber(t, config), watchBudgets(t, kubernetes.NewForConfigOrDie(unlimited), slices.Sorted(maps.Keys(pools)))
 
 	began := time.Now()
 	check(t, s.Client.Patch(t.Context(), s.cluster, client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"spec": {"version": %q}}`, harness.Release))))
@@ -151,17 +155,17 @@ type budgets struct {
 	end func() (looks int, violated []string)
 }
 
-func (s *scene) watchBudgets(t testing.TB, pools []string) budgets {
+func watchBudgets(t testing.TB, tenant kubernetes.Interface, pools []string) budgets {
 	t.Helper()
 	var mu sync.Mutex
 	var violated []string
 	asked := harness.StartAsking(t, 100*time.Millisecond, func(ctx context.Context) error {
 		for _, pool := range pools {
-			b, err := s.tenant.PolicyV1().PodDisruptionBudgets("default").Get(ctx, pool, metav1.GetOptions{})
+			b, err := tenant.PolicyV1().PodDisruptionBudgets("default").Get(ctx, pool, metav1.GetOptions{})
 			if err != nil {
 				return err
 			}
-			pods, err := s.tenant.CoreV1().Pods("default").List(ctx, metav1.ListOptions{LabelSelector: "app=" + pool})
+			pods, err := tenant.CoreV1().Pods("default").List(ctx, metav1.ListOptions{LabelSelector: "app=" + pool})
 			if err != nil {
 				return err
 			}
