@@ -46,6 +46,9 @@ type step struct {
 // everything is as asked, each server was made once and for a reason, and nothing is left.
 func TestRule10KilledAgainAndAgain(t *testing.T) {
 	s := newSceneAt(t, openstacksim.Options{}, olderRelease)
+	for _, quota := range []string{"instances", "cores", "ram"} {
+		s.cloud.SetQuota(s.team.ID, "compute", quota, -1)
+	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))

@@ -30,6 +30,9 @@ import (
 func TestRule12And16AnUpgradeOfAClusterWithPods(t *testing.T) {
 	const nodes = 5
 	s := newSceneAt(t, openstacksim.Options{}, olderRelease)
+	for _, quota := range []string{"instances", "cores", "ram"} {
+		s.cloud.SetQuota(s.team.ID, "compute", quota, -1) // for one node more
+	}
 	pools := map[string]*v1alpha1.NodePool{"rolling": s.add(t, "rolling", nodes), "inplace": s.add(t, "inplace", nodes)}
 	s.patch(t, pools["inplace"], `{"spec": {"upgrade": {"strategy": "InPlace"}}}`)
 	check(t, harness.AwaitPhase(t.Context(), s.Marina, s.cluster.Name, v1alpha1.ClusterActive))
