@@ -127,7 +127,7 @@ func (r Report) Lost(ctx context.Context, api kubernetes.Interface) (lost []stri
 // String is one line for people.
 func (r Report) String() string {
 	text := fmt.Sprintf("%d requests, %d failures", len(r.Requests), len(r.Failed()))
-	if len(r.Failed()) > 0 {
+	if len(r.Failed()) > 0 && !r.Marked.IsZero() {
 		began, known := r.LastFailure()
 		text += fmt.Sprintf(", the last begun %.2f s and known %.2f s after the mark", began.Seconds(), known.Seconds())
 	}

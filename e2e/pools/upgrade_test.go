@@ -56,8 +56,8 @@ func TestRule12And16AnUpgradeOfAClusterWithPods(t *testing.T) {
 	check(t, s.Client.Patch(t.Context(), s.cluster, client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"spec": {"version": %q}}`, harness.Release))))
 	for _, name := range slices.Sorted(maps.Keys(pools)) {
 		s.ready(t, pools[name], nodes, kubernetesVersion)
+		t.Logf("pool %s is upgraded after %s", name, time.Since(began).Round(time.Second))
 	}
-	t.Logf("all of it took %s", time.Since(began).Round(time.Second))
 	report := prober.Stop()
 	t.Log(report)
 	for _, request := range report.Failed() {
