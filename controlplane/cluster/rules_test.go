@@ -128,3 +128,25 @@ func TestRule15AnUpgradeToWhatRunsIsRefused(t *testing.T) {
 		t.Errorf("and it changes (-was +is):\n%s", diff)
 	}
 }
+
+// Rule 7: what is changed while an upgrade waits to begin is taken
+// up with it, and keeps it from nothing.
+func TestRule07AChangeWhileAnUpgradeWaitsIsTakenUpWithIt(t *testing.T) {
+	w := newWorld(t)
+	w.create()
+	w.settle()
+	w.setEtcd(2)
+	w.change(func(c *v1alpha1.Cluster) { c.Spec.Version = newVersion })
+	w.settle()
+	w.change(func(c *v1alpha1.Cluster) { c.Spec.Access.CertSANs = []string{"shop.example.com"} })
+	w.settle()
+	if hcp := w.hcp(); hcp.Spec.Version != oldVersion || len(hcp.Spec.CertSANs) != 0 {
+		t.Errorf("before the upgrade begins the control plane is told %+v", hcp.Spec)
+	}
+	w.setEtcd(3)
+	w.settle()
+	c, hcp := w.cluster1(), w.hcp()
+	if c.Status.Version != newVersion || c.Status.Phase != v1alpha1.ClusterActive || len(hcp.Spec.CertSANs) != 1 || c.Status.Accepted.Generation != c.Generation {
+		t.Errorf("then it is %s with %s, %v, accepted %+v: %s", c.Status.Phase, c.Status.Version, hcp.Spec.CertSANs, c.Status.Accepted, c.Status.Message)
+	}
+}

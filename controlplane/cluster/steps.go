@@ -164,10 +164,13 @@ func (s *scope) held() bool {
 		return true
 	case s.running == nil || carriesOutAnySpec(s.running):
 		return false
-	case s.running.Spec.Type == v1alpha1.OperationUpgrade:
-		return s.running.Status.Generation != s.cluster.Generation
+	case s.running.Spec.Type == v1alpha1.OperationUpgrade && s.running.Status.Generation == s.cluster.Generation:
+		return false
+	case accepted != nil && accepted.Generation == s.cluster.Generation:
+		return false
 	default:
-		return accepted == nil || accepted.Generation != s.cluster.Generation
+		// An upgrade that has yet to begin takes along what was changed while it waited.
+		return s.running.Spec.Type != v1alpha1.OperationUpgrade || !s.takesUpVersion()
 	}
 }
 

@@ -45,8 +45,8 @@ type scope struct {
 	infra   *v1alpha1.Infrastructure // locate
 	// blocked is why no node can be made now, although nothing is wrong with the spec.
 	blocked error // locate
-	// upgrading is why the nodes stay as they are now, although they can be made.
-	upgrading error // locate
+	// gate is why the nodes stay as they are now, although they can be made.
+	gate error // locate
 	// machines are all of the pool, also those that are going away.
 	machines []v1alpha1.Machine // observe
 	// refused is why a person has to change the spec, or what it names.
@@ -149,6 +149,7 @@ func (r *Reconciler) finish(ctx context.Context, s *scope, err error) (ctrl.Resu
 // wish is what the pool is to become. It is known as soon as it is known what new nodes run.
 func (s *scope) wish() wish {
 	w := wish{spec: s.pool.Spec, template: s.template(), held: s.held(), leave: s.leave, renew: s.renew, outdated: s.outdated, retry: s.resync}
+	_, w.melted = melted(s.health.fleet)
 	s.freeze(&w)
 	return w
 }
@@ -156,4 +157,4 @@ func (s *scope) wish() wish {
 func (s *scope) isRefused() bool { return s.refused != nil }
 
 // held reports whether no node can be made now.
-func (s *scope) held() bool { return s.isRefused() || s.blocked != nil || s.upgrading != nil }
+func (s *scope) held() bool { return s.isRefused() || s.blocked != nil || s.gate != nil }

@@ -95,6 +95,13 @@ func been(fleet []v1alpha1.Machine) (all, ready int) {
 	return all, ready
 }
 
+// melted reports whether none of the nodes that there are is Ready any more: more likely the way
+// between them and the control plane is lost than all of them. It takes more than one to say so.
+func melted(fleet []v1alpha1.Machine) (all int, dead bool) {
+	all, ready := been(fleet)
+	return all, all > 1 && ready == 0
+}
+
 // revived is when the first of the nodes that are Ready became so. A node that was lost before
 // that was so with all others, which come back one by one.
 func revived(fleet []v1alpha1.Machine) (first time.Time) {

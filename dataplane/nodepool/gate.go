@@ -2,10 +2,29 @@ package nodepool
 
 import (
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
+
+// gate is why the nodes of a Cluster stay as they are now; nil if they need not. Nodes are made,
+// replaced and removed where the control plane changes nothing and serves: what cannot be asked
+// cannot let pods go in peace, and no node joins it.
+func gate(cluster *v1alpha1.Cluster) error {
+	if err := upgrading(cluster); err != nil {
+		return err
+	}
+	if cluster.Status.Version == "" {
+		return nil // there are none yet
+	}
+	for _, t := range []string{v1alpha1.ConditionControlPlaneReady, v1alpha1.ConditionEtcdReady} {
+		if c := meta.FindStatusCondition(cluster.Status.Conditions, t); c != nil && c.Status != metav1.ConditionTrue {
+			return reconcile.Wait("ControlPlaneNotReady", "the control plane of cluster %s does not serve, and until it does no node is made, replaced or removed: %s", cluster.Name, c.Message)
+		}
+	}
+	return nil
+}
 
 // upgrading is why the nodes of a Cluster stay as they are now: its control plane goes to
 // another version, or back, or has stopped half-way. Nil if it does not.
@@ -25,12 +44,10 @@ func upgrading(cluster *v1alpha1.Cluster) error {
 		cluster.Name, cluster.Namespace, cluster.Name)
 }
 
-func (s *scope) isUpgrading() bool { return s.upgrading != nil }
-
 // waits is what a pool waits for that is not as asked and could be; nil if for nothing.
 func (s *scope) waits(f facts) error {
 	if f.settled() {
 		return nil
 	}
-	return s.upgrading
+	return s.gate
 }

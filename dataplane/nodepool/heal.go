@@ -122,6 +122,9 @@ func (h health) guard() (reason, why string) {
 	if reason, why := controlPlane(h.cluster); reason != "" {
 		return reason, why
 	}
+	if all, dead := melted(h.fleet); dead {
+		return "AllNodesNotReady", fmt.Sprintf("none of the %d nodes of the cluster is Ready, so that none is replaced: see whether they reach the control plane, and whether the cloud is well; 'marina nodepool replace' replaces nodes all the same", all)
+	}
 	const back = "it is healed when %s"
 	switch {
 	case h.busy != "":
@@ -130,9 +133,6 @@ func (h health) guard() (reason, why string) {
 		return "NoNodeCanBeMade", fmt.Sprintf(back, "another node can be made: "+reconcile.As(h.held).Message)
 	case h.vain >= healsInVain:
 		return "HealingStopped", fmt.Sprintf("%d nodes in a row have been replaced, and no new one has stayed Ready: see what is wrong with them, correct it, and have it begin anew by 'marina nodepool resync' or a change of the pool", h.vain)
-	}
-	if all, ready := been(h.fleet); all > 1 && ready == 0 {
-		return "AllNodesNotReady", fmt.Sprintf("none of the %d nodes of the cluster is Ready, so that none is replaced: see whether they reach the control plane, and whether the cloud is well; 'marina nodepool replace' replaces nodes all the same", all)
 	}
 	if missing, most := h.missing(), maxUnhealthy(h.spec); missing > most {
 		return "TooManyUnhealthy", fmt.Sprintf("%d of %d nodes are missing or not Ready, and maxUnhealthy lets %d: raise it, or replace nodes by name with 'marina nodepool replace'", missing, replicas(h.spec), most)
@@ -151,9 +151,9 @@ func controlPlane(cluster *v1alpha1.Cluster) (reason, why string) {
 	}
 	status := cluster.Status
 	switch {
-	case status.Phase == v1alpha1.ClusterUpgrading, status.Phase == v1alpha1.ClusterUpdating:
+	case upgrading(cluster) != nil, status.Phase == v1alpha1.ClusterUpdating:
 		return "ClusterBusy", "it is healed when the control plane is as it is to be: the cluster is " + string(status.Phase)
-	case status.Operation != "":
+	case status.Operation != "" && status.Phase != v1alpha1.ClusterUpgrading:
 		return "ClusterBusy", fmt.Sprintf("it is healed when operation %s of the cluster has ended", status.Operation)
 	}
 	for _, t := range settledControlPlane {

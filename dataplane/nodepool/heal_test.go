@@ -85,7 +85,10 @@ func TestRule23HealTimer(t *testing.T) {
 		"Not wanted":                 {5, func(h *health) { h.spec.AutoHeal.Enabled = new(false); h.fall(2, ten) }, "", "", "AutoHealDisabled", "nodepool replace", time.Minute},
 		"The one for longest":        {5, func(h *health) { h.fall(1, ten); h.fall(3, 2*ten) }, "n3", "", "Healing", "node n3 has not been Ready since 2026-03-01T11:40:00Z, and 1 more are not", 0},
 
-		"The control plane upgrades":    {5, func(h *health) { h.fall(2, ten); h.cluster.Status.Phase = v1alpha1.ClusterUpgrading }, "", "", "ClusterBusy", "the cluster is Upgrading", time.Minute},
+		"The control plane upgrades": {5, func(h *health) {
+			h.fall(2, ten)
+			*h.cluster = *clusterThat(version, next, v1alpha1.ClusterUpgrading, "True", "AsExpected")
+		}, "", "", "ClusterBusy", "the cluster is Upgrading", time.Minute},
 		"The control plane is Degraded": {5, func(h *health) { h.fall(2, ten); h.cluster.Status.Phase = v1alpha1.ClusterDegraded }, "n2", "", "Healing", "", 0},
 		"Degraded by an upgrade": {5, func(h *health) {
 			h.fall(2, ten)

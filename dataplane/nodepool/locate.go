@@ -23,7 +23,7 @@ func (r *Reconciler) locate(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	s.cluster, s.upgrading = cluster, upgrading(cluster)
+	s.cluster, s.gate = cluster, gate(cluster)
 	switch {
 	case cluster.DeletionTimestamp != nil:
 		s.blocked = reconcile.Wait("ClusterDeleting", "the cluster %s is being deleted, and this pool with it", name)

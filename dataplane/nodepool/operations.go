@@ -46,7 +46,7 @@ func (r *Reconciler) operate(ctx context.Context, s *scope) error {
 	looking := operation.Decide(looks, looks.operations)
 	carried := operation.Decide(at, at.operations)
 
-	fixes := repairs{changes: at, change: carried.Running, held: cmp.Or(s.refused, s.blocked)}
+	fixes := repairs{changes: at, change: carried.Running, held: cmp.Or(s.refused, s.blocked), gate: s.gate}
 	fixes.operations = only(asked, isRepair)
 	running := firstRunning(fixes.operations)
 	if err := r.diagnose(ctx, s, carried.Running, running, asked); err != nil {

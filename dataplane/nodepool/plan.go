@@ -32,6 +32,9 @@ type wish struct {
 	template v1alpha1.MachineTemplate
 	// held is whether no node can be made now, so that none is given up that is not too many.
 	held bool
+	// melted is whether no node of the Cluster is Ready any more, so that none that has been goes
+	// for another, but those in outdated.
+	melted bool
 	// leave are the UIDs of Machines that are given up: they go at once.
 	leave []types.UID
 	// renew is the one whose server is made anew as it is; nothing for none.
@@ -116,10 +119,15 @@ func plan(w wish, machines []v1alpha1.Machine) steps {
 	if len(old) > 0 {
 		result.delete = append(result.delete, replaced(w, current, old, max(wanted-unavailable, 0))...)
 	}
-	if result.create == 0 && len(result.delete) == 0 && len(old) == 0 || w.renew.uid != "" {
+	if result.create == 0 && len(result.delete) == 0 && len(old) == 0 && !w.melted || w.renew.uid != "" {
 		result.rebuild = next
 	}
 	return result
+}
+
+// spares reports whether a node of another kind stays, as all seem to be dead.
+func (w wish) spares(m v1alpha1.Machine) bool {
+	return w.melted && m.Status.ReadySince != nil && !slices.Contains(w.outdated, m.Name)
 }
 
 // replaced are those that go of another kind, so that at least least nodes are ready. One
@@ -153,6 +161,9 @@ func replaced(w wish, current, old []v1alpha1.Machine, least int) (leave []v1alp
 	for _, m := range there {
 		if spare <= 0 {
 			break
+		}
+		if w.spares(m) {
+			continue
 		}
 		if isReady(m) {
 			if spareReady <= 0 {

@@ -104,7 +104,7 @@ func TestHealPutOff(t *testing.T) {
 		want  string
 	}{
 		"Ready again":   {func(w *world) { w.lost = map[string]bool{}; w.join() }, "not needed any more: all nodes are Ready again"},
-		"Upgrade begun": {func(w *world) { w.cluster.Status.Phase = v1alpha1.ClusterUpgrading; w.writeStatus(w.cluster) }, "put off: node shop-web-00001"},
+		"Upgrade begun": {func(w *world) { w.upgrade(version, next, v1alpha1.ClusterUpgrading) }, "put off: node shop-web-00001"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t).active()

@@ -24,6 +24,7 @@ type repairs struct {
 	stalled bool
 	wish    wish
 	held    error
+	gate    error
 }
 
 func isRepair(op *v1alpha1.Operation) bool { return op.Spec.Type.IsOfNodes() }
@@ -56,6 +57,8 @@ func (r repairs) Admit(op *v1alpha1.Operation) (v1alpha1.OperationPhase, string)
 	case reason != "":
 	case r.facts.Deleting:
 		reason = "the node pool is being deleted"
+	case r.gate != nil && op.Spec.Type != v1alpha1.OperationHeal: // of which the diagnosis tells
+		reason = reconcile.As(r.gate).Message
 	case r.change != nil && !r.stalled:
 		reason = fmt.Sprintf("operation %s (%s) runs: wait until it has ended, and ask again", r.change.Name, r.change.Spec.Type)
 	case firstRunning(r.operations) != nil:
@@ -156,6 +159,9 @@ func (r repairs) Judge(op *v1alpha1.Operation) (v1alpha1.OperationPhase, string)
 	steps, _ := r.Steps(op)
 	left := operation.LeftOver(steps)
 	live, _ := r.named(op)
+	if isEvicted(r.pool, op) {
+		live = nil // these go
+	}
 	if op.Spec.Type == v1alpha1.OperationRebootNode {
 		if slices.Contains(r.reboots(op), nil) {
 			return v1alpha1.OperationFailed, "a node is not there any more" + left
@@ -175,6 +181,8 @@ func (r repairs) Judge(op *v1alpha1.Operation) (v1alpha1.OperationPhase, string)
 		return v1alpha1.OperationCancelled, cancelledHeal(r.diagnosis)
 	case len(live) > 0 && rest > op.Status.Generation:
 		return v1alpha1.OperationCancelled, "overtaken: the spec has changed" + leftNodes(live)
+	case len(live) > 0 && r.gate != nil && op.Spec.Type != v1alpha1.OperationHeal:
+		return v1alpha1.OperationCancelled, "overtaken: " + reconcile.As(r.gate).Message + leftNodes(live)
 	case len(live) > 0 && op.Spec.Cancel:
 		return v1alpha1.OperationCancelled, "cancelled" + leftNodes(live)
 	case r.givenUpOn(op):
