@@ -15,6 +15,10 @@ node_packages=(systemd systemd-sysv conntrack iptables nftables iproute2 ethtool
 # The images that a control-plane node runs.
 node_images=(kube-apiserver kube-controller-manager kube-scheduler kube-proxy etcd coredns pause)
 
+# addon_images FIELD prints a field of the images that only nodes of tenants run. kube-proxy
+# is of the control plane's version, which nodes that are about to be replaced have not got.
+addon_images() { awk -v field="$1" '$1 ~ /^(kube-proxy|konnectivity-agent)$/ { print $field }' bin/images/list; }
+
 # volumes_archive writes the image of the nodes' volumes (hack/kind/volumes), which is no
 # part of an installation.
 volumes_archive() {
@@ -23,9 +27,12 @@ volumes_archive() {
 	go run ./hack/images -out "$partial/volumes.tar" -name "$volumes_image" "/usr/local/bin/volumes=$partial/volumes" >/dev/null
 }
 
-# image_of NAME FIELD prints a field of the newest image of this name that was built:
-# 2 its name and tag, 3 its digest, 4 the archive.
-image_of() { awk -v name="$1" -v field="$2" '$1 == name { last = $field } END { print last }' bin/images/list; }
+# image_of NAME FIELD prints a field of the image of this name that is of the node's version,
+# or of the newest that was built: 2 its name and tag, 3 its digest, 4 the archive.
+image_of() {
+	awk -v name="$1" -v field="$2" -v version=":${kubernetes##*/}\$" \
+		'$1 == name { last = $field } $1 == name && $2 ~ version { own = $field } END { print own ? own : last }' bin/images/list
+}
 
 # node_files puts kind's files, ours and the programs into the root $1.
 node_files() {
@@ -75,8 +82,11 @@ node_setup() {
 
 # kind_images imports the images, by our names and by those that kubeadm asks for.
 kind_images() {
-	local name wanted archives=()
-	for name in "${node_images[@]}"; do archives+=("$(image_of "$name" 4)"); done
+	local name wanted archives
+	mapfile -t archives < <({
+		for name in "${node_images[@]}"; do image_of "$name" 4; done
+		addon_images 4
+	} | sort -u)
 	node_import "$partial/volumes.tar" "${archives[@]}" || return
 	for wanted in $("$kubernetes/kubeadm" config images list --kubernetes-version "${kubernetes##*/}"); do
 		name=${wanted##*/}
@@ -95,6 +105,8 @@ node_archive() {
 		readlink "$kubernetes"/{kubelet,kubeadm,kubectl} "$containerd"/* "$crictl"/* "$cni"/*
 		echo "$volumes_image"
 		for name in "${node_images[@]}"; do image_of "$name" 2; image_of "$name" 3; done
+		addon_images 2
+		addon_images 3
 	} | sha256sum | cut -c1-12)
 	node_image=$prefix/kind-node:${kubernetes##*/}-$key
 	node_archive=$cache/kind/node-${kubernetes##*/}-$key.tar.zst
@@ -114,7 +126,7 @@ pack() {
 	tar -C "$1" --sort=name --mtime=@0 -c . | zstd -q -3 -T2 -o "$node_archive.$$"
 	mv "$node_archive.$$" "$node_archive"
 	rm -rf --one-file-system "$1"
-	newest "$cache/kind" 'node-*.tar.zst' 3
+	newest "$cache/kind" 'node-*.tar.zst' 4 # of two versions
 }
 
 node_image() {
