@@ -12,6 +12,7 @@
 package container
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -37,16 +38,19 @@ type Options struct {
 	Engine string
 	// Images are the container images, by the version of the kubelet in them.
 	Images map[string]string
-	Log    *slog.Logger
+	// Network is the engine's network that containers are in; its default one if it is empty.
+	Network string
+	Log     *slog.Logger
 }
 
 // Driver is a nova.Driver.
 type Driver struct {
-	dir    string
-	engine engine
-	images map[string]string
-	relays relays
-	now    func() time.Time
+	dir     string
+	engine  engine
+	images  map[string]string
+	network string
+	relays  relays
+	now     func() time.Time
 }
 
 var (
@@ -56,7 +60,10 @@ var (
 
 // New makes a folder, and does nothing more. There can be one Driver at a time for it.
 func New(o Options) (*Driver, error) {
-	d := &Driver{dir: filepath.Join(o.Dir, Folder), engine: engine{o.Engine}, images: o.Images, relays: relays{log: o.Log}, now: time.Now}
+	d := &Driver{
+		dir: filepath.Join(o.Dir, Folder), engine: engine{o.Engine}, images: o.Images, network: cmp.Or(o.Network, "default"),
+		relays: relays{log: o.Log}, now: time.Now,
+	}
 	return d, os.MkdirAll(d.dir, 0o700)
 }
 
@@ -135,7 +142,7 @@ func (d *Driver) create(ctx context.Context, s nova.Instance, config *guest.Clou
 	if err := d.engine.remove(ctx, name(s.ID)); err != nil {
 		return err
 	}
-	if err := d.engine.create(ctx, arguments(s, image, d.dir, d.folder(s.ID))); err != nil {
+	if err := d.engine.create(ctx, arguments(s, image, d.network, d.dir, d.folder(s.ID))); err != nil {
 		return err
 	}
 	return d.engine.unpack(ctx, name(s.ID), disk)

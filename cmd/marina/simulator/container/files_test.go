@@ -13,9 +13,9 @@ import (
 )
 
 func TestArguments(t *testing.T) {
-	got := strings.Join(arguments(server(t), "node:v1.37.1", "/data/containers", "/data/containers/"+id), " ")
+	got := strings.Join(arguments(server(t), "node:v1.37.1", "kind", "/data/containers", "/data/containers/"+id), " ")
 	const want = "--name marina-" + id + " --hostname shop-pool-x2k4m --label marina-simulator=/data/containers --label marina-server=" + id +
-		" --privileged --cgroupns private --security-opt seccomp=unconfined --security-opt apparmor=unconfined --memory 4096m" +
+		" --network kind --privileged --cgroupns private --security-opt seccomp=unconfined --security-opt apparmor=unconfined --memory 4096m" +
 		" --tmpfs /tmp --tmpfs /run --volume /lib/modules:/lib/modules:ro" +
 		" --mount type=volume,dst=/var/lib/containerd --mount type=volume,dst=/var/lib/kubelet" +
 		" --mount type=bind,src=/data/containers/" + id + ",dst=/var/lib/marina-simulator node:v1.37.1"

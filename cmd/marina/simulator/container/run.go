@@ -31,9 +31,10 @@ func (d *Driver) imageOf(s nova.Instance) (string, error) {
 // arguments are those of docker create for a server, which is a machine of its own as far
 // as a container can be: systemd, containerd and kubelet need all rights. Of the flavor
 // there is the limit of memory.
-func arguments(s nova.Instance, image, dir, folder string) []string {
+func arguments(s nova.Instance, image, network, dir, folder string) []string {
 	return []string{
 		"--name", name(s.ID), "--hostname", s.Name, "--label", labelFolder + "=" + dir, "--label", labelServer + "=" + s.ID,
+		"--network", network,
 		"--privileged", "--cgroupns", "private", "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
 		"--memory", fmt.Sprintf("%dm", s.RAMMiB),
 		"--tmpfs", "/tmp", "--tmpfs", "/run", "--volume", "/lib/modules:/lib/modules:ro",
