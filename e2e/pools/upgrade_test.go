@@ -5,18 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/e2e/harness"
@@ -42,15 +34,13 @@ func TestRule12And16AnUpgradeOfAClusterWithPods(t *testing.T) {
 	before := map[string]map[string]string{}
 	for name := range pools {
 		before[name] = s.servers(t, name)
-		s.occupy(t, name, nodes)
+		harness.Occupy(t, s.tenant, name, nodes, "main")
 	}
 	for name := range pools {
-		s.occupied(t, name, nodes)
+		harness.AwaitOccupied(t, s.tenant, name, nodes)
 	}
 	_, config := harness.TenantClient(t, s.Marina, s.cluster.Name)
-	unlimited := rest.CopyConfig(config)
-	unlimited.QPS = -1
-	prober, budgets := harness.StartProber(t, config), watchBudgets(t, kubernetes.NewForConfigOrDie(unlimited), slices.Sorted(maps.Keys(pools)))
+	prober, budgets := harness.StartProber(t, config), harness.WatchBudgets(t, config, slices.Sorted(maps.Keys(pools))...)
 
 	began := time.Now()
 	check(t, s.Client.Patch(t.Context(), s.cluster, client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"spec": {"version": %q}}`, harness.Release))))
@@ -63,9 +53,7 @@ func TestRule12And16AnUpgradeOfAClusterWithPods(t *testing.T) {
 	for _, request := range report.Failed() {
 		t.Errorf("during the upgrade: %v", request.Err)
 	}
-	if looks, violated := budgets.end(); len(violated) > 0 || looks < 100 {
-		t.Errorf("in %d looks at the budgets these were violated: %v", looks, violated)
-	}
+	budgets.AssertKept(t)
 	s.logUpgrades(t)
 
 	rolled, inplace := s.servers(t, "rolling"), s.servers(t, "inplace")
@@ -78,7 +66,7 @@ func TestRule12And16AnUpgradeOfAClusterWithPods(t *testing.T) {
 		t.Errorf("the servers of the pool that is made anew in place are %v, want %v", inplace, before["inplace"])
 	}
 	for name := range pools {
-		s.occupied(t, name, nodes)
+		harness.AwaitOccupied(t, s.tenant, name, nodes)
 	}
 }
 
@@ -112,94 +100,6 @@ func (s *scene) servers(t testing.TB, pool string) map[string]string {
 		ids[m.Name] = m.Status.ServerID
 	}
 	return ids
-}
-
-// occupy runs as many pods on a pool as it has nodes, of which one may be missing at a time.
-func (s *scene) occupy(t testing.TB, pool string, pods int32) {
-	t.Helper()
-	labels, one := map[string]string{"app": pool}, intstr.FromInt32(1)
-	_, err := s.tenant.AppsV1().Deployments("default").Create(t.Context(), &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Name: pool},
-		Spec: appsv1.DeploymentSpec{
-			Replicas: &pods, Selector: &metav1.LabelSelector{MatchLabels: labels},
-			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{
-				NodeSelector: map[string]string{v1alpha1.LabelPool: pool}, TerminationGracePeriodSeconds: new(int64(1)),
-				Tolerations: []corev1.Toleration{{Key: "env", Operator: corev1.TolerationOpExists}},
-				Containers:  []corev1.Container{{Name: "main", Image: "main"}},
-				TopologySpreadConstraints: []corev1.TopologySpreadConstraint{{
-					MaxSkew: 1, TopologyKey: corev1.LabelHostname, WhenUnsatisfiable: corev1.ScheduleAnyway, LabelSelector: &metav1.LabelSelector{MatchLabels: labels},
-				}},
-			}},
-		},
-	}, metav1.CreateOptions{})
-	check(t, err)
-	_, err = s.tenant.PolicyV1().PodDisruptionBudgets("default").Create(t.Context(), &policyv1.PodDisruptionBudget{
-		ObjectMeta: metav1.ObjectMeta{Name: pool},
-		Spec:       policyv1.PodDisruptionBudgetSpec{MaxUnavailable: &one, Selector: &metav1.LabelSelector{MatchLabels: labels}},
-	}, metav1.CreateOptions{})
-	check(t, err)
-}
-
-// occupied waits until all pods of a pool are ready, and its budget knows.
-func (s *scene) occupied(t testing.TB, pool string, pods int32) {
-	t.Helper()
-	check(t, harness.Await(t.Context(), 2*time.Minute, func(ctx context.Context) error {
-		b, err := s.tenant.PolicyV1().PodDisruptionBudgets("default").Get(ctx, pool, metav1.GetOptions{})
-		if err == nil && (b.Status.CurrentHealthy != pods || b.Status.ObservedGeneration != b.Generation) {
-			err = fmt.Errorf("%d of %d pods of pool %s are healthy", b.Status.CurrentHealthy, pods, pool)
-		}
-		return err
-	}))
-}
-
-// budgets are looked at ten times a second, by the pods themselves: what a budget says of them
-// comes later.
-type budgets struct {
-	end func() (looks int, violated []string)
-}
-
-func watchBudgets(t testing.TB, tenant kubernetes.Interface, pools []string) budgets {
-	t.Helper()
-	var mu sync.Mutex
-	var violated []string
-	asked := harness.StartAsking(t, 100*time.Millisecond, func(ctx context.Context) error {
-		for _, pool := range pools {
-			b, err := tenant.PolicyV1().PodDisruptionBudgets("default").Get(ctx, pool, metav1.GetOptions{})
-			if err != nil {
-				return err
-			}
-			pods, err := tenant.CoreV1().Pods("default").List(ctx, metav1.ListOptions{LabelSelector: "app=" + pool})
-			if err != nil {
-				return err
-			}
-			if ready := healthy(pods.Items); ready < b.Status.DesiredHealthy {
-				mu.Lock()
-				violated = append(violated, fmt.Sprintf("%s: %d pods of %s are healthy, want %d", time.Now().Format(time.TimeOnly), ready, pool, b.Status.DesiredHealthy))
-				mu.Unlock()
-			}
-		}
-		return nil
-	})
-	return budgets{end: func() (int, []string) {
-		report := asked.Stop()
-		mu.Lock()
-		defer mu.Unlock()
-		for _, r := range report.Failed() {
-			violated = append(violated, fmt.Sprintf("not looked at: %v", r.Err))
-		}
-		return len(report.Requests), violated
-	}}
-}
-
-// healthy are the pods that a budget counts: ready, and not on their way out.
-func healthy(pods []corev1.Pod) (n int32) {
-	for _, p := range pods {
-		ready := slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool { return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue })
-		if p.DeletionTimestamp == nil && ready {
-			n++
-		}
-	}
-	return n
 }
 
 // logUpgrades logs how long each step of what was done took.
