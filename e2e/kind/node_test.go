@@ -124,13 +124,17 @@ func (s *tenant) awaitNode(t *testing.T, name string) {
 		if err != nil {
 			return err
 		}
-		for _, c := range node.Status.Conditions {
-			if c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue {
-				return nil
-			}
+		if !nodeReady(*node) {
+			return fmt.Errorf("node %s is not ready: %+v", name, node.Status.Conditions)
 		}
-		return fmt.Errorf("node %s is not ready: %+v", name, node.Status.Conditions)
+		return nil
 	}))
+}
+
+func nodeReady(node corev1.Node) bool {
+	return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
+		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+	})
 }
 
 // awaitAddons waits until what every cluster runs on its nodes is ready.

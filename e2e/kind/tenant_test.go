@@ -54,10 +54,15 @@ func createTenant(t *testing.T, name, version, class string) *tenant {
 	if class != "" {
 		c.Spec.HostingClassRef.Name = class
 	}
+	return create(t, c)
+}
+
+func create(t *testing.T, c *v1alpha1.Cluster) *tenant {
+	t.Helper()
 	harness.Check(t, management.client.Create(t.Context(), c))
 	s := &tenant{
-		name: name, version: version, uid: string(c.UID), created: time.Now(),
-		namespace: "marina-" + name + "-" + string(c.UID)[:8], kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"),
+		name: c.Name, version: c.Spec.Version, uid: string(c.UID), created: time.Now(),
+		namespace: "marina-" + c.Name + "-" + string(c.UID)[:8], kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"),
 	}
 	t.Cleanup(func() { s.delete(t) })
 	return s
