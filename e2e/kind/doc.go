@@ -4,7 +4,8 @@
 //
 // TestTenants does most of it with three clusters. The machines of tenants are containers
 // with containerd and a kubelet; they reach their API servers at NodePorts of the
-// management cluster's nodes, from outside. TestNodes takes a management cluster of three
+// management cluster's nodes, from outside; in an upgrade they are servers of a simulated
+// cloud, which this process serves. TestNodes takes a management cluster of three
 // nodes and is run by itself: "CONFIG=multi make e2e".
 //
 // Engine and test share a machine and are root: processes of containers are found and
