@@ -16,7 +16,7 @@ import (
 
 // play is what the control plane and the nodes do meanwhile: what nodes join with is made,
 // nodes are Ready whose servers run, those that are deleted or made anew are empty, and those whose servers
-// are gone are let go.
+// are gone are let go. A node that is lost has been so for an hour, whenever somebody asks.
 func (w *world) play() {
 	w.Helper()
 	var all v1alpha1.NodeBootstrapList
@@ -35,6 +35,12 @@ func (w *world) play() {
 			} else {
 				w.tell(&m, v1alpha1.MachineNode{UID: "2", Ready: true, Rebuild: id, Drained: true})
 			}
+		case m.DeletionTimestamp == nil && m.Name == w.lost && m.Status.Rebuilt == "":
+			n := v1alpha1.MachineNode{UID: "2", Message: "Kubelet stopped posting node status.", ChangedAt: &metav1.Time{Time: time.Now().Add(-time.Hour)}}
+			if after := m.Spec.CheckAfter; after != nil {
+				n.Checked = &v1alpha1.MachineCheck{After: *after, At: *after}
+			}
+			w.tell(&m, n)
 		case m.DeletionTimestamp == nil:
 			if reconcile.IsTrue(m.Status.Conditions, v1alpha1.ConditionServerReady) {
 				w.tell(&m, v1alpha1.MachineNode{UID: "2", Ready: true})

@@ -22,6 +22,8 @@ type world struct {
 	*cloud
 	// wire is between Marina and the cloud.
 	wire *wire
+	// lost is the name of a node that is not Ready until its server is made anew.
+	lost string
 
 	infra   *v1alpha1.Infrastructure
 	cluster *v1alpha1.Cluster
