@@ -41,7 +41,10 @@ part controllers ./e2e/openstack
 if [[ " $parts " == *" servers "* ]]; then
 	image=$(echo bin/node-images/*.qcow2)
 	run hack/openstack/openstack.sh image node-vm "$image" qemu
-	run hack/openstack/openstack.sh image node-container "${image%.qcow2}-test-container.raw" lxc
-	export MARINA_OPENSTACK_VM=node-vm MARINA_OPENSTACK_CONTAINER=node-container
+	# Two names for the same: a pool goes from the one to the other.
+	for name in node-container node-container-next; do
+		run hack/openstack/openstack.sh image "$name" "${image%.qcow2}-test-container.raw" lxc
+	done
+	export MARINA_OPENSTACK_VM=node-vm MARINA_OPENSTACK_CONTAINER=node-container MARINA_OPENSTACK_NEXT=node-container-next
 fi
 part servers ./e2e/servers -tags openstack

@@ -144,21 +144,6 @@ func (c *cloud) members(t *testing.T, group string) []string {
 	return found.Members
 }
 
-// awaitStatus waits until a server is in one.
-func (c *cloud) awaitStatus(t *testing.T, id, status string) {
-	t.Helper()
-	check(t, harness.AwaitEvery(t.Context(), time.Second, 3*time.Minute, func(ctx context.Context) error {
-		server, err := servers.Get(ctx, c.compute, id).Extract()
-		if err != nil {
-			return err
-		}
-		if server.Status != status {
-			return fmt.Errorf("the server %s is %s, want %s: %s", id, server.Status, status, server.Fault.Message)
-		}
-		return nil
-	}))
-}
-
 // groupOf is the security group of the nodes of a port.
 func (c *cloud) groupOf(t *testing.T, port string) *groups.SecGroup {
 	t.Helper()

@@ -8,5 +8,6 @@
 //	MARINA_OPENSTACK_CLOUDS     a clouds.yaml with the clouds admin, tenant, and platform, who reads
 //	MARINA_OPENSTACK_ADDRESS    the address of this machine that servers reach
 //	MARINA_OPENSTACK_CONTAINER  the name of the image of system containers
+//	MARINA_OPENSTACK_NEXT       the name of another image of them
 //	MARINA_OPENSTACK_VM         the name of the image of virtual machines
 package servers

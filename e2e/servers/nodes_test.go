@@ -31,18 +31,20 @@ func TestServersJoin(t *testing.T) {
 	vm := s.pool(t, "vm", 1, func(spec *v1alpha1.NodePoolSpec) {
 		spec.Image, spec.DiskGiB = s.cloud.imageID(t, environment(t, "MARINA_OPENSTACK_VM")), new(int64(20))
 	})
-	web := s.pool(t, "web", 2, func(spec *v1alpha1.NodePoolSpec) { spec.AntiAffinity = v1alpha1.AntiAffinityHard })
+	web := s.pool(t, "web", 2, func(spec *v1alpha1.NodePoolSpec) {
+		spec.AntiAffinity, spec.Upgrade.Strategy = v1alpha1.AntiAffinityHard, v1alpha1.UpgradeInPlace
+	})
 
 	nodes := s.settled(t, web, 2, 10*time.Minute)
 	s.apart(t, web, nodes)
 	at := s.serve(t, nodes)
 	s.forbidden(t, nodes[0])
 	s.reboot(t, nodes[0], at[nodes[0].Name])
+	s.inPlace(t, web, at)
 
 	s.scale(t, web, 3)
 	nodes = s.settled(t, web, 3, 5*time.Minute)
 	s.apart(t, web, nodes)
-	s.rebuild(t, nodes[0])
 
 	s.virtual(t, s.settled(t, vm, 1, 20*time.Minute-time.Since(vm.CreationTimestamp.Time))[0])
 
@@ -144,23 +146,6 @@ func (s *scene) reboot(t *testing.T, node corev1.Node, at string) {
 	check(t, err)
 	if now.UID != node.UID {
 		t.Errorf("the node %s was registered anew", node.Name)
-	}
-}
-
-// rebuild is what a replacement in place is made of: the server gets its disk anew, and keeps
-// its id, its port and its addresses.
-func (s *scene) rebuild(t *testing.T, node corev1.Node) {
-	t.Helper()
-	id := serverOf(node)
-	server, was := s.cloud.server(t, id), s.cloud.ports(t, id)
-	image, _ := server.Image["id"].(string)
-	_, err := servers.Rebuild(t.Context(), s.cloud.compute, id, servers.RebuildOpts{ImageRef: image}).Extract()
-	check(t, err)
-	s.cloud.awaitStatus(t, id, "ACTIVE")
-	fixed, floating := addresses(t, server)
-	nowFixed, nowFloating := addresses(t, s.cloud.server(t, id))
-	if now := s.cloud.ports(t, id); !slices.Equal(was, now) || !slices.Equal(fixed, nowFixed) || !slices.Equal(floating, nowFloating) {
-		t.Errorf("the rebuilt server has the ports %v, fixed %v, floating %v; had %v, %v, %v", now, nowFixed, nowFloating, was, fixed, floating)
 	}
 }
 
