@@ -101,6 +101,10 @@ test: build helm $(MINORS:%=kubernetes-%) etcd ## Run all tests of this machine:
 	go test -timeout 20m -p 1 $$(go list ./... | grep -vxF "$$(go list $(LIGHT))")
 	@for m in $(MINORS); do echo "hack/kubernetes ($$m)"; (cd hack/kubernetes && go test -modfile=$$m.mod -trimpath ./...) || exit 1; done
 
+.PHONY: chaos
+chaos: build $(MINORS:%=kubernetes-%) etcd ## Take ten clusters with nodes through their lives while the managers are killed at random: eight that are played, two that are real.
+	go test -tags chaos -timeout 30m -p 1 -v -run 'TestRule10A|TestRule10KilledAgain' ./e2e/fleet ./e2e/pools
+
 .PHONY: bench
 bench: build helm $(MINORS:%=kubernetes-%) etcd ## Measure what docs/reference/performance.md shows (PARTS="local fleet pools kind").
 	@for part in $(PARTS); do hack/bench.sh $$part || exit 1; done
@@ -119,11 +123,11 @@ verify: generate ## Fail if generated code, formatting or module files are not a
 
 .PHONY: vet
 vet: ## Run go vet in every module.
-	go vet -tags kind,openstack ./...
+	go vet -tags kind,openstack,chaos ./...
 	@echo "go vet in hack/etcd" && cd hack/etcd && go vet ./...
 	@for m in $(MINORS); do echo "go vet in hack/kubernetes ($$m)"; (cd hack/kubernetes && go vet -trimpath -modfile=$$m.mod ./...) || exit 1; done
 
 .PHONY: lint
 lint: ## Run golangci-lint.
 	@hack/build.sh tools golangci-lint
-	@bin/tools/golangci-lint run --build-tags kind,openstack ./...
+	@bin/tools/golangci-lint run --build-tags kind,openstack,chaos ./...

@@ -53,6 +53,9 @@ func TestRule12And16AnUpgradeOfAClusterWithPods(t *testing.T) {
 	for _, request := range report.Failed() {
 		t.Errorf("during the upgrade: %v", request.Err)
 	}
+	if lost, err := report.Lost(t.Context(), s.tenant); err != nil || len(lost) > 0 || len(report.Requests) < 100 {
+		t.Errorf("of %d requests these were confirmed and came to nothing: %v (%v)", len(report.Requests), lost, err)
+	}
 	budgets.AssertKept(t)
 	s.logUpgrades(t)
 
