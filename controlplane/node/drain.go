@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -73,9 +72,9 @@ func (r *Reconciler) drain(ctx context.Context, s *scope, m, before *v1alpha1.Ma
 	case node == nil:
 		drained(n, "")
 		return nil
-	case !s.refuge(n.DrainStartedAt != nil):
-		drained(n, "not drained: there is no other node for its pods")
-		return nil
+	}
+	if goes, err := r.mayMove(ctx, s, m); err != nil || !goes {
+		return err
 	}
 	if n.DrainStartedAt == nil {
 		if err := r.begin(ctx, m, before); err != nil {
@@ -87,6 +86,26 @@ func (r *Reconciler) drain(ctx context.Context, s *scope, m, before *v1alpha1.Ma
 		r.unanswered(m)
 	}
 	return nil
+}
+
+// mayMove reports whether the pods of a node are to be moved now. If not, it says in the Machine
+// what is waited for, or why they need not be.
+func (r *Reconciler) mayMove(ctx context.Context, s *scope, m *v1alpha1.Machine) (bool, error) {
+	if err := r.askPools(ctx, s); err != nil {
+		return false, err
+	}
+	n := m.Status.Node
+	if n.DrainStartedAt == nil {
+		if why := s.waits(m, r.Now()); why != "" {
+			n.DrainMessage = why
+			return false, nil
+		}
+	}
+	if !s.refuge(m, n.DrainStartedAt != nil) {
+		drained(n, "not drained: there is no other node for its pods")
+		return false, nil
+	}
+	return true, nil
 }
 
 // going reports whether the tenant itself goes. A control plane that is deleted though its
@@ -111,36 +130,10 @@ func mayHaveNode(m *v1alpha1.Machine) bool {
 	return m.Status.ProjectID != "" || m.Status.Node != nil && m.Status.Node.UID != ""
 }
 
-// refuge reports whether there are other nodes, on which pods can run; once the drain has
-// begun, whether there are any: they may be Ready again before it ends.
-func (s *scope) refuge(begun bool) bool {
-	leaving := map[string]bool{}
-	for i := range s.machines {
-		leaving[s.machines[i].Name] = isLeaving(&s.machines[i])
-	}
-	for _, node := range s.nodes {
-		if leaving[node.Name] || node.DeletionTimestamp != nil {
-			continue
-		}
-		if begun || takesPods(node) {
-			return true
-		}
-	}
-	return false
-}
-
-// isLeaving reports whether the node of a Machine is emptied, or about to be.
-func isLeaving(m *v1alpha1.Machine) bool { return m.DeletionTimestamp != nil || m.Rebuilding() }
-
-func takesPods(node *corev1.Node) bool {
-	ready := readiness(node)
-	return !node.Spec.Unschedulable && ready != nil && ready.Status == corev1.ConditionTrue
-}
-
 // begin writes down that the drain begins now. A pass with an old copy of the Machine, which
 // may have begun it earlier, is overtaken.
 func (r *Reconciler) begin(ctx context.Context, m, before *v1alpha1.Machine) error {
-	m.Status.Node.DrainStartedAt = &metav1.Time{Time: r.Now().Truncate(time.Second)}
+	m.Status.Node.DrainStartedAt, m.Status.Node.WaitsSince = at(r.Now()), nil
 	patch := client.MergeFromWithOptions(before.DeepCopy(), client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Status().Patch(ctx, m, patch, client.FieldOwner(v1alpha1.FieldOwner)); err != nil {
 		return fmt.Errorf("writing when the drain began: %w", err)
@@ -152,6 +145,12 @@ func (r *Reconciler) begin(ctx context.Context, m, before *v1alpha1.Machine) err
 // unanswered waits for a tenant that cannot be asked, for as long as a drain may take.
 func (r *Reconciler) unanswered(m *v1alpha1.Machine) {
 	end := m.DeletionTimestamp.Add(timeoutOf(m))
+	switch n := m.Status.Node; {
+	case n.DrainStartedAt != nil:
+		end = n.DrainStartedAt.Add(timeoutOf(m))
+	case n.WaitsSince != nil:
+		end = endOfWait(m).Add(timeoutOf(m))
+	}
 	if r.Now().Before(end) {
 		m.Status.Node.DrainMessage = "the tenant's API server does not answer: it is waited for until " + end.UTC().Format(time.RFC3339)
 		return

@@ -18,12 +18,29 @@ import (
 func newDrain(t *testing.T, change ...func(*v1alpha1.Machine)) *world {
 	t.Helper()
 	w := newWorld(t)
+	w.twoNodes(change...)
+	return w
+}
+
+// twoNodes are Ready, and belong to Machines.
+func (w *world) twoNodes(change ...func(*v1alpha1.Machine)) {
+	w.Helper()
 	w.newMachine("shop-a", change...)
 	w.newMachine("shop-b")
 	w.newNode("shop-a", "True", "")
 	w.newNode("shop-b", "True", "")
 	w.mustPass()
-	return w
+	w.beenReady("shop-a", "shop-b")
+}
+
+// beenReady has Machines remember that they have been nodes.
+func (w *world) beenReady(names ...string) {
+	w.Helper()
+	for _, name := range names {
+		m := w.machine(name)
+		m.Status.ReadySince = &transition
+		w.check(server.Client.Status().Update(w.Context(), m))
+	}
 }
 
 // leave deletes a Machine.

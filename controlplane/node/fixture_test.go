@@ -43,6 +43,8 @@ type world struct {
 	cut *apitest.Cut
 	// unconnected: the manager has no connection to the tenant. silent: it does not answer.
 	unconnected, silent bool
+	// ofPool is the pool of Machines; unless a test makes one, it is not there.
+	ofPool v1alpha1.PoolReference
 }
 
 var worlds int
@@ -50,7 +52,7 @@ var worlds int
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	worlds++
-	w := &world{TB: t, namespace: fmt.Sprintf("marina-shop-%d", worlds), now: time.Now().UTC().Truncate(time.Second)}
+	w := &world{TB: t, namespace: fmt.Sprintf("marina-shop-%d", worlds), now: time.Now().UTC().Truncate(time.Second), ofPool: v1alpha1.PoolReference{Name: "pool", UID: "1"}}
 	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}})
 	w.cluster = &v1alpha1.Cluster{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: fmt.Sprintf("shop-%d", worlds), Finalizers: []string{v1alpha1.ClusterFinalizer}},
@@ -111,7 +113,7 @@ func (w *world) newMachine(name string, change ...func(*v1alpha1.Machine)) {
 	m := &v1alpha1.Machine{ObjectMeta: w.meta(name)}
 	m.Finalizers = []string{v1alpha1.MachineFinalizer, v1alpha1.NodeFinalizer}
 	m.Spec = v1alpha1.MachineSpec{
-		ClusterRef: w.clusterRef(), PoolRef: v1alpha1.PoolReference{Name: "pool", UID: "1"},
+		ClusterRef: w.clusterRef(), PoolRef: w.ofPool,
 		Template: v1alpha1.MachineTemplate{Release: "1.37.1-1", Flavor: "b3-8"},
 	}
 	for _, f := range change {

@@ -72,7 +72,7 @@ func (r *Reconciler) move(ctx context.Context, s *scope, m *v1alpha1.Machine, no
 // attached is how many volumes a node still has. Where it is not heard of any more nobody
 // detaches them before its server is gone.
 func attached(node *corev1.Node) int {
-	if ready := readiness(node); ready == nil || ready.Status != corev1.ConditionTrue {
+	if !isReady(node) {
 		return 0
 	}
 	return len(node.Status.VolumesAttached)

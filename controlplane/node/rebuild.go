@@ -34,7 +34,7 @@ func (r *Reconciler) rebuild(ctx context.Context, s *scope, m, before *v1alpha1.
 		return nil
 	}
 	if n.Rebuild != id {
-		n.Rebuild, n.Drained, n.DrainStartedAt, n.DrainMessage = id, false, nil, ""
+		n.Rebuild, n.Drained, n.DrainStartedAt, n.WaitsSince, n.DrainMessage = id, false, nil, nil, ""
 	}
 	progress := m.Status.Rebuild
 	if progress == nil || progress.ID != id || progress.AcceptedAt == nil {
@@ -104,13 +104,12 @@ func (r *Reconciler) beginAnew(ctx context.Context, s *scope, m *v1alpha1.Machin
 // waited for: there is no hurry.
 func (r *Reconciler) vacate(ctx context.Context, s *scope, m, before *v1alpha1.Machine, node *corev1.Node) error {
 	n := m.Status.Node
-	switch {
-	case node == nil:
+	if node == nil {
 		drained(n, "")
 		return nil
-	case !s.refuge(n.DrainStartedAt != nil):
-		drained(n, "not drained: there is no other node for its pods")
-		return nil
+	}
+	if goes, err := r.mayMove(ctx, s, m); err != nil || !goes {
+		return err
 	}
 	if n.DrainStartedAt == nil {
 		// Who has made it unschedulable before keeps it so.
@@ -154,7 +153,7 @@ func hasBooted(node *corev1.Node, before string, at time.Time) bool {
 // forgetRebuild has a node that is deleted emptied for that, whatever it was emptied for before.
 func forgetRebuild(n *v1alpha1.MachineNode) {
 	if n.Rebuild != "" && n.Rebuild != n.Rebuilt {
-		n.Drained, n.DrainStartedAt, n.DrainMessage = false, nil, ""
+		n.Drained, n.DrainStartedAt, n.WaitsSince, n.DrainMessage = false, nil, nil, ""
 	}
 	n.Rebuild = ""
 }

@@ -13,18 +13,22 @@ import (
 )
 
 // askForRebuild has the server of shop-a made anew for another release.
-func (w *world) askForRebuild() {
+func (w *world) askForRebuild() { w.Helper(); w.askForRebuildOf("shop-a") }
+
+func (w *world) askForRebuildOf(name string) {
 	w.Helper()
-	w.change("shop-a", func(m *v1alpha1.Machine) {
+	w.change(name, func(m *v1alpha1.Machine) {
 		m.Spec.Rebuild = &v1alpha1.Rebuild{ID: "one", Release: m.Spec.Template.Release}
 		m.Spec.Template.Release = "1.38.0-1"
 	})
 }
 
-// progress writes down how far the cloud is with it.
-func (w *world) progress(booted bool) {
+// progress writes down how far the cloud is with that of shop-a.
+func (w *world) progress(booted bool) { w.Helper(); w.progressOf("shop-a", booted) }
+
+func (w *world) progressOf(name string, booted bool) {
 	w.Helper()
-	m := w.machine("shop-a")
+	m := w.machine(name)
 	at := metav1.NewTime(w.now)
 	m.Status.Rebuild = &v1alpha1.RebuildProgress{ID: "one", RequestedAt: at, AcceptedAt: &at}
 	if booted {
@@ -36,7 +40,12 @@ func (w *world) progress(booted bool) {
 // boots has the node of shop-a tell of another boot.
 func (w *world) boots(bootID, version string, heartbeat time.Time) {
 	w.Helper()
-	node := w.node("shop-a")
+	w.bootsOf("shop-a", bootID, version, heartbeat)
+}
+
+func (w *world) bootsOf(name, bootID, version string, heartbeat time.Time) {
+	w.Helper()
+	node := w.node(name)
 	node.Status.NodeInfo.BootID, node.Status.NodeInfo.KubeletVersion = bootID, version
 	node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: "True", LastTransitionTime: transition, LastHeartbeatTime: metav1.NewTime(heartbeat)}}
 	w.check(server.Client.Status().Update(w.Context(), node))

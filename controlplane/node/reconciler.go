@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -71,6 +72,8 @@ type scope struct {
 
 	// deleted is whether the Cluster is, once it is known.
 	deleted *bool // going
+	// replaced are the pools that make another node for one that is deleted, by their UIDs.
+	replaced map[types.UID]bool // askPools
 }
 
 // within limits requests to the tenant.

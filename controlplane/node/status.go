@@ -34,14 +34,17 @@ func observe(m *v1alpha1.Machine, node *corev1.Node, now time.Time) {
 		known.Message = ""
 	}
 	if known.Ready != ready || !known.Since.Equal(since) || !isPast(known.ChangedAt, now) {
-		known.ChangedAt = &metav1.Time{Time: now.Truncate(time.Second)}
+		known.ChangedAt = at(now)
 	}
 }
 
+// at is a time as status can hold it.
+func at(now time.Time) *metav1.Time { return &metav1.Time{Time: now.Truncate(time.Second)} }
+
 // isPast reports whether there is a time that is over. A clock that was set back, or that of
 // another manager, leaves ones behind that are not; a minute is no matter.
-func isPast(at *metav1.Time, now time.Time) bool {
-	return at != nil && !at.After(now.Add(time.Minute))
+func isPast(when *metav1.Time, now time.Time) bool {
+	return when != nil && !when.After(now.Add(time.Minute))
 }
 
 // forget notes that a node is gone that there was.
@@ -49,7 +52,7 @@ func forget(known *v1alpha1.MachineNode, now time.Time) {
 	if known == nil || known.UID == "" && isPast(known.ChangedAt, now) {
 		return
 	}
-	seen := &metav1.Time{Time: now.Truncate(time.Second)}
+	seen := at(now)
 	if known.Ready || known.Since == nil {
 		known.Since = seen
 	}

@@ -276,6 +276,10 @@ type MachineNode struct {
 	// DrainStartedAt is when it was begun to empty it.
 	// +optional
 	DrainStartedAt *metav1.Time `json:"drainStartedAt,omitempty"`
+	// WaitsSince is when it began to wait until another node has had its turn to leave, before
+	// it is emptied itself: no other one takes pods. It does so no longer than two drains may take.
+	// +optional
+	WaitsSince *metav1.Time `json:"waitsSince,omitempty"`
 	// Drained is whether the server may be deleted, or made anew: no pod is left that has to be moved, or
 	// there is no time any more, or nobody who could be asked.
 	// +optional
