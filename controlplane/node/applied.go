@@ -27,10 +27,10 @@ func applied(node *corev1.Node, m *v1alpha1.Machine) (labels, taints []string) {
 		}
 	}
 	for _, t := range m.Spec.Taints {
-		taints = append(taints, taintOf(t.Key, t.Effect))
+		taints = append(taints, v1alpha1.TaintID(t.Key, t.Effect))
 	}
 	for _, t := range node.Spec.Taints {
-		if name := taintOf(t.Key, t.Effect); slices.Contains(known.AppliedTaints, name) {
+		if name := v1alpha1.TaintID(t.Key, t.Effect); slices.Contains(known.AppliedTaints, name) {
 			taints = append(taints, name)
 		}
 	}
@@ -78,11 +78,11 @@ func changedTaints(node *corev1.Node, m *v1alpha1.Machine) (taints []corev1.Tain
 	// A node has one of each key and effect.
 	wanted := map[string]string{}
 	for _, t := range m.Spec.Taints {
-		wanted[taintOf(t.Key, t.Effect)] = t.Value
+		wanted[v1alpha1.TaintID(t.Key, t.Effect)] = t.Value
 	}
 	there := map[string]bool{}
 	for _, t := range node.Spec.Taints {
-		name := taintOf(t.Key, t.Effect)
+		name := v1alpha1.TaintID(t.Key, t.Effect)
 		value, ok := wanted[name]
 		switch there[name] = true; {
 		case ok && t.Value != value:
@@ -94,16 +94,13 @@ func changedTaints(node *corev1.Node, m *v1alpha1.Machine) (taints []corev1.Tain
 		taints = append(taints, t)
 	}
 	for _, t := range m.Spec.Taints {
-		if name := taintOf(t.Key, t.Effect); !there[name] {
+		if name := v1alpha1.TaintID(t.Key, t.Effect); !there[name] {
 			there[name], changed = true, true
 			taints = append(taints, corev1.Taint{Key: t.Key, Value: wanted[name], Effect: t.Effect})
 		}
 	}
 	return taints, changed
 }
-
-// taintOf is what tells a taint from the others of a node.
-func taintOf(key string, effect corev1.TaintEffect) string { return key + ":" + string(effect) }
 
 func patchNode(ctx context.Context, s *scope, node *corev1.Node, patch []byte) error {
 	_, err := s.tenant.CoreV1().Nodes().Patch(ctx, node.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: v1alpha1.FieldOwner})

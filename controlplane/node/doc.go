@@ -1,7 +1,7 @@
 // Package node is about the nodes of Machines, in tenants: it tells what becomes of them in
 // status.node of the Machine, keeps the labels and taints of its spec on them, and empties
-// and removes them when the Machine is deleted. It knows tenants, and neither clouds nor
-// pools: whoever makes servers waits for status.node.drained before it deletes one.
+// and removes them when the Machine is deleted. It knows tenants, and neither clouds nor,
+// but for whether one makes another node, pools: whoever makes servers waits for status.node.drained before it deletes one.
 //
 // # Asking tenants
 //
@@ -16,6 +16,8 @@
 // Which of those on a Node come from the Machine is remembered in the Machine, before the
 // Node is written, and not in an annotation of the Node: with a node's own credentials that
 // could be changed, and taints and labels be taken off by it that a node may not change itself.
+// A kubelet registers a Node that is not there with those of the day on which its server was made:
+// with a Node of another UID it begins with what status.userDataLabels and userDataTaints say.
 //
 // # Draining
 //
@@ -24,6 +26,13 @@
 // and are waited for no longer than 30 s. Nobody waits where waiting saves nothing: a node
 // that never was, one whose pods have no other node to go to, one of a cluster that is itself
 // deleted. A tenant that cannot be asked holds up a deletion for no longer than a drain may take.
+//
+// # Turns
+//
+// Where no node takes pods but such as are to leave, and one of them comes back, is replaced, or
+// another is being made, they leave one after the other, each while the next one takes its pods:
+// who has begun goes on, then the lowest name goes. So no two wait for each other, and who waits
+// says so; that ends after the most that a drain takes and the drain time-out of who waits.
 //
 // # Rebuilding
 //

@@ -79,10 +79,10 @@ func (r *Reconciler) rebuild(ctx context.Context, s *scope, m, before *v1alpha1.
 func (r *Reconciler) beginAnew(ctx context.Context, s *scope, m *v1alpha1.Machine, node *corev1.Node) error {
 	taints, there := slices.Clone(node.Spec.Taints), map[string]bool{}
 	for _, t := range taints {
-		there[taintOf(t.Key, t.Effect)] = true
+		there[v1alpha1.TaintID(t.Key, t.Effect)] = true
 	}
 	for _, t := range m.Spec.StartupTaints {
-		if !there[taintOf(t.Key, t.Effect)] {
+		if !there[v1alpha1.TaintID(t.Key, t.Effect)] {
 			taints = append(taints, corev1.Taint{Key: t.Key, Value: t.Value, Effect: t.Effect})
 		}
 	}

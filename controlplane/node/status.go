@@ -1,6 +1,7 @@
 package node
 
 import (
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -22,6 +23,10 @@ func observe(m *v1alpha1.Machine, node *corev1.Node, now time.Time) {
 		m.Status.Node = &v1alpha1.MachineNode{}
 	}
 	known := m.Status.Node
+	if known.UID != node.UID {
+		// What its kubelet has registered it with may not be wanted any more.
+		known.AppliedLabels, known.AppliedTaints = slices.Clone(m.Status.UserDataLabels), slices.Clone(m.Status.UserDataTaints)
+	}
 	ready, since := known.Ready, known.Since
 	known.UID, known.Ready, known.Since, known.Message = node.UID, false, nil, "the node does not tell whether it is ready"
 	if c := readiness(node); c != nil {

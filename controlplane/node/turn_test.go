@@ -147,7 +147,7 @@ func TestRule22Turns(t *testing.T) {
 		pool.Labels = map[string]string{v1alpha1.LabelShard: v1alpha1.DefaultShard}
 		pool.Spec = v1alpha1.NodePoolSpec{ClusterRef: v1alpha1.LocalReference{Name: w.cluster.Name}, Flavor: "b3-8", Replicas: &n}
 		w.create(pool)
-		w.TB.Cleanup(func() { w.check(server.Client.Delete(t.Context(), pool)) })
+		w.Cleanup(func() { w.check(server.Client.Delete(t.Context(), pool)) })
 		w.ofPool = v1alpha1.PoolReference{Name: pool.Name, UID: pool.UID}
 	}
 	for name, tc := range map[string]struct {

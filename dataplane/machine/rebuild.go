@@ -163,6 +163,7 @@ func (r *Reconciler) askForRebuild(ctx context.Context, s *scope, server *server
 	if err := r.open(ctx, s); err != nil {
 		return err
 	}
+	noteUserData(m, true)
 	patch := client.MergeFromWithOptions(s.before, client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Status().Patch(ctx, m, patch); err != nil {
 		return fmt.Errorf("writing the rebuild down: %w", err)

@@ -84,3 +84,20 @@ func nodeOf(m *v1alpha1.Machine, flavor v1alpha1.InfrastructureFlavor, bootstrap
 	}
 	return n
 }
+
+// noteUserData writes into status which labels and taints the user data of a server hold that is
+// asked for. What was noted before stays as well where a server may run that was made with it: an
+// earlier request may have been heard, and a rebuild not be.
+func noteUserData(m *v1alpha1.Machine, keep bool) {
+	labels, taints := slices.Collect(maps.Keys(m.Spec.Labels)), []string(nil)
+	for _, t := range m.Spec.Taints {
+		taints = append(taints, v1alpha1.TaintID(t.Key, t.Effect))
+	}
+	status := &m.Status
+	if keep {
+		labels, taints = append(labels, status.UserDataLabels...), append(taints, status.UserDataTaints...)
+	}
+	slices.Sort(labels)
+	slices.Sort(taints)
+	status.UserDataLabels, status.UserDataTaints = slices.Compact(labels), slices.Compact(taints)
+}

@@ -152,6 +152,7 @@ func (r *Reconciler) create(ctx context.Context, s *scope) error {
 		return err
 	}
 	status := &s.machine.Status
+	noteUserData(s.machine, status.RequestedAt != nil)
 	status.RequestedAt, status.RetryAt = &metav1.Time{Time: r.Now()}, nil
 	// What it was read from may be behind: then it is not asked for again.
 	patch := client.MergeFromWithOptions(s.before, client.MergeFromWithOptimisticLock{})

@@ -39,7 +39,7 @@ func Validate(labels map[string]string, taints []corev1.Taint) error {
 		if err := validateTaint(t); err != nil {
 			return err
 		}
-		id := t.Key + ":" + string(t.Effect)
+		id := v1alpha1.TaintID(t.Key, t.Effect)
 		if seen[id] {
 			return invalid("taint %s is there twice: a node has each key once with each effect", id)
 		}

@@ -197,6 +197,15 @@ type MachineStatus struct {
 	// RequestedAt is when the server was asked for.
 	// +optional
 	RequestedAt *metav1.Time `json:"requestedAt,omitempty"`
+	// UserDataLabels are the keys of labels, and UserDataTaints KEY:EFFECT of taints, with which
+	// the kubelet of the server registers a Node that is not there; spec may have others by now.
+	// Startup taints are not among them. They are written before the server is asked for.
+	// +optional
+	// +listType=atomic
+	UserDataLabels []string `json:"userDataLabels,omitempty"`
+	// +optional
+	// +listType=atomic
+	UserDataTaints []string `json:"userDataTaints,omitempty"`
 	// Failures is how many servers were deleted because they did not become nodes.
 	// +optional
 	Failures int32 `json:"failures,omitempty"`
@@ -266,7 +275,8 @@ type MachineNode struct {
 	Checked *MachineCheck `json:"checked,omitempty"`
 	// AppliedLabels are the keys of labels, and AppliedTaints are KEY:EFFECT of taints, that
 	// the Node has because of spec. They are written before the Node is, so that what spec no
-	// longer has is found and removed.
+	// longer has is found and removed. Those of a Node that has just appeared are status.userDataLabels
+	// and userDataTaints.
 	// +optional
 	// +listType=atomic
 	AppliedLabels []string `json:"appliedLabels,omitempty"`

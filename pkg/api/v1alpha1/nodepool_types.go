@@ -174,6 +174,9 @@ type Taint struct {
 	Effect corev1.TaintEffect `json:"effect"`
 }
 
+// TaintID is what tells a taint from the others of a node, KEY:EFFECT.
+func TaintID(key string, effect corev1.TaintEffect) string { return key + ":" + string(effect) }
+
 // PoolPhase is a word for where a NodePool is in its life. It is derived from facts on
 // every pass, never from the phase before.
 // +kubebuilder:validation:Enum=Pending;Creating;Active;Scaling;Updating;Upgrading;Degraded;Deleting;Error

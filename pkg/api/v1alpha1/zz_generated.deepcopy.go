@@ -1537,6 +1537,16 @@ func (in *MachineStatus) DeepCopyInto(out *MachineStatus) {
 		in, out := &in.RequestedAt, &out.RequestedAt
 		*out = (*in).DeepCopy()
 	}
+	if in.UserDataLabels != nil {
+		in, out := &in.UserDataLabels, &out.UserDataLabels
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
+	if in.UserDataTaints != nil {
+		in, out := &in.UserDataTaints, &out.UserDataTaints
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.RetryAt != nil {
 		in, out := &in.RetryAt, &out.RetryAt
 		*out = (*in).DeepCopy()
