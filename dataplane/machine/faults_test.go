@@ -182,8 +182,9 @@ func TestNoCapacity(t *testing.T) {
 	w.dismissed(t)
 }
 
-// A server that does not become a node in time is replaced, with what it joins with.
-func TestCreationTimeout(t *testing.T) {
+// A server that does not become a node in time is replaced, with what it joins with, and who has
+// slow ones is told what gives them more time.
+func TestRule23CreationTimeout(t *testing.T) {
 	w := newWorld(t)
 	w.noJoin = true
 	m := w.machine(t)
@@ -198,7 +199,7 @@ func TestCreationTimeout(t *testing.T) {
 		t.Fatalf("after 29 minutes it is %s, with %d failures: want Installing", m.Status.State, m.Status.Failures)
 	}
 	w.settle(t, "the time-out", 10*time.Second, func() bool { return m.Status.Failures == 1 })
-	w.is(t, m, "ServerReady", "False", "CreationTimeout", "has not become a Ready node within 30m0s")
+	w.is(t, m, "ServerReady", "False", "CreationTimeout", "has not become a Ready node within 30m0s (spec.creationTimeoutSeconds of the pool: raise it for flavors")
 	w.noJoin = false
 	w.settle(t, "another server", 10*time.Second, func() bool { return m.Status.ServerID != "" })
 	if m.Status.ServerID == first || bootstrap() == token {

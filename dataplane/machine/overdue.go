@@ -31,6 +31,9 @@ func (r *Reconciler) overdue(ctx context.Context, m *v1alpha1.Machine) (bool, er
 	return c != nil && c.Status == metav1.ConditionTrue && r.Now().Sub(c.LastTransitionTime.Time) >= limit, nil
 }
 
+// slowFlavors says what helps where servers have too little time, as a part of a sentence.
+const slowFlavors = " (spec.creationTimeoutSeconds of the pool: raise it for flavors that boot slowly, as those with GPUs)"
+
 func creationTimeout(m *v1alpha1.Machine) time.Duration {
 	return time.Duration(m.Spec.CreationTimeoutSeconds) * time.Second
 }

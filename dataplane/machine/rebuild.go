@@ -69,7 +69,7 @@ func (r *Reconciler) rebuild(ctx context.Context, s *scope, server *servers.Serv
 	}
 	if limit := creationTimeout(m); r.Now().Sub(status.Rebuild.BootedAt.Time) >= limit {
 		return &reconcile.Error{Kind: reconcile.KindUser, Reason: reasonRebuildTimeout, After: calmInterval,
-			Message: fmt.Sprintf("the server %s has been made anew, and has not become a Ready node within %s%s: 'openstack console log show %s' may tell why, and 'openstack server delete %s' has it replaced", server.ID, limit, nodeSays(m), server.ID, server.ID)}
+			Message: fmt.Sprintf("the server %s has been made anew, and has not become a Ready node within %s%s%s: 'openstack console log show %s' may tell why, and 'openstack server delete %s' has it replaced", server.ID, limit, slowFlavors, nodeSays(m), server.ID, server.ID)}
 	}
 	return reconcile.WaitFor(busyInterval, reasonRebuilding, "the server %s has been made anew, and has not become a Ready node yet%s", server.ID, nodeSays(m))
 }

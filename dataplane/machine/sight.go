@@ -60,7 +60,7 @@ func judge(m *v1alpha1.Machine, server *servers.Server, network *v1alpha1.Cluste
 	case server.Status == "ERROR":
 		f = faultOf(server)
 	case overdue:
-		f = &failure{reason: "CreationTimeout", message: fmt.Sprintf("the server %s (%s) has not become a Ready node within %s", server.ID, server.Status, creationTimeout(m))}
+		f = &failure{reason: "CreationTimeout", message: fmt.Sprintf("the server %s (%s) has not become a Ready node within %s%s", server.ID, server.Status, creationTimeout(m), slowFlavors)}
 	case server.Status == "BUILD":
 		return building(m)
 	case slices.Contains(passing, server.Status):
