@@ -109,7 +109,13 @@ func happenings(f facts) (next []facts) {
 	then(f.OldVersion > 0, func(g *facts) { g.OldVersion = 0 })
 	then(f.Old > 0, func(g *facts) { g.Old, g.OldVersion = 0, 0 })
 	then(can && f.Live-f.Old < f.Wanted && f.Live < 3, func(g *facts) { g.Live++ })
-	then(can && f.Live > f.Wanted && f.Ready > 0 && f.Going < 2, func(g *facts) { g.Live--; g.Ready--; g.Going++; g.Old = min(g.Old, g.Live+g.Going); g.OldVersion = min(g.OldVersion, g.Old) })
+	then(can && f.Live > f.Wanted && f.Ready > 0 && f.Going < 2, func(g *facts) {
+		g.Live--
+		g.Ready--
+		g.Going++
+		g.Old = min(g.Old, g.Live+g.Going)
+		g.OldVersion = min(g.OldVersion, g.Old)
+	})
 	then(f.Going > 0, func(g *facts) { g.Going--; g.Old = max(0, g.Old-1); g.OldVersion = max(0, g.OldVersion-1) })
 	then(waiting > 0, func(g *facts) { g.Ready++; g.Lost = f.Lost && waiting > 1 })
 	then(waiting > 0, func(g *facts) { g.Failing++ })
