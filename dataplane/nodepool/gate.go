@@ -44,6 +44,14 @@ func upgrading(cluster *v1alpha1.Cluster) error {
 		cluster.Name, cluster.Namespace, cluster.Name)
 }
 
+// changesNodes reports whether there is anything to be done to the nodes, and they need not stay.
+func (s *scope) changesNodes() bool {
+	if s.cluster == nil || s.cluster.Status.Namespace == "" || s.cluster.DeletionTimestamp != nil || s.gate != nil {
+		return false
+	}
+	return !plan(s.wish(), s.machines).none()
+}
+
 // waits is what a pool waits for that is not as asked and could be; nil if for nothing.
 func (s *scope) waits(f facts) error {
 	if f.settled() {

@@ -41,7 +41,7 @@ func (r *Reconciler) adjust(ctx context.Context, s *scope) error {
 // or too many is looked at once more past it: an earlier pass may have seen to it, whose
 // writes are not in the cache yet.
 func (r *Reconciler) scale(ctx context.Context, s *scope) error {
-	if s.cluster == nil || s.cluster.Status.Namespace == "" || s.cluster.DeletionTimestamp != nil || s.gate != nil || plan(s.wish(), s.machines).none() {
+	if !s.changesNodes() {
 		return nil
 	}
 	live, err := s.list(ctx, r.Live)

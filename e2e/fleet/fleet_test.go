@@ -231,8 +231,10 @@ func (l *life) healed() error {
 // gone is nil when neither the Cluster nor its pool is there.
 func (l *life) gone() error {
 	for _, o := range []client.Object{&v1alpha1.Cluster{ObjectMeta: l.cluster.ObjectMeta}, &v1alpha1.NodePool{ObjectMeta: l.pool.ObjectMeta}} {
-		if err := management.Client.Get(context.Background(), client.ObjectKeyFromObject(o), o); client.IgnoreNotFound(err) != nil || err == nil {
-			return fmt.Errorf("%s is there (%v)", o.GetName(), err)
+		if err := management.Client.Get(context.Background(), client.ObjectKeyFromObject(o), o); err == nil {
+			return fmt.Errorf("%s is there", o.GetName())
+		} else if client.IgnoreNotFound(err) != nil {
+			return err
 		}
 	}
 	return nil
