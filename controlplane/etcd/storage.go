@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -57,6 +58,9 @@ func fragmented(s *clusterScope, now time.Time) (ordinal int, ok bool) {
 			return 0, false
 		}
 		last, asked := s.member(i).LastDefragmented, s.survey.asked[i]
+		if asked.alarmed(etcdserverpb.AlarmType_NOSPACE) {
+			asked.InUse = leastInUse(s.survey.asked)
+		}
 		if !worthIt(asked) || last != nil && now.Before(last.Add(defragmentPause)) {
 			continue
 		}
@@ -65,6 +69,12 @@ func fragmented(s *clusterScope, now time.Time) (ordinal int, ok bool) {
 		}
 	}
 	return ordinal, ok
+}
+
+// leastInUse is what the data take. All members have the same; but bbolt counts pages that a
+// transaction has freed as in use until the next one, and for that a full store may wait for long.
+func leastInUse(members []Member) int64 {
+	return slices.MinFunc(members, func(a, b Member) int { return cmp.Compare(a.InUse, b.InUse) }).InUse
 }
 
 // defragment lets one member write its database anew. It goes on in the background:

@@ -127,7 +127,14 @@ func TestFragmented(t *testing.T) {
 		"NotWhileOneIsMissing":    {inUse: [3]int64{tight, loose, tight}, change: func(s *clusterScope) { s.members.ReadyOrdinals = []int{0, 1} }, want: -1},
 		"NotWhileOneIsSilent":     {inUse: [3]int64{tight, loose, tight}, change: func(s *clusterScope) { s.survey.asked[2] = Member{} }, want: -1},
 		"NotWhileThereIsALearner": {inUse: [3]int64{tight, loose, tight}, change: func(s *clusterScope) { s.survey.asked[2].Learner = true }, want: -1},
-		"NotWithoutHavingAsked":   {change: func(s *clusterScope) { s.survey = nil }, want: -1},
+		"FullAndOneKnowsNothingOfWhatItHasFreed": {inUse: [3]int64{tight, loose, loose}, change: func(s *clusterScope) {
+			for i := range s.survey.asked {
+				s.survey.asked[i].Problems = []string{"memberID:1 alarm:NOSPACE"}
+			}
+			s.member(1).LastDefragmented = at(time.Minute)
+			s.member(2).LastDefragmented = at(time.Minute)
+		}, want: 0},
+		"NotWithoutHavingAsked": {change: func(s *clusterScope) { s.survey = nil }, want: -1},
 	} {
 		s := healthyScope()
 		for i := range s.survey.asked {
