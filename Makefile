@@ -102,8 +102,8 @@ test: build helm $(MINORS:%=kubernetes-%) etcd ## Run all tests of this machine:
 	@for m in $(MINORS); do echo "hack/kubernetes ($$m)"; (cd hack/kubernetes && go test -modfile=$$m.mod -trimpath ./...) || exit 1; done
 
 .PHONY: chaos
-chaos: build $(MINORS:%=kubernetes-%) etcd ## Take ten clusters with nodes through their lives while the managers are killed at random: eight that are played, two that are real.
-	go test -tags chaos -timeout 30m -p 1 -v -run 'TestRule10A|TestRule10KilledAgain' ./e2e/fleet ./e2e/pools
+chaos: build $(MINORS:%=kubernetes-%) etcd ## Take ten clusters with nodes, eight that are played and two that are real, through their lives while the managers are killed at random; let nodes die.
+	go test -tags chaos -timeout 30m -p 1 -v -run 'TestRule10A|TestRule10KilledAgain|TestHeal' ./e2e/fleet ./e2e/pools
 
 .PHONY: bench
 bench: build helm $(MINORS:%=kubernetes-%) etcd ## Measure what docs/reference/performance.md shows (PARTS="local fleet pools kind").
