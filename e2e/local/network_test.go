@@ -86,6 +86,17 @@ func TestNetworkInACloud(t *testing.T) {
 
 	// Without credentials nothing is forgotten.
 	look("none")
+	check(t, harness.Await(t.Context(), time.Minute, func(ctx context.Context) error {
+		now, err := getCluster(ctx, shared, "placed")
+		if err != nil {
+			return harness.Fatal(err)
+		}
+		ready := meta.FindStatusCondition(now.Status.Conditions, v1alpha1.ConditionNetworkReady)
+		if ready == nil || !strings.Contains(ready.Message, "Secret default/none does not exist: create it") {
+			return fmt.Errorf("it does not know yet that its credentials are gone: %+v", ready)
+		}
+		return nil
+	}))
 	cloud.ResetCalls()
 	check(t, shared.Client.Delete(t.Context(), c))
 	check(t, harness.Await(t.Context(), time.Minute, func(ctx context.Context) error {
@@ -98,8 +109,8 @@ func TestNetworkInACloud(t *testing.T) {
 		}
 		return nil
 	}))
-	if n := cloud.Count(front.Match{Project: team.ID}); n > 0 {
-		t.Errorf("%d requests without credentials", n)
+	if calls := cloud.Calls(front.Match{Project: team.ID}); len(calls) > 0 {
+		t.Errorf("requests without credentials: %v", calls)
 	}
 	look("last")
 	gone(t, shared, c)
