@@ -2,33 +2,24 @@ package nodepools
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/cmd/marina/cli/arguments"
-	"github.com/marina-dev/marina/cmd/marina/cli/dryrun"
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
-	"github.com/marina-dev/marina/cmd/marina/cli/progress"
 	"github.com/marina-dev/marina/cmd/marina/cli/session"
-	"github.com/marina-dev/marina/cmd/marina/cli/waiting"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
 type scaleOptions struct {
+	change
 	replicas int32
 	remove   []string
-	wait     bool
-	timeout  time.Duration
-	dryRun   dryrun.Flag
 }
 
 func newScale(open session.Opener) *cobra.Command {
@@ -47,24 +38,19 @@ that were made last. The pods on a node are moved away before it goes.`,
 			if !cmd.Flags().Changed("replicas") {
 				return failure.Usage(cmd.CommandPath(), "--replicas is missing: say how many nodes there are to be")
 			}
-			if err := o.dryRun.Check(cmd, o.wait); err != nil {
-				return err
-			}
-			return waiting.Within(cmd, open, o.timeout, func(ctx context.Context, s *session.Session) error {
-				return o.run(ctx, cmd, s, args[0])
+			return o.run(cmd, open, func(ctx context.Context, s *session.Session) error {
+				return o.scale(ctx, cmd, s, args[0])
 			})
 		},
 		ValidArgsFunction: session.CompleteNodePools(open, 1),
 	}
 	cmd.Flags().Int32Var(&o.replicas, "replicas", 0, "how many nodes there are to be")
 	cmd.Flags().StringSliceVar(&o.remove, "remove", nil, "`name` of a node that goes first; repeatable")
-	cmd.Flags().BoolVar(&o.wait, "wait", false, "wait until the pool has that many nodes")
-	waiting.TimeoutFlag(cmd, &o.timeout)
-	o.dryRun.AddTo(cmd, "none, or server (have it checked, change nothing)", dryrun.Server)
+	o.addFlags(cmd, "wait until the pool has that many nodes")
 	return cmd
 }
 
-func (o *scaleOptions) run(ctx context.Context, cmd *cobra.Command, s *session.Session, name string) error {
+func (o *scaleOptions) scale(ctx context.Context, cmd *cobra.Command, s *session.Session, name string) error {
 	pool, err := s.NodePool(ctx, name)
 	if err != nil {
 		return err
@@ -75,28 +61,10 @@ func (o *scaleOptions) run(ctx context.Context, cmd *cobra.Command, s *session.S
 	if err := o.checkRemoval(pool); err != nil {
 		return err
 	}
-	patch, err := o.patch()
-	if err != nil {
-		return err
-	}
-	if err := s.Client.Patch(ctx, pool, patch, o.dryRun.Patch()...); err != nil {
-		return err
-	}
-	if _, err := fmt.Fprintf(cmd.OutOrStdout(), "nodepool %q scaled to %d%s\n", name, o.replicas, o.dryRun.Suffix()); err != nil {
-		return err
-	}
-	if !o.wait {
-		if o.dryRun.Mode == dryrun.None {
-			progress.Advise(cmd.ErrOrStderr(), "Next: %s", kind.Begun(pool))
-		}
-		return nil
-	}
-	_, took, err := kind.AwaitUp(ctx, cmd, s, client.ObjectKeyFromObject(pool), o.timeout, "being scaled")
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "nodepool %q is %s%s\n", name, kind.Up.Text, waiting.After(took))
-	return err
+	// Both fields are set whatever they are: names of nodes that a former change left would
+	// choose for this one too.
+	fields := map[string]any{"replicas": o.replicas, "nodesToRemove": o.remove}
+	return o.apply(ctx, cmd, s, pool, fields, fmt.Sprintf("scaled to %d", o.replicas), "being scaled")
 }
 
 // checkFrozen refuses another number while the pool is upgraded: it would be carried out at
@@ -140,11 +108,4 @@ func (o *scaleOptions) checkNames(pool *v1alpha1.NodePool) error {
 		do = "it has no nodes"
 	}
 	return failure.New(do, "--remove: nodepool %q has no node %s", pool.Name, strings.Join(unknown, ", "))
-}
-
-// patch sets both fields whatever they are: names of nodes that a former change left
-// would choose for this one too.
-func (o *scaleOptions) patch() (client.Patch, error) {
-	data, err := json.Marshal(map[string]any{"spec": map[string]any{"replicas": o.replicas, "nodesToRemove": o.remove}})
-	return client.RawPatch(types.MergePatchType, data), err
 }

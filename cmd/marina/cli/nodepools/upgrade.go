@@ -3,29 +3,19 @@ package nodepools
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/cmd/marina/cli/arguments"
-	"github.com/marina-dev/marina/cmd/marina/cli/dryrun"
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
-	"github.com/marina-dev/marina/cmd/marina/cli/progress"
 	"github.com/marina-dev/marina/cmd/marina/cli/session"
-	"github.com/marina-dev/marina/cmd/marina/cli/waiting"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 	"github.com/marina-dev/marina/pkg/release"
 )
 
 type upgradeOptions struct {
+	change
 	version string
-	wait    bool
-	timeout time.Duration
-	dryRun  dryrun.Flag
 }
 
 func newUpgrade(open session.Opener) *cobra.Command {
@@ -42,23 +32,18 @@ are made anew as they are. The number of nodes stays until that has ended.`,
   marina nodepool upgrade workers --version 1.37.1-1`,
 		Args: arguments.Named("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := o.dryRun.Check(cmd, o.wait); err != nil {
-				return err
-			}
-			return waiting.Within(cmd, open, o.timeout, func(ctx context.Context, s *session.Session) error {
-				return o.run(ctx, cmd, s, args[0])
+			return o.run(cmd, open, func(ctx context.Context, s *session.Session) error {
+				return o.upgrade(ctx, cmd, s, args[0])
 			})
 		},
 		ValidArgsFunction: session.CompleteNodePools(open, 1),
 	}
 	cmd.Flags().StringVar(&o.version, "version", "", "the release that the nodes are to run; that of the control plane unless you say which")
-	cmd.Flags().BoolVar(&o.wait, "wait", false, "wait until all nodes run it")
-	waiting.TimeoutFlag(cmd, &o.timeout)
-	o.dryRun.AddTo(cmd, "none, or server (have it checked, change nothing)", dryrun.Server)
+	o.addFlags(cmd, "wait until all nodes run it")
 	return cmd
 }
 
-func (o *upgradeOptions) run(ctx context.Context, cmd *cobra.Command, s *session.Session, name string) error {
+func (o *upgradeOptions) upgrade(ctx context.Context, cmd *cobra.Command, s *session.Session, name string) error {
 	pool, err := s.NodePool(ctx, name)
 	if err != nil {
 		return err
@@ -71,28 +56,7 @@ func (o *upgradeOptions) run(ctx context.Context, cmd *cobra.Command, s *session
 	if err := checkUpgrade(pool, cluster, to); err != nil {
 		return err
 	}
-	data, err := json.Marshal(map[string]any{"spec": map[string]any{"version": to}})
-	if err != nil {
-		return err
-	}
-	if err := s.Client.Patch(ctx, pool, client.RawPatch(types.MergePatchType, data), o.dryRun.Patch()...); err != nil {
-		return err
-	}
-	if _, err := fmt.Fprintf(cmd.OutOrStdout(), "nodepool %q is to run %s%s\n", name, to, o.dryRun.Suffix()); err != nil {
-		return err
-	}
-	if !o.wait {
-		if o.dryRun.Mode == dryrun.None {
-			progress.Advise(cmd.ErrOrStderr(), "Next: %s", kind.Begun(pool))
-		}
-		return nil
-	}
-	_, took, err := kind.AwaitUp(ctx, cmd, s, client.ObjectKeyFromObject(pool), o.timeout, "being upgraded")
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "nodepool %q is %s%s\n", name, kind.Up.Text, waiting.After(took))
-	return err
+	return o.apply(ctx, cmd, s, pool, map[string]any{"version": to}, "is to run "+to, "being upgraded")
 }
 
 // checkUpgrade refuses what would change nothing, or would be refused by the controller later.

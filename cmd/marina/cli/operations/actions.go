@@ -3,12 +3,12 @@ package operations
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/marina-dev/marina/cmd/marina/cli/arguments"
 	"github.com/marina-dev/marina/cmd/marina/cli/session"
-	"github.com/marina-dev/marina/cmd/marina/cli/waiting"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
@@ -16,6 +16,10 @@ import (
 type action struct {
 	name, short, long string
 	kind              v1alpha1.OperationType
+	// nodes is whether it is of single nodes, which are named after their pool. That there are
+	// such nodes the controller finds out: it answers within the time that a request is looked
+	// at.
+	nodes bool
 }
 
 // group is a kind of objects that operations can be asked for on.
@@ -49,11 +53,20 @@ var nodePools = group{
 	},
 }
 
-// nodeActions are of single nodes of a pool.
-var nodeActions = []action{
+var poolActions = []action{
+	{
+		name:  "resync",
+		kind:  v1alpha1.OperationResync,
+		short: "Look at a pool's servers in the cloud now; nothing is changed if nothing differs",
+		long: `Look at a pool's servers in the cloud now, and not when it is time to.
+
+What could not be made, and waits until it is tried again, is tried at once: after a
+quota was raised, say. What is as it should be stays as it is.`,
+	},
 	{
 		name:  "replace",
 		kind:  v1alpha1.OperationReplaceNode,
+		nodes: true,
 		short: "Replace nodes of a pool by new ones",
 		long: `Replace nodes of a pool by new ones, as a change of the pool's flavor would.
 
@@ -63,6 +76,7 @@ upgrade.maxSurge lets that. What is on a node's disk goes with it.`,
 	{
 		name:  "reboot",
 		kind:  v1alpha1.OperationRebootNode,
+		nodes: true,
 		short: "Reboot nodes of a pool, one after the other",
 		long: `Reboot the servers of nodes of a pool, one after the other: the next one when the
 node before is Ready again.
@@ -73,6 +87,7 @@ restart, and one that is not is restarted as if its power had failed.`,
 	{
 		name:  "evict",
 		kind:  v1alpha1.OperationEvictNode,
+		nodes: true,
 		short: "Empty nodes of a pool and remove them; the pool has that many fewer",
 		long: `Empty nodes of a pool and remove them. The pool has that many fewer from then on.
 
@@ -81,17 +96,7 @@ on its disk.`,
 	},
 }
 
-var poolActions = []action{{
-	name:  "resync",
-	kind:  v1alpha1.OperationResync,
-	short: "Look at a pool's servers in the cloud now; nothing is changed if nothing differs",
-	long: `Look at a pool's servers in the cloud now, and not when it is time to.
-
-What could not be made, and waits until it is tried again, is tried at once: after a
-quota was raised, say. What is as it should be stays as it is.`,
-}}
-
-var actions = []action{
+var clusterActions = []action{
 	{
 		name:  "restart",
 		kind:  v1alpha1.OperationRestart,
@@ -124,27 +129,24 @@ that kubeconfigs and nodes go on working.`,
 
 func newAction(open session.Opener, g group, a action) *cobra.Command {
 	r := &request{}
+	names, one, more := []string{"NAME"}, g.example, " --timeout=2m"
+	takes := arguments.Named("NAME")
+	if a.nodes {
+		names, one, more = append(names, "NODE..."), one+" demo-workers-x7k2p demo-workers-q9z4d", ""
+		takes = arguments.NamedAndMore("NAME", "NODE")
+	}
+	command := fmt.Sprintf("  marina %s %s %s", g.command, a.name, one)
 	cmd := &cobra.Command{
-		Use:     a.name + " NAME",
+		Use:     a.name + " " + strings.Join(names, " "),
 		Short:   a.short,
 		Long:    a.long + "\n\nIt creates an operation. With --wait the command exits as 'marina operation watch'\ndoes.",
-		Example: fmt.Sprintf("  marina %s %s %s\n  marina %s %s %s --wait --timeout=2m", g.command, a.name, g.example, g.command, a.name, g.example),
-		Args:    arguments.Named("NAME"),
+		Example: command + "\n" + command + " --wait" + more,
+		Args:    takes,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := r.check(cmd); err != nil {
-				return err
-			}
-			s, err := open(cmd)
-			if err != nil {
-				return err
-			}
-			ctx, cancel := waiting.Limit(cmd.Context(), r.timeout)
-			defer cancel()
-			target, err := g.target(ctx, s, args[0])
-			if err != nil {
-				return err
-			}
-			return r.create(ctx, cmd, s, v1alpha1.OperationSpec{TargetRef: target, Type: a.kind})
+			return r.run(cmd, open, func(ctx context.Context, s *session.Session) (v1alpha1.OperationSpec, error) {
+				target, err := g.target(ctx, s, args[0])
+				return v1alpha1.OperationSpec{TargetRef: target, Type: a.kind, Nodes: args[1:]}, err
+			})
 		},
 		ValidArgsFunction: g.complete(open, 1),
 	}

@@ -28,21 +28,18 @@ func Commands(open session.Opener) []*cobra.Command {
 // ClusterCommands are the subcommands of 'marina cluster' that ask for an
 // operation.
 func ClusterCommands(open session.Opener) []*cobra.Command {
-	var all []*cobra.Command
-	for _, a := range actions {
-		all = append(all, newAction(open, clusters, a))
-	}
-	return all
+	return actionsOn(open, clusters, clusterActions)
 }
 
 // NodePoolCommands are the subcommands of 'marina nodepool' that ask for an operation.
 func NodePoolCommands(open session.Opener) []*cobra.Command {
+	return actionsOn(open, nodePools, poolActions)
+}
+
+func actionsOn(open session.Opener, g group, actions []action) []*cobra.Command {
 	var all []*cobra.Command
-	for _, a := range poolActions {
-		all = append(all, newAction(open, nodePools, a))
-	}
-	for _, a := range nodeActions {
-		all = append(all, newNodeAction(open, a))
+	for _, a := range actions {
+		all = append(all, newAction(open, g, a))
 	}
 	return all
 }

@@ -37,14 +37,21 @@ func (r *request) addFlags(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("output", session.CompleteFixed(output.YAML, output.JSON, output.Name))
 }
 
-func (r *request) check(cmd *cobra.Command) error {
+// run creates the operation that spec tells, if the flags are right.
+func (r *request) run(cmd *cobra.Command, open session.Opener, spec func(context.Context, *session.Session) (v1alpha1.OperationSpec, error)) error {
 	if err := r.dryRun.Check(cmd, r.wait); err != nil {
 		return err
 	}
 	if err := output.Check(r.output, output.YAML, output.JSON, output.Name); err != nil {
 		return failure.Usage(cmd.CommandPath(), "%v", err)
 	}
-	return waiting.CheckTimeout(cmd, r.timeout)
+	return waiting.Within(cmd, open, r.timeout, func(ctx context.Context, s *session.Session) error {
+		asked, err := spec(ctx, s)
+		if err != nil {
+			return err
+		}
+		return r.create(ctx, cmd, s, asked)
+	})
 }
 
 // create creates an operation and, if that is asked for, waits until it is

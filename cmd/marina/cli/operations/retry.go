@@ -1,6 +1,7 @@
 package operations
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -9,7 +10,6 @@ import (
 	"github.com/marina-dev/marina/cmd/marina/cli/arguments"
 	"github.com/marina-dev/marina/cmd/marina/cli/failure"
 	"github.com/marina-dev/marina/cmd/marina/cli/session"
-	"github.com/marina-dev/marina/cmd/marina/cli/waiting"
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
@@ -24,28 +24,21 @@ It creates a new operation for the same; the old one stays as it is.`,
 		Example: `  marina operation retry demo-restart-x7k2p --wait`,
 		Args:    arguments.Named("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := r.check(cmd); err != nil {
-				return err
-			}
-			s, err := open(cmd)
-			if err != nil {
-				return err
-			}
-			ctx, cancel := waiting.Limit(cmd.Context(), r.timeout)
-			defer cancel()
-			before, err := s.Operation(ctx, args[0])
-			if err != nil {
-				return err
-			}
-			if !retriable(before) {
-				return notRetriable(before)
-			}
-			return r.create(ctx, cmd, s, v1alpha1.OperationSpec{
-				TargetRef: before.Spec.TargetRef,
-				Type:      before.Spec.Type,
-				Version:   before.Spec.Version,
-				Nodes:     before.Spec.Nodes,
-				RetryOf:   before.Name,
+			return r.run(cmd, open, func(ctx context.Context, s *session.Session) (v1alpha1.OperationSpec, error) {
+				before, err := s.Operation(ctx, args[0])
+				if err != nil {
+					return v1alpha1.OperationSpec{}, err
+				}
+				if !retriable(before) {
+					return v1alpha1.OperationSpec{}, notRetriable(before)
+				}
+				return v1alpha1.OperationSpec{
+					TargetRef: before.Spec.TargetRef,
+					Type:      before.Spec.Type,
+					Version:   before.Spec.Version,
+					Nodes:     before.Spec.Nodes,
+					RetryOf:   before.Name,
+				}, nil
 			})
 		},
 		ValidArgsFunction: session.CompleteOperations(open, retriable),
