@@ -35,9 +35,7 @@ func (w *world) operation(name string) *v1alpha1.Operation {
 }
 
 func TestRule09TheLastFiftyAreKept(t *testing.T) {
-	w := newWorld(t)
-	w.create()
-	w.settle()
+	w := newCreated(t)
 	for i := range 70 {
 		o := op(v1alpha1.OperationResync, fmt.Sprintf("resync-%02d", i))
 		o.CreationTimestamp = metav1.NewTime(noon.Add(time.Duration(i) * time.Minute))
@@ -79,9 +77,7 @@ func TestRule09TheLastFiftyAreKept(t *testing.T) {
 func TestRefusalsDoNotPushOutTheHistory(t *testing.T) {
 	for name, running := range map[string]bool{"while one runs": true, "while none does": false} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.create()
-			w.settle()
+			w := newCreated(t)
 			if running {
 				w.must(w.api.Create(context.Background(), op(v1alpha1.OperationRestart, "restart")))
 				_, _ = w.controller().Reconcile(context.Background(), ctrl.Request{NamespacedName: shop})
@@ -114,9 +110,7 @@ func TestRefusalsDoNotPushOutTheHistory(t *testing.T) {
 
 // What cannot be recorded must not keep anybody from deleting.
 func TestDeletionDoesNotNeedARecord(t *testing.T) {
-	w := newWorld(t)
-	w.create()
-	w.settle()
+	w := newCreated(t)
 	c := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: shop.Namespace, Name: shop.Name}}
 	w.must(w.api.Delete(context.Background(), c))
 	quota := apierrors.NewForbidden(schema.GroupResource{Group: "marina.dev", Resource: "operations"}, "", fmt.Errorf("exceeded quota"))
@@ -166,9 +160,7 @@ func (w *world) shop() *v1alpha1.Cluster {
 // Operations on an earlier cluster of the name, or on one that never was, come to an
 // end and are not taken for ones on this cluster.
 func TestOperationsOnAnotherClusterOfTheName(t *testing.T) {
-	w := newWorld(t)
-	w.create()
-	w.settle()
+	w := newCreated(t)
 	earlier := running(op(v1alpha1.OperationDelete, "earlier"), 1)
 	earlier.Spec.TargetRef.UID = "of-an-earlier-one"
 	foreign := op(v1alpha1.OperationRestart, "foreign")

@@ -190,9 +190,7 @@ func TestNetworkReady(t *testing.T) {
 
 // A Cluster without an Infrastructure has no network, says nothing of one, and asks for none.
 func TestBringYourOwnNodes(t *testing.T) {
-	w := newWorld(t)
-	w.create()
-	w.settle()
+	w := newCreated(t)
 	list := &v1alpha1.ClusterNetworkList{}
 	w.must(w.api.List(context.Background(), list))
 	if len(list.Items) > 0 || meta.FindStatusCondition(w.readCluster().Status.Conditions, "NetworkReady") != nil {

@@ -167,9 +167,7 @@ func TestPoolsReady(t *testing.T) {
 		})
 	}
 	t.Run("WithoutInfrastructure", func(t *testing.T) {
-		w := newWorld(t)
-		w.create()
-		w.settle()
+		w := newCreated(t)
 		w.poolsReady("", "", "")
 	})
 }

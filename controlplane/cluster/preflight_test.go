@@ -115,9 +115,7 @@ func TestRule03NothingIsChangedBeforeThePreflight(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.create()
-			w.settle()
+			w := newCreated(t)
 			tc.wrong(w)
 			w.change(func(c *v1alpha1.Cluster) { c.Spec.Version = newVersion })
 			w.settle()
@@ -159,9 +157,7 @@ func TestRule03NothingIsChangedBeforeThePreflight(t *testing.T) {
 // Rule 7: what waits can be cancelled, whatever it waits for. Tried again it does not begin
 // before it may.
 func TestRule07AnUpgradeThatWaitsIsCancelledAndTriedAgain(t *testing.T) {
-	w := newWorld(t)
-	w.create()
-	w.settle()
+	w := newCreated(t)
 	w.unready, w.found.err = true, errors.New("2 of 3 API servers are ready")
 	w.change(func(c *v1alpha1.Cluster) { c.Spec.Version = newVersion })
 	w.settle()

@@ -101,9 +101,7 @@ func TestRule13ACommittedUpgradeIsNotStopped(t *testing.T) {
 
 // The way back is refused where there is none, whatever the API server let through.
 func TestRule13NoWayBackFromWhatIsCommitted(t *testing.T) {
-	w := newWorld(t)
-	w.create()
-	w.settle()
+	w := newCreated(t)
 	hcp := &v1alpha1.HostedControlPlane{}
 	hcp.Status.Version, hcp.Status.Committed = oldVersion, newVersion
 	err := w.controller().checkSpec(t.Context(), &scope{cluster: w.cluster1(), hcp: hcp})

@@ -14,9 +14,7 @@ import (
 // Rule 5: Degraded is not Error. What is refused stops nothing else, and a corrected spec is
 // taken up.
 func TestRule05ADegradedClusterGoesOn(t *testing.T) {
-	w := newWorld(t)
-	w.create()
-	w.settle()
+	w := newCreated(t)
 	w.change(func(c *v1alpha1.Cluster) { c.Spec.Version = "1.36.8-1" })
 	w.settle()
 	if c := w.cluster1(); c.Status.Phase != v1alpha1.ClusterDegraded || c.Status.Version != oldVersion || !strings.Contains(c.Status.Message, "1.36.8-1 is not offered") {
@@ -40,9 +38,7 @@ func TestRule05ADegradedClusterGoesOn(t *testing.T) {
 // Rule 5: nor is it Degraded when the release that it runs is deleted: it could not be upgraded
 // to one that there is.
 func TestRule05AReleaseThatIsGoneRefusesNothingThatRuns(t *testing.T) {
-	w := newWorld(t)
-	w.create()
-	w.settle()
+	w := newCreated(t)
 	w.must(w.api.Delete(t.Context(), &v1alpha1.KubernetesRelease{ObjectMeta: metav1.ObjectMeta{Name: oldVersion}}))
 	w.change(func(c *v1alpha1.Cluster) { c.Spec.Access.CertSANs = []string{"shop.example.com"} })
 	w.settle()
@@ -62,9 +58,7 @@ func TestRule05AReleaseThatIsGoneRefusesNothingThatRuns(t *testing.T) {
 // Rule 9: a retry is a new entry that refers to the old one, which stays as it was, whatever
 // Marina looks at it.
 func TestRule09ARetryIsANewEntryThatNamesTheOldOne(t *testing.T) {
-	w := newWorld(t)
-	w.create()
-	w.settle()
+	w := newCreated(t)
 	w.setEtcd(2)
 	w.change(func(c *v1alpha1.Cluster) { c.Spec.Version = newVersion })
 	w.settle()
@@ -86,9 +80,7 @@ func TestRule09ARetryIsANewEntryThatNamesTheOldOne(t *testing.T) {
 // Rule 9: so it is when Marina itself tries again what was refused, once nothing stands against
 // it any more.
 func TestRule09WhatWasRefusedIsTriedAgainAsANewEntry(t *testing.T) {
-	w := newWorld(t)
-	w.create()
-	w.settle()
+	w := newCreated(t)
 	w.found.deprecated = []release.DeprecatedAPI{endedAPI}
 	w.change(func(c *v1alpha1.Cluster) { c.Spec.Version = newVersion })
 	w.settle()
@@ -114,9 +106,7 @@ func TestRule09WhatWasRefusedIsTriedAgainAsANewEntry(t *testing.T) {
 
 // Rule 15: who asks for what runs already is told so.
 func TestRule15AnUpgradeToWhatRunsIsRefused(t *testing.T) {
-	w := newWorld(t)
-	w.create()
-	w.settle()
+	w := newCreated(t)
 	before := w.hcp()
 	w.must(w.api.Create(t.Context(), upgradeTo(oldVersion, "asked")))
 	w.settle()
@@ -132,9 +122,7 @@ func TestRule15AnUpgradeToWhatRunsIsRefused(t *testing.T) {
 // Rule 7: what is changed while an upgrade waits to begin is taken
 // up with it, and keeps it from nothing.
 func TestRule07AChangeWhileAnUpgradeWaitsIsTakenUpWithIt(t *testing.T) {
-	w := newWorld(t)
-	w.create()
-	w.settle()
+	w := newCreated(t)
 	w.setEtcd(2)
 	w.change(func(c *v1alpha1.Cluster) { c.Spec.Version = newVersion })
 	w.settle()

@@ -105,6 +105,15 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
+// newCreated is a world with a Cluster that has been created.
+func newCreated(t testing.TB) *world {
+	t.Helper()
+	w := newWorld(t)
+	w.create()
+	w.settle()
+	return w
+}
+
 // write does one write of the controller, or fails at it.
 func (w *world) write(_ string, do func() error) error {
 	w.writes++

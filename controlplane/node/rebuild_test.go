@@ -177,8 +177,10 @@ func TestRebuildOfHollowNodes(t *testing.T) {
 	}
 }
 
-// A node that was emptied for a rebuild which never came is emptied again for its deletion.
-func TestRule22DeletionEmptiesAgainAfterARebuild(t *testing.T) {
+// newRefilled is a world in which shop-a was emptied for a rebuild, and then somebody let a pod come
+// to it again.
+func newRefilled(t *testing.T) *world {
+	t.Helper()
 	w := newDrain(t)
 	w.askForRebuild()
 	w.mustPass()
@@ -188,6 +190,12 @@ func TestRule22DeletionEmptiesAgainAfterARebuild(t *testing.T) {
 	node.Spec.Unschedulable = false
 	w.check(server.Client.Update(w.Context(), node))
 	w.newPod("web", "shop-a", controlledBy("ReplicaSet", "apps/v1"))
+	return w
+}
+
+// A node that was emptied for a rebuild which never came is emptied again for its deletion.
+func TestRule22DeletionEmptiesAgainAfterARebuild(t *testing.T) {
+	w := newRefilled(t)
 	w.check(server.Client.Delete(w.Context(), w.machine("shop-a")))
 	w.mustPass()
 	w.wantDrain("for the deletion", false, "waiting for pods to end: "+w.namespace+"/web")
@@ -199,15 +207,7 @@ func TestRule22DeletionEmptiesAgainAfterARebuild(t *testing.T) {
 // One that somebody lets pods come to again, before the cloud has taken the rebuild up, is emptied
 // again.
 func TestRule22ARebuildThatWaitsEmptiesAgain(t *testing.T) {
-	w := newDrain(t)
-	w.askForRebuild()
-	w.mustPass()
-	w.mustPass()
-	w.wantDrain("at first", true, "")
-	node := w.node("shop-a")
-	node.Spec.Unschedulable = false
-	w.check(server.Client.Update(w.Context(), node))
-	w.newPod("web", "shop-a", controlledBy("ReplicaSet", "apps/v1"))
+	w := newRefilled(t)
 	w.mustPass()
 	w.wantDrain("uncordoned", false, "waiting for pods to end: "+w.namespace+"/web")
 }

@@ -100,6 +100,39 @@ func live(t *testing.T, prepare func(*world)) (*world, []front.Call) {
 	return w, w.Calls(front.Match{})
 }
 
+// life is live or reborn: what prepare does to its world may stop the controller at one point.
+type life func(t *testing.T, prepare func(*world)) (*world, []front.Call)
+
+// stopAtAnyCall lives a life once for each of its calls and each thing that can happen at one.
+func stopAtAnyCall(t *testing.T, live life, calls []front.Call) {
+	t.Helper()
+	for _, c := range calls {
+		for _, s := range front.Stops {
+			t.Run(fmt.Sprintf("%d %s, %s", c.N, c, s.Name), func(t *testing.T) {
+				t.Parallel()
+				if w, _ := live(t, func(w *world) { w.Interrupt(c.N, s, &w.Dead, &w.Harmed) }); !w.Harmed.Load() {
+					t.Error("no harm was done")
+				}
+			})
+		}
+	}
+}
+
+// stopAtAnyWrite is the same for what is written into the management cluster.
+func stopAtAnyWrite(t *testing.T, live life, writes int64) {
+	t.Helper()
+	for n := range writes {
+		for _, after := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d, after it: %v", n+1, after), func(t *testing.T) {
+				t.Parallel()
+				if w, _ := live(t, func(w *world) { w.KillAt, w.KillAfter = n+1, after }); !w.Harmed.Load() {
+					t.Error("no harm was done")
+				}
+			})
+		}
+	}
+}
+
 // Whatever happens at any call of the cloud, there is one server in the end, and nothing
 // after the deletion. The points come from a recorded life, so that new calls are covered by
 // themselves.
@@ -116,16 +149,7 @@ func TestRule08StoppedAtAnyCall(t *testing.T) {
 	}); diff != "" {
 		t.Fatalf("the recorded life is not one (%v):\n%s", kinds, diff)
 	}
-	for _, c := range calls {
-		for _, s := range front.Stops {
-			t.Run(fmt.Sprintf("%d %s, %s", c.N, c, s.Name), func(t *testing.T) {
-				t.Parallel()
-				if w, _ := live(t, func(w *world) { w.Interrupt(c.N, s, &w.Dead, &w.Harmed) }); !w.Harmed.Load() {
-					t.Error("no harm was done")
-				}
-			})
-		}
-	}
+	stopAtAnyCall(t, live, calls)
 }
 
 // The same for what it writes into the management cluster.
@@ -135,14 +159,5 @@ func TestRule10StoppedAtAnyWrite(t *testing.T) {
 	if writes < 8 {
 		t.Fatalf("%d writes in a life, want those of the request, the server, the node, the bootstrap and the end", writes)
 	}
-	for n := range writes {
-		for _, after := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%d, after it: %v", n+1, after), func(t *testing.T) {
-				t.Parallel()
-				if w, _ := live(t, func(w *world) { w.KillAt, w.KillAfter = n+1, after }); !w.Harmed.Load() {
-					t.Error("no harm was done")
-				}
-			})
-		}
-	}
+	stopAtAnyWrite(t, live, writes)
 }

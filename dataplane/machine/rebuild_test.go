@@ -2,7 +2,6 @@ package machine
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -89,16 +88,7 @@ func TestRule16Rebuild(t *testing.T) {
 	if posts != 1 {
 		t.Fatalf("%d requests change something in a rebuild, want one: %v", posts, calls)
 	}
-	for _, c := range calls {
-		for _, s := range front.Stops {
-			t.Run(fmt.Sprintf("%d %s, %s", c.N, c, s.Name), func(t *testing.T) {
-				t.Parallel()
-				if w, _ := reborn(t, func(w *world) { w.Interrupt(c.N, s, &w.Dead, &w.Harmed) }); !w.Harmed.Load() {
-					t.Error("no harm was done")
-				}
-			})
-		}
-	}
+	stopAtAnyCall(t, reborn, calls)
 }
 
 // The same for what it writes into the management cluster.
@@ -108,16 +98,7 @@ func TestRebuildStoppedAtAnyWrite(t *testing.T) {
 	if writes < 6 {
 		t.Fatalf("%d writes, want those of the drain, the bootstrap, the request, the server and the end", writes)
 	}
-	for n := range writes {
-		for _, after := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%d, after it: %v", n+1, after), func(t *testing.T) {
-				t.Parallel()
-				if w, _ := reborn(t, func(w *world) { w.KillAt, w.KillAfter = n+1, after }); !w.Harmed.Load() {
-					t.Error("no harm was done")
-				}
-			})
-		}
-	}
+	stopAtAnyWrite(t, reborn, writes)
 }
 
 // The node joins with other user data, which hold a token of the rebuild's own.

@@ -44,18 +44,10 @@ type fleet struct {
 // life is what happens to one Cluster.
 type life struct {
 	*fleet
+	harness.Life
 	cluster *v1alpha1.Cluster
 	pool    *v1alpha1.NodePool
-	steps   []step
 	lost    string
-}
-
-// step is begun once, as soon as the API server takes it, and is done at some time.
-type step struct {
-	name  string
-	begin func() error
-	done  func() error
-	begun bool
 }
 
 // TestRule10AFleetWhoseManagersDie has the managers killed at random every few seconds during
@@ -74,9 +66,9 @@ func TestRule10AFleetWhoseManagersDie(t *testing.T) {
 	kills, next := 0, time.Now()
 	check(t, harness.AwaitEvery(t.Context(), 100*time.Millisecond, 15*time.Minute, func(context.Context) error {
 		f.play()
-		var left []string
+		var left []error
 		for _, l := range lives {
-			if what := l.goOn(); what != "" {
+			if what := l.GoOn(t.Context(), t); what != nil {
 				left = append(left, what)
 			}
 		}
@@ -144,7 +136,7 @@ func newFleet(t testing.TB) *fleet {
 // live is the life of a Cluster of some name.
 func (f *fleet) live(name string) *life {
 	f.Helper()
-	l := &life{fleet: f}
+	l := &life{fleet: f, Life: harness.Life{Of: name}}
 	l.cluster = &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}, Spec: v1alpha1.ClusterSpec{
 		Version: older, InfrastructureRef: &v1alpha1.LocalReference{Name: "paris"}, CredentialsRef: &v1alpha1.LocalReference{Name: "mine"},
 	}}
@@ -152,58 +144,40 @@ func (f *fleet) live(name string) *life {
 		ClusterRef: v1alpha1.LocalReference{Name: name}, Flavor: "b3-4", Replicas: new(int32(2)),
 		AutoHeal: v1alpha1.PoolAutoHeal{NotReadyTimeoutSeconds: new(int32(60))},
 	}}
-	patch := func(object client.Object, text string) func() error {
-		return func() error {
-			return management.Client.Patch(context.Background(), object.DeepCopyObject().(client.Object), client.RawPatch(types.MergePatchType, []byte(text)))
+	patch := func(object client.Object, text string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			return management.Client.Patch(ctx, object.DeepCopyObject().(client.Object), client.RawPatch(types.MergePatchType, []byte(text)))
 		}
 	}
-	l.steps = []step{
-		{name: "create", begin: func() error {
-			return errors.Join(management.Client.Create(context.Background(), l.cluster), management.Client.Create(context.Background(), l.pool))
-		}, done: func() error { return l.active(2, older) }},
-		{name: "scale", begin: patch(l.pool, `{"spec": {"replicas": 3}}`), done: func() error { return l.active(3, older) }},
-		{name: "upgrade", begin: patch(l.cluster, fmt.Sprintf(`{"spec": {"version": %q}}`, harness.Release)), done: func() error { return l.active(3, harness.Release) }},
-		{name: "heal", begin: l.kill, done: l.healed},
-		{name: "delete", begin: func() error { return management.Client.Delete(context.Background(), l.cluster.DeepCopy()) }, done: l.gone},
+	l.Steps = []harness.Step{
+		{Name: "create", Begin: func(ctx context.Context) error {
+			return errors.Join(management.Client.Create(ctx, l.cluster), management.Client.Create(ctx, l.pool))
+		}, Done: l.active(2, older)},
+		{Name: "scale", Begin: patch(l.pool, `{"spec": {"replicas": 3}}`), Done: l.active(3, older)},
+		{Name: "upgrade", Begin: patch(l.cluster, fmt.Sprintf(`{"spec": {"version": %q}}`, harness.Release)), Done: l.active(3, harness.Release)},
+		{Name: "heal", Begin: l.kill, Done: l.healed},
+		{Name: "delete", Begin: func(ctx context.Context) error { return management.Client.Delete(ctx, l.cluster.DeepCopy()) }, Done: l.gone},
 	}
 	return l
 }
 
-// goOn gets on with a life, and returns what it is at; empty at its end.
-func (l *life) goOn() string {
-	l.Helper()
-	if len(l.steps) == 0 {
-		return ""
-	}
-	now := &l.steps[0]
-	if !now.begun {
-		if err := now.begin(); err != nil {
-			return fmt.Sprintf("%s: %s is refused: %v", l.cluster.Name, now.name, err)
-		}
-		now.begun = true
-	}
-	if err := now.done(); err != nil {
-		return fmt.Sprintf("%s: %s: %v", l.cluster.Name, now.name, err)
-	}
-	l.steps = l.steps[1:]
-	return l.cluster.Name
-}
-
 // active is nil when the Cluster and its pool are so, with so many nodes of a release.
-func (l *life) active(replicas int32, release string) error {
-	c, p := &v1alpha1.Cluster{}, &v1alpha1.NodePool{}
-	err := errors.Join(management.Client.Get(context.Background(), client.ObjectKeyFromObject(l.cluster), c),
-		management.Client.Get(context.Background(), client.ObjectKeyFromObject(l.pool), p))
-	if err != nil {
-		return err
+func (l *life) active(replicas int32, release string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		c, p := &v1alpha1.Cluster{}, &v1alpha1.NodePool{}
+		err := errors.Join(management.Client.Get(ctx, client.ObjectKeyFromObject(l.cluster), c),
+			management.Client.Get(ctx, client.ObjectKeyFromObject(l.pool), p))
+		if err != nil {
+			return err
+		}
+		if s := c.Status; s.Phase != v1alpha1.ClusterActive || s.Version != release || s.ObservedGeneration != c.Generation || s.Operation != "" {
+			return fmt.Errorf("%s, runs %s: %s", s.Phase, s.Version, s.Message)
+		}
+		if s := p.Status; s.Phase != v1alpha1.PoolActive || s.ReadyReplicas != replicas || s.Replicas != replicas || s.Version != release || s.Operation != "" || s.ObservedGeneration != p.Generation {
+			return fmt.Errorf("pool %s, %d of %d nodes are ready: %s", s.Phase, s.ReadyReplicas, s.Replicas, s.Message)
+		}
+		return nil
 	}
-	if s := c.Status; s.Phase != v1alpha1.ClusterActive || s.Version != release || s.ObservedGeneration != c.Generation || s.Operation != "" {
-		return fmt.Errorf("%s, runs %s: %s", s.Phase, s.Version, s.Message)
-	}
-	if s := p.Status; s.Phase != v1alpha1.PoolActive || s.ReadyReplicas != replicas || s.Replicas != replicas || s.Version != release || s.Operation != "" || s.ObservedGeneration != p.Generation {
-		return fmt.Errorf("pool %s, %d of %d nodes are ready: %s", s.Phase, s.ReadyReplicas, s.Replicas, s.Message)
-	}
-	return nil
 }
 
 func (l *life) machines() []v1alpha1.Machine {
@@ -214,24 +188,24 @@ func (l *life) machines() []v1alpha1.Machine {
 }
 
 // kill has a node die.
-func (l *life) kill() error {
+func (l *life) kill(context.Context) error {
 	l.lost = l.machines()[0].Name
 	l.dead[l.lost] = true
 	return nil
 }
 
 // healed is nil when another node is in the place of the one that died.
-func (l *life) healed() error {
+func (l *life) healed(ctx context.Context) error {
 	if slices.ContainsFunc(l.machines(), func(m v1alpha1.Machine) bool { return m.Name == l.lost }) {
 		return errors.New("the node is still there")
 	}
-	return l.active(3, harness.Release)
+	return l.active(3, harness.Release)(ctx)
 }
 
 // gone is nil when neither the Cluster nor its pool is there.
-func (l *life) gone() error {
+func (l *life) gone(ctx context.Context) error {
 	for _, o := range []client.Object{&v1alpha1.Cluster{ObjectMeta: l.cluster.ObjectMeta}, &v1alpha1.NodePool{ObjectMeta: l.pool.ObjectMeta}} {
-		if err := management.Client.Get(context.Background(), client.ObjectKeyFromObject(o), o); err == nil {
+		if err := management.Client.Get(ctx, client.ObjectKeyFromObject(o), o); err == nil {
 			return fmt.Errorf("%s is there", o.GetName())
 		} else if client.IgnoreNotFound(err) != nil {
 			return err

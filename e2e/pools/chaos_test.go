@@ -25,22 +25,13 @@ import (
 // killedEvery is between which times "marina up" runs undisturbed.
 var killedEvery = [2]time.Duration{4 * time.Second, 12 * time.Second}
 
-// life is what happens to a Cluster and its pool, step by step, whoever is killed meanwhile.
+// life is what happens to a Cluster and its pool.
 type life struct {
 	*scene
+	harness.Life
 	cluster *v1alpha1.Cluster
 	pool    *v1alpha1.NodePool
-	steps   []step
 	lost    string
-}
-
-// step is begun once, as a user does who tries again until the API server has taken it, and is
-// done at some time.
-type step struct {
-	name  string
-	begin func(context.Context) error
-	done  func(context.Context) error
-	begun bool
 }
 
 // TestRule10KilledAgainAndAgain takes two Clusters with nodes through creation, scaling, an upgrade,
@@ -65,7 +56,7 @@ func TestRule10KilledAgainAndAgain(t *testing.T) {
 			break
 		}
 		if time.Now().After(limit) {
-			t.Fatalf("not done: %v, %v", lives[0].steps, lives[1].steps)
+			t.Fatalf("not done: %v, %v", lives[0].Steps, lives[1].Steps)
 		}
 		if time.Now().After(next) {
 			check(t, s.Kill())
@@ -89,7 +80,7 @@ func TestRule10KilledAgainAndAgain(t *testing.T) {
 // live is the life of a Cluster of some name; that of the scene is there already.
 func (s *scene) live(t testing.TB, name string) *life {
 	t.Helper()
-	l := &life{scene: s, cluster: s.cluster, pool: &v1alpha1.NodePool{
+	l := &life{scene: s, Life: harness.Life{Of: name}, cluster: s.cluster, pool: &v1alpha1.NodePool{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "of-" + name},
 		Spec: v1alpha1.NodePoolSpec{
 			ClusterRef: v1alpha1.LocalReference{Name: name}, Flavor: "b3-4", Replicas: new(int32(2)),
@@ -106,16 +97,16 @@ func (s *scene) live(t testing.TB, name string) *life {
 			return s.Client.Patch(ctx, object.DeepCopyObject().(client.Object), client.RawPatch(types.MergePatchType, []byte(text)))
 		}
 	}
-	l.steps = []step{
-		{name: "create", begin: func(ctx context.Context) error {
+	l.Steps = []harness.Step{
+		{Name: "create", Begin: func(ctx context.Context) error {
 			return client.IgnoreAlreadyExists(s.Client.Create(ctx, l.pool.DeepCopy()))
-		}, done: l.active(2, olderRelease)},
-		{name: "scale", begin: patch(l.pool, `{"spec": {"replicas": 3}}`), done: l.active(3, olderRelease)},
-		{name: "upgrade", begin: patch(l.cluster, fmt.Sprintf(`{"spec": {"version": %q}}`, harness.Release)), done: l.active(3, harness.Release)},
-		{name: "heal", begin: l.kill, done: l.healed},
-		{name: "delete", begin: func(ctx context.Context) error {
+		}, Done: l.active(2, olderRelease)},
+		{Name: "scale", Begin: patch(l.pool, `{"spec": {"replicas": 3}}`), Done: l.active(3, olderRelease)},
+		{Name: "upgrade", Begin: patch(l.cluster, fmt.Sprintf(`{"spec": {"version": %q}}`, harness.Release)), Done: l.active(3, harness.Release)},
+		{Name: "heal", Begin: l.kill, Done: l.healed},
+		{Name: "delete", Begin: func(ctx context.Context) error {
 			return client.IgnoreNotFound(s.Client.Delete(ctx, l.cluster.DeepCopy()))
-		}, done: func(ctx context.Context) error {
+		}, Done: func(ctx context.Context) error {
 			_, err := harness.GetCluster(ctx, s.Marina, name)
 			if err == nil {
 				return errors.New("it is still there")
@@ -130,26 +121,13 @@ func (s *scene) live(t testing.TB, name string) *life {
 // does not answer is no answer.
 func (l *life) goOn(t testing.TB) (busy bool) {
 	t.Helper()
-	if len(l.steps) == 0 {
-		return false
-	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	next := &l.steps[0]
-	if !next.begun {
-		switch err := next.begin(ctx); {
-		case apierrors.IsInvalid(err) && next.name != "upgrade":
-			t.Fatalf("%s of %s: %v", next.name, l.cluster.Name, err)
-		case err != nil:
-			return true
-		}
-		next.begun = true
-		t.Logf("%s: %s", l.cluster.Name, next.name)
+	err := l.GoOn(ctx, t)
+	if apierrors.IsInvalid(err) && l.Steps[0].Name != "upgrade" {
+		t.Fatal(err)
 	}
-	if next.done(ctx) == nil {
-		l.steps = l.steps[1:]
-	}
-	return true
+	return err != nil
 }
 
 // active is whether the cluster and its pool are so, with so many nodes of a release.
