@@ -84,3 +84,43 @@ func TestRule23OurClock(t *testing.T) {
 	w.now = w.now.Add(time.Minute)
 	changed("gone, of an earlier Marina", w.now)
 }
+
+// TestRule23Missed is about nodes whose time is over: that one is not Ready is said as long as the
+// tenant says it, and nothing is said of a tenant that does not answer.
+func TestRule23Missed(t *testing.T) {
+	w := newWorld(t)
+	requested := metav1.NewTime(w.now.Truncate(time.Second))
+	w.newMachine("shop-a", func(m *v1alpha1.Machine) { m.Spec.CreationTimeoutSeconds = 1800 })
+	m := w.machine("shop-a")
+	m.Status.RequestedAt = &requested
+	w.check(server.Client.Status().Update(t.Context(), m))
+	missed := func(when string, after time.Duration, want time.Duration) {
+		t.Helper()
+		w.now = requested.Add(after)
+		w.mustPass()
+		var got *metav1.Time
+		if n := w.machine("shop-a").Status.Node; n != nil {
+			got = n.Missed
+		}
+		if want == 0 && got != nil || want > 0 && (got == nil || !got.Time.Equal(requested.Add(want))) {
+			t.Errorf("%s: missed at %s, want %s after %s (0s: not at all)", when, got, want, requested)
+		}
+	}
+	missed("before its time is over", 30*time.Minute-time.Second, 0)
+	w.silent = true
+	missed("in a tenant that does not answer", 31*time.Minute, 0)
+	w.silent = false
+	missed("when it answers", 32*time.Minute, 32*time.Minute)
+	missed("again within a minute", 32*time.Minute+50*time.Second, 32*time.Minute)
+	missed("a minute later", 33*time.Minute, 33*time.Minute)
+	if n := w.machine("shop-a").Status.Node; n.Message != "" || n.Since != nil {
+		t.Errorf("of a node that never was it says %+v", n)
+	}
+	w.silent = true
+	missed("when it does not answer any more", time.Hour, 33*time.Minute)
+	w.silent = false
+	node := w.newNode("shop-a", corev1.ConditionFalse, "no network yet")
+	missed("with a node that is not Ready", time.Hour, time.Hour)
+	w.setReady(node, corev1.ConditionTrue, "")
+	missed("with one that is", time.Hour+time.Second, 0)
+}

@@ -195,6 +195,7 @@ func (r *Reconciler) live(ctx context.Context, s *scope, m, before *v1alpha1.Mac
 	node := s.nodes[m.Name]
 	observe(m, node, r.Now())
 	checked(m, s.asked)
+	missed(m, s.asked)
 	if node != nil {
 		m.Status.Node.AppliedLabels, m.Status.Node.AppliedTaints = applied(node, m)
 	}

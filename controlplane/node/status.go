@@ -54,7 +54,7 @@ func isPast(when *metav1.Time, now time.Time) bool {
 
 // forget notes that a node is gone that there was.
 func forget(known *v1alpha1.MachineNode, now time.Time) {
-	if known == nil || known.UID == "" && isPast(known.ChangedAt, now) {
+	if known == nil || known.UID == "" && (known.Since == nil || isPast(known.ChangedAt, now)) {
 		return
 	}
 	seen := at(now)
@@ -76,6 +76,29 @@ func checked(m *v1alpha1.Machine, asked time.Time) {
 		return
 	}
 	n.Checked = &v1alpha1.MachineCheck{After: *after, At: metav1.NewTime(asked.Truncate(time.Second))}
+}
+
+// missedLife is how old status.node.missed may become.
+const missedLife = time.Minute
+
+// missed notes that the tenant has been asked, and has told that a node is not Ready although its
+// time is over: it is nobody's word that there is none while the tenant cannot be asked.
+func missed(m *v1alpha1.Machine, asked time.Time) {
+	deadline, n := m.Deadline(), m.Status.Node
+	over := deadline != nil && !asked.Before(deadline.Time)
+	switch {
+	case n != nil && (n.Ready || !over):
+		n.Missed = nil
+		return
+	case !over:
+		return
+	case n == nil:
+		n = &v1alpha1.MachineNode{}
+		m.Status.Node = n
+	}
+	if !isPast(n.Missed, asked) || asked.Sub(n.Missed.Time) >= missedLife {
+		n.Missed = at(asked)
+	}
 }
 
 // readiness is the condition Ready of a node, or nil.

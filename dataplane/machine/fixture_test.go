@@ -57,6 +57,8 @@ type world struct {
 	reconciler *Reconciler
 	// noJoin keeps nodes from becoming Ready.
 	noJoin bool
+	// unheard keeps what the tenant tells of its nodes from being heard.
+	unheard bool
 	// wrap is what the controller's requests to the cloud go through, if it is not nil.
 	wrap func(http.RoundTripper) http.RoundTripper
 }

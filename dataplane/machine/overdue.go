@@ -12,12 +12,16 @@ import (
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
-// overdue reports whether a server has had its time to become a Ready node. None can join a
-// control plane that is away: the time begins again when that comes back, as its Cluster
-// tells. Of a Cluster that is gone nobody tells anything.
+// answerLife is for how long the tenant's word that a node is not Ready counts.
+const answerLife = 5 * time.Minute
+
+// overdue reports whether a server has had its time to become a Ready node, and the tenant has
+// told since that it has not. None can join a control plane that is away: the time begins again
+// when that comes back, as its Cluster tells. Nor is one given up that may well be Ready, only that
+// the tenant is out of reach from here. Of a Cluster that is gone nobody tells anything.
 func (r *Reconciler) overdue(ctx context.Context, m *v1alpha1.Machine) (bool, error) {
-	limit := creationTimeout(m)
-	if m.Status.ReadySince != nil || m.Status.RequestedAt == nil || r.Now().Sub(m.Status.RequestedAt.Time) < limit {
+	now, deadline := r.Now(), m.Deadline()
+	if deadline == nil || now.Before(deadline.Time) {
 		return false, nil
 	}
 	cluster, ref := &v1alpha1.Cluster{}, m.Spec.ClusterRef
@@ -28,7 +32,15 @@ func (r *Reconciler) overdue(ctx context.Context, m *v1alpha1.Machine) (bool, er
 		return false, err
 	}
 	c := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionControlPlaneReady)
-	return c != nil && c.Status == metav1.ConditionTrue && r.Now().Sub(c.LastTransitionTime.Time) >= limit, nil
+	if c == nil || c.Status != metav1.ConditionTrue {
+		return false, nil
+	}
+	end := c.LastTransitionTime.Add(creationTimeout(m))
+	if end.Before(deadline.Time) {
+		end = deadline.Time
+	}
+	n := m.Status.Node
+	return n != nil && n.Missed != nil && !n.Missed.Time.Before(end) && now.Sub(n.Missed.Time) <= answerLife, nil
 }
 
 // slowFlavors says what helps where servers have too little time, as a part of a sentence.

@@ -52,8 +52,10 @@ func (w *world) play(t testing.TB) {
 			}
 			continue
 		}
-		if !w.noJoin && reconcile.IsTrue(m.Status.Conditions, v1alpha1.ConditionServerReady) {
+		if !w.noJoin && !w.unheard && reconcile.IsTrue(m.Status.Conditions, v1alpha1.ConditionServerReady) {
 			w.tell(t, m, v1alpha1.MachineNode{UID: "2", Ready: true})
+		} else if end := m.Deadline(); end != nil && !w.unheard && !w.clock.Now().Before(end.Time) {
+			w.tell(t, m, v1alpha1.MachineNode{Missed: &metav1.Time{Time: w.clock.Now()}})
 		}
 	}
 }

@@ -26,6 +26,11 @@ type MachineNode struct {
 	// Checked is the last look at the Node because of spec.checkAfter.
 	// +optional
 	Checked *MachineCheck `json:"checked,omitempty"`
+	// Missed is when the tenant has told last that there is no such Node, or that it is not
+	// Ready, although the time that it had for it is over. It is at most a minute old while the
+	// tenant answers.
+	// +optional
+	Missed *metav1.Time `json:"missed,omitempty"`
 	// AppliedLabels are the keys of labels, and AppliedTaints are KEY:EFFECT of taints, that
 	// the Node has because of spec. They are written before the Node is, so that what spec no
 	// longer has is found and removed. Those of a Node that has just appeared are status.userDataLabels

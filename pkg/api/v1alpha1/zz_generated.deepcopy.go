@@ -1427,6 +1427,10 @@ func (in *MachineNode) DeepCopyInto(out *MachineNode) {
 		*out = new(MachineCheck)
 		(*in).DeepCopyInto(*out)
 	}
+	if in.Missed != nil {
+		in, out := &in.Missed, &out.Missed
+		*out = (*in).DeepCopy()
+	}
 	if in.AppliedLabels != nil {
 		in, out := &in.AppliedLabels, &out.AppliedLabels
 		*out = make([]string, len(*in))
