@@ -43,7 +43,7 @@ step() {
 # program KIND MINOR... builds with hack/build.sh and prints the folder it says.
 program() {
 	local said
-	said=$(hack/build.sh "$@" | tee /dev/stderr | tail -1)
+	said=$(hack/build.sh "$@" | tee >(cat >&2) | tail -1) # /dev/stderr would empty a file that it is
 	echo "${said%%:*}"
 }
 
