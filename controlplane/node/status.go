@@ -69,7 +69,7 @@ func forget(known *v1alpha1.MachineNode, now time.Time) {
 }
 
 // checked notes that the tenant has been asked for the node of a Machine, when somebody wants
-// to know: that was before it was read here. Nobody does of one that never was.
+// to know: that was before it was read here. Of one of which nothing is known nobody does.
 func checked(m *v1alpha1.Machine, asked time.Time) {
 	after, n := m.Spec.CheckAfter, m.Status.Node
 	if after == nil || n == nil || n.Checked.Answers(after) {

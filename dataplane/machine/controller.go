@@ -121,7 +121,7 @@ func (r *Reconciler) finish(ctx context.Context, s *scope, err error) (ctrl.Resu
 		return ctrl.Result{}, err // the API server's: nothing is known of the server
 	}
 	s.resynced(e, r.Now())
-	writeStatus(s, e)
+	writeStatus(s, e, r.Now())
 	if err := reconcile.PatchStatus(ctx, r.Client, s.before, s.machine); err != nil {
 		return ctrl.Result{}, err
 	}

@@ -12,8 +12,9 @@ import (
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
-// answerLife is for how long the tenant's word that a node is not Ready counts.
-const answerLife = 5 * time.Minute
+// answerLife is for how long the tenant's word that a node is not Ready counts. It is renewed each
+// minute, and a server is looked at as often.
+const answerLife = 2 * time.Minute
 
 // overdue reports whether a server has had its time to become a Ready node, and the tenant has
 // told since that it has not. None can join a control plane that is away: the time begins again
@@ -40,7 +41,12 @@ func (r *Reconciler) overdue(ctx context.Context, m *v1alpha1.Machine) (bool, er
 		end = deadline.Time
 	}
 	n := m.Status.Node
-	return n != nil && n.Missed != nil && !n.Missed.Time.Before(end) && now.Sub(n.Missed.Time) <= answerLife, nil
+	if n == nil || n.Missed == nil || n.Missed.Time.Before(end) {
+		return false, nil
+	}
+	// Of a clock that was ahead nobody knows how old a word is.
+	age := now.Sub(n.Missed.Time)
+	return age <= answerLife && age >= -time.Minute, nil
 }
 
 // slowFlavors says what helps where servers have too little time, as a part of a sentence.

@@ -96,6 +96,10 @@ func TestRule23CreationTimeoutWhenTheTenantAnswersAgain(t *testing.T) {
 	w.clock.Step(answerLife + time.Minute)
 	w.rounds(t, time.Hour, time.Minute)
 	w.stays(t, "while the tenant is out of reach")
+	w.is(t, w.m, "Ready", "Unknown", "WaitingForNode", "it is given up when the cluster's API server is there and tells so")
+	w.tell(t, w.m, v1alpha1.MachineNode{Missed: &metav1.Time{Time: w.clock.Now().Add(time.Hour)}})
+	w.rounds(t, 50*time.Minute, time.Minute)
+	w.stays(t, "after the word of a clock that was ahead")
 	w.unheard = false
 	w.rounds(t, 2*time.Minute, time.Minute)
 	w.is(t, w.m, "ServerReady", "False", "CreationTimeout", "has not become a Ready node within 30m0s")

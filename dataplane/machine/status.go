@@ -2,6 +2,7 @@ package machine
 
 import (
 	"cmp"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,7 +13,7 @@ import (
 
 // writeStatus computes the conditions and the state from what a pass came to. While the cloud
 // cannot be asked, the server is taken to be as it was.
-func writeStatus(s *scope, e *reconcile.Error) {
+func writeStatus(s *scope, e *reconcile.Error, now time.Time) {
 	m := s.machine
 	status := &m.Status
 	set := func(conditionType string, conditionStatus metav1.ConditionStatus, reason, message string) {
@@ -44,7 +45,11 @@ func writeStatus(s *scope, e *reconcile.Error) {
 		}
 		set(v1alpha1.ConditionReady, ready, e.Reason, e.Message)
 	case status.ReadySince == nil && e == nil:
-		status.Message = cmp.Or(nodeMessage(status.Node), "the server runs, and has not become a Ready node yet")
+		words := "the server runs, and has not become a Ready node yet"
+		if end := m.Deadline(); end != nil && !now.Before(end.Time) {
+			words = "the server runs, and has not become a Ready node in its time: it is given up when the cluster's API server is there and tells so"
+		}
+		status.Message = cmp.Or(nodeMessage(status.Node), words)
 		set(v1alpha1.ConditionReady, metav1.ConditionUnknown, "WaitingForNode", status.Message)
 	case status.ReadySince == nil && e.Kind == reconcile.KindUser:
 		set(v1alpha1.ConditionReady, metav1.ConditionFalse, e.Reason, e.Message)

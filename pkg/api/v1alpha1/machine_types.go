@@ -238,7 +238,7 @@ type MachineStatus struct {
 	// RebuiltAt is when that was.
 	// +optional
 	RebuiltAt *metav1.Time `json:"rebuiltAt,omitempty"`
-	// Node is what controlplane has written of the node; nil while there is none.
+	// Node is what controlplane has written of the node; nil while it has nothing to tell of one.
 	// +optional
 	Node *MachineNode `json:"node,omitempty"`
 	// ReadySince is when the node became Ready for the first time.
