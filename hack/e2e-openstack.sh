@@ -11,6 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 parts=${PARTS:-contract controllers servers}
 minor=1.37
+logs=${XDG_CACHE_HOME:-$HOME/.cache}/marina/openstack/failed-logs.tar.gz
 
 undo=openstack-down
 # shellcheck source=hack/suite.sh
@@ -23,7 +24,12 @@ part() {
 	[[ " $parts " == *" $name "* ]] || return 0
 	printf '\n-- %s\n' "$name"
 	# They wait for the cloud more than they do.
-	run go test -count=1 -v -timeout 40m -parallel 5 -run "${RUN-}" "$@" "$package"
+	if ! run go test -count=1 -v -timeout 40m -parallel 5 -run "${RUN-}" "$@" "$package"; then
+		# They go with the cloud.
+		hack/openstack/openstack.sh logs "$logs"
+		echo "what the services of the cloud have logged: $logs" >&2
+		return 1
+	fi
 	printf -- '-- %s: %d s\n' "$name" $((SECONDS - started))
 }
 

@@ -9,6 +9,7 @@
 #   hack/openstack/openstack.sh status            what runs, with the memory that it takes
 #   hack/openstack/openstack.sh env               for the shell: eval "$(... env)"
 #   hack/openstack/openstack.sh enter [HOST] COMMAND...   runs it inside, or in a compute host
+#   hack/openstack/openstack.sh logs FILE.tar.gz  packs what its services have logged
 #   hack/openstack/openstack.sh down              ends it; fails when something is left
 #   hack/openstack/openstack.sh purge             the same, and deletes all that it has kept
 #
@@ -69,6 +70,11 @@ image() {
 	OS_CLIENT_CONFIG_FILE=$clouds /usr/bin/python3 "$here/image.py" "$@"
 }
 
+logs() {
+	(($# == 1)) || fail "logs FILE.tar.gz"
+	tar -C "$state" -czf "$1" log
+}
+
 enter() {
 	machine_pid || fail "it is not running: openstack.sh up"
 	inside "$here/inside.sh" enter "$@"
@@ -87,7 +93,7 @@ environment() {
 }
 
 case ${1-} in
-install | up | down | purge | image | status | enter) "$@" ;;
+install | up | down | purge | image | logs | status | enter) "$@" ;;
 env) environment ;;
 *)
 	sed -n '2,/^[^#]/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2

@@ -15,9 +15,7 @@ wsgi() {
 nova_main() { start "$1" /usr/bin/python3 -c "import sys; sys.argv[0] = '$1'; from nova.cmd.$2 import main; sys.exit(main())" --config-file "$etc/nova.conf"; }
 
 services_first() {
-	# Not more: its middleware keeps the token of a request where that of another thread finds it
-	# (AuthContextMiddleware.token in Zed), and takes one user for another.
-	wsgi keystone 5000 1 /usr/bin/keystone-wsgi-public OS_KEYSTONE_CONFIG_DIR="$etc" OS_KEYSTONE_CONFIG_FILES=keystone.conf
+	wsgi keystone 5000 6 "$here/keystone_wsgi.py" OS_KEYSTONE_CONFIG_DIR="$etc" OS_KEYSTONE_CONFIG_FILES=keystone.conf
 	wsgi placement 8778 4 /usr/bin/placement-api OS_PLACEMENT_CONFIG_DIR="$etc"
 	start glance-api glance-api --config-file "$etc/glance.conf"
 	until_ok rabbitmq 300 port_open 5672
