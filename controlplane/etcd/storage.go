@@ -25,6 +25,10 @@ const (
 	defragmentAbove = 128 << 20
 	// defragmentPause is how long a member is left alone after it.
 	defragmentPause = time.Hour
+	// fullPause is the same while the store refuses writes: API servers compact what
+	// was deleted every five minutes (--etcd-compaction-interval), and only then is
+	// there room to gain that the last time did not find.
+	fullPause = 5 * time.Minute
 	// defragmentTimeout is when a member that does not come to an end is given up.
 	defragmentTimeout = 10 * time.Minute
 	// reasonDefragmenting is what is told meanwhile.
@@ -57,11 +61,11 @@ func fragmented(s *clusterScope, now time.Time) (ordinal int, ok bool) {
 		if !s.healthy(i) {
 			return 0, false
 		}
-		last, asked := s.member(i).LastDefragmented, s.survey.asked[i]
+		last, asked, pause := s.member(i).LastDefragmented, s.survey.asked[i], defragmentPause
 		if asked.alarmed(etcdserverpb.AlarmType_NOSPACE) {
-			asked.InUse = leastInUse(s.survey.asked)
+			asked.InUse, pause = leastInUse(s.survey.asked), fullPause
 		}
-		if !worthIt(asked) || last != nil && now.Before(last.Add(defragmentPause)) {
+		if !worthIt(asked) || last != nil && now.Before(last.Add(pause)) {
 			continue
 		}
 		if !ok || s.survey.asked[ordinal].leads() {
@@ -109,10 +113,10 @@ func (r *ClusterReconciler) defragment(ctx context.Context, s *clusterScope) err
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), defragmentTimeout)
 		defer cancel()
+		defer r.defragmenting.Delete(about.UID)
+		defer r.surveyed.Delete(about.UID)
 		began := r.now()
 		_, err := admin.client.Defragment(ctx, asked.Endpoint)
-		r.surveyed.Delete(about.UID)
-		r.defragmenting.Delete(about.UID)
 		if err != nil {
 			ctrl.LoggerFrom(ctx).Error(err, "defragmenting", "member", name)
 			return
