@@ -95,7 +95,7 @@ func APIServer(in HostedInputs) Component {
 		Hosting:   in.Hosting,
 		Main: Process{
 			Name: NameAPIServer, Program: NameAPIServer, Version: in.Kubernetes,
-			Env:       thrifty,
+			Env:       merge(maps.Clone(thrifty), in.awaitAgents()),
 			Resources: sized(in.Hosting.Sizes.APIServer, Resources{RequestMilliCPU: 100, RequestMemory: 256 << 20, LimitMemory: 2 << 30}),
 			Args: flags(merge(map[string]string{
 				"advertise-address": VarAddress,
@@ -208,6 +208,11 @@ func ControllerManager(in HostedInputs) Component {
 		"root-ca-file":                     file(pathCA, "tls.crt"),
 		"service-account-private-key-file": file(pathServiceAccount, v1alpha1.KeySigning),
 		"use-service-account-credentials":  "true",
+		// It would end if it could not ask an API server for the configuration of clients of
+		// its own port at once, and has none: probes say nothing about themselves. The
+		// Service of API servers leads to the first of them a moment after it is ready.
+		// kube-scheduler's own default is the same.
+		"authentication-tolerate-lookup-failure": "true",
 		// The approver of upstream approves every node that holds a token; ours binds
 		// token, machine and node name.
 		"controllers": "*,bootstrapsigner,tokencleaner,-csrapproving",

@@ -58,6 +58,22 @@ func (in HostedInputs) konnectivityFlags() map[string]string {
 	}
 }
 
+// awaitAgents has an API server that starts wait for an agent, where the tenant has any,
+// if its image knows how to (hack/images/launcher). One that starts without tells all
+// others that aggregated APIs are not available (APIService, FailedDiscoveryCheck), and
+// fails calls to webhooks once it is ready. Agents look for new servers every 3 s at most
+// (package addon), and meet one of four in each attempt.
+func (in HostedInputs) awaitAgents() map[string]string {
+	if !in.throughKonnectivity() {
+		return nil
+	}
+	return map[string]string{
+		"MARINA_AWAIT_IF":    file(pathKonnectivity, v1alpha1.KeyAgents),
+		"MARINA_AWAIT_URL":   "http://" + VarAddress + ":" + VarPort(portHealth) + "/readyz",
+		"MARINA_AWAIT_LIMIT": "10s",
+	}
+}
+
 // konnectivityMounts are of both processes, which read all of it only when they start.
 func (in HostedInputs) konnectivityMounts() []Mount {
 	return []Mount{

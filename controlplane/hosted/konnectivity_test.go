@@ -172,6 +172,7 @@ func TestKonnectivityReady(t *testing.T) {
 		{"the last node is gone", v1alpha1.NodeAccessKonnectivity, &agents{}, "False"},
 		{"nodes are reached directly", v1alpha1.NodeAccessDirect, nil, ""},
 	}
+	before := s.konnectivityHash()
 	for _, step := range steps {
 		s.hcp.Spec.NodeAccess, s.facts.agents = step.access, step.agents
 		writeStatus(s.hcp, s, nil)
@@ -183,6 +184,14 @@ func TestKonnectivityReady(t *testing.T) {
 			t.Errorf("%s: %s, want %s", step.name, c.Status, step.want)
 		case c != nil && step.agents != nil && step.agents.ready == 0 && !strings.Contains(c.Message, "konnectivity-agent"):
 			t.Errorf("%s: %q does not say where to look", step.name, c.Message)
+		}
+		// API servers that start wait for an agent if there are any, and none is restarted for that.
+		files := desiredConfigMaps(s)[v1alpha1.ConfigMapKonnectivity]
+		if _, wait := files[v1alpha1.KeyAgents]; wait != (step.want == metav1.ConditionTrue) {
+			t.Errorf("%s: API servers that start wait for an agent: %t", step.name, wait)
+		}
+		if now := s.konnectivityHash(); now != before {
+			t.Errorf("%s: the API servers are replaced", step.name)
 		}
 	}
 }

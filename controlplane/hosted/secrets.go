@@ -131,7 +131,11 @@ func desiredConfigMaps(s *scope) map[string]map[string]string {
 		v1alpha1.ConfigMapKubeconfig: {v1alpha1.KeyKubeconfig: string(config)},
 	}
 	if throughKonnectivity(s.hcp) {
-		all[v1alpha1.ConfigMapKonnectivity] = konnectivityFiles(s.addresses[component.NameAPIServer])
+		files := konnectivityFiles(s.addresses[component.NameAPIServer])
+		if reconcile.IsTrue(s.hcp.Status.Conditions, v1alpha1.ConditionKonnectivityReady) {
+			files[v1alpha1.KeyAgents] = "" // API servers that start wait for one
+		}
+		all[v1alpha1.ConfigMapKonnectivity] = files
 	}
 	return all
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"bufio"
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -132,5 +134,60 @@ func TestLauncherEndsWhenToldTo(t *testing.T) {
 	}
 	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 143 {
 		t.Errorf("it ended with %v, want exit code 143", err)
+	}
+}
+
+func TestAwait(t *testing.T) {
+	there := filepath.Join(t.TempDir(), "agents")
+	if err := os.WriteFile(there, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		file, limit string
+		// refused is how often it is told to wait; less than none is for ever.
+		refused int
+		asked   int // less than none for any number
+		err     string
+	}{
+		"it answers at once":         {file: there, limit: "1h", asked: 1},
+		"it answers in the end":      {file: there, limit: "1h", refused: 2, asked: 3},
+		"it never does":              {file: there, limit: "300ms", refused: -1, asked: -1, err: "503"},
+		"there is nothing to await":  {file: there + "-not", limit: "1h", refused: -1},
+		"a limit that is none":       {file: there, limit: "long", err: "MARINA_AWAIT_LIMIT"},
+		"a file that cannot be seen": {file: filepath.Join(there, "below"), limit: "1h", err: "MARINA_AWAIT_IF"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := 0
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if asked++; tc.refused < 0 || asked <= tc.refused {
+					w.WriteHeader(http.StatusServiceUnavailable)
+				}
+			}))
+			defer server.Close()
+			err := await(t.Context(), tc.file, server.URL, tc.limit)
+			if tc.err == "" && err != nil || tc.err != "" && (err == nil || !strings.Contains(err.Error(), tc.err)) {
+				t.Errorf("got error %v, want one with %q", err, tc.err)
+			}
+			if tc.asked >= 0 && asked != tc.asked || tc.asked < 0 && asked == 0 {
+				t.Errorf("it asked %d times, want %d", asked, tc.asked)
+			}
+		})
+	}
+}
+
+// A pod that is deleted meanwhile does not use up its grace.
+func TestAwaitEndsWhenToldTo(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		cancel()
+	}))
+	defer server.Close()
+	there := filepath.Join(t.TempDir(), "agents")
+	if err := os.WriteFile(there, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := await(ctx, there, server.URL, "1h"); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -59,6 +59,9 @@ const (
 	KeyAuthentication = "authentication.yaml"
 	// KeyProbes is the file in ConfigMapAPIServer that lets probes ask for health.
 	KeyProbes = "probes.jsonl"
+	// KeyAgents is a file in ConfigMapKonnectivity that is there while the tenant has agents:
+	// an API server that starts waits for one of them.
+	KeyAgents = "agents"
 	// KeyEgressSelector is a file in ConfigMapKonnectivity.
 	KeyEgressSelector = "egress-selector.yaml"
 	// KeyKubeconfig is the file in ConfigMapKubeconfig and in ConfigMapKonnectivity, and a
