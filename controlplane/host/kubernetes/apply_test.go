@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"context"
 	"fmt"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -87,10 +88,18 @@ func TestStatusRightAfterApplyIsNotThatOfBefore(t *testing.T) {
 			r.settle(c)
 			r.want(nil)
 			c.Main.Args = append(c.Main.Args, "--v=2")
+			signal := func(s syscall.Signal) {
+				if err := controllers.Process.Signal(s); err != nil {
+					t.Fatal(err)
+				}
+			}
+			signal(syscall.SIGSTOP) // none of them replaces a pod before it is looked
+			defer signal(syscall.SIGCONT)
 			if err := r.applyOnce(c); err != nil {
 				t.Fatal(err)
 			}
 			s, err := r.Status(t.Context(), c.Namespace, c.Name)
+			signal(syscall.SIGCONT)
 			if err != nil || s.Done() || s.Updated != 0 || s.Ready != 3 || s.Gone {
 				t.Errorf("status %+v, %v: want 3 ready and none updated", s, err)
 			}

@@ -12,7 +12,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -23,14 +22,10 @@ import (
 // edited is an edit of an object, as a person does it.
 func edited[T client.Object](name string, o T, edit func(T)) func(*world) client.Object {
 	return func(w *world) client.Object {
-		err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
-			if err := w.api.Get(w.Context(), client.ObjectKey{Namespace: w.namespace, Name: name}, o); err != nil {
-				return err
-			}
-			edit(o)
-			return w.api.Update(w.Context(), o, client.FieldOwner("kubectl-edit"))
-		})
-		if err != nil {
+		w.get(o, name)
+		before := o.DeepCopyObject().(client.Object)
+		edit(o)
+		if err := w.api.Patch(w.Context(), o, client.MergeFrom(before), client.FieldOwner("kubectl-edit")); err != nil {
 			w.Fatal(err)
 		}
 		return o

@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -129,6 +131,62 @@ func TestAServiceThatIsLostComesBackAtItsAddress(t *testing.T) {
 				if after := r.exposed(c, "it is exposed", func(component.HostPort) bool { return true }); after != before {
 					t.Errorf("exposed at %s, before at %s: want the same", after, before)
 				}
+			}
+		})
+	}
+}
+
+// An API server frees the address of a Service a moment after the Service is gone.
+func TestAnAddressThatIsNotFreeYetIsWaitedFor(t *testing.T) {
+	for name, tc := range map[string]struct {
+		// has makes what has the address.
+		has   func(address string) client.Object
+		waits bool
+	}{
+		"Nobody": {func(address string) client.Object {
+			return &networkingv1.IPAddress{ObjectMeta: metav1.ObjectMeta{Name: address}, Spec: networkingv1.IPAddressSpec{
+				ParentRef: &networkingv1.ParentReference{Resource: "services", Namespace: "default", Name: "gone"},
+			}}
+		}, true},
+		"AnotherService": {func(address string) client.Object {
+			return &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "default", GenerateName: "other-"}, Spec: corev1.ServiceSpec{
+				ClusterIP: address, Ports: []corev1.ServicePort{{Port: 443}},
+			}}
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			r := w.run()
+			c := w.stateless(clusterIP)
+			r.settle(c)
+			before := r.exposed(c, "it is exposed", func(at component.HostPort) bool { return at.Port != 0 })
+			r.want(nil)
+			s := &corev1.Service{}
+			w.get(s, component.NameAPIServer)
+			if err := w.api.Delete(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+			other := tc.has(s.Spec.ClusterIP)
+			w.await("the address is somebody else's", func() error { return w.api.Create(t.Context(), other) })
+			w.await("the Host has heard of the deletion", func() error {
+				if err := r.counter.Get(t.Context(), client.ObjectKeyFromObject(s), &corev1.Service{}); !apierrors.IsNotFound(err) {
+					return fmt.Errorf("it is there, or %w", err)
+				}
+				return nil
+			})
+			_, err := r.reserve(c)
+			if e := reconcile.As(err); tc.waits && (e == nil || e.Reason != "WaitingForAddress" || e.Kind != reconcile.KindWait || e.After == 0) {
+				t.Errorf("Reserve: %v, want it to wait for the address and to look again", err)
+			}
+			if !tc.waits && err != nil {
+				t.Errorf("Reserve: %v, want it to take another address", err)
+			}
+			if err := w.api.Delete(t.Context(), other); err != nil {
+				t.Fatal(err)
+			}
+			after := r.exposed(c, "it is exposed again", func(at component.HostPort) bool { return at.Port != 0 })
+			if (after == before) != tc.waits {
+				t.Errorf("exposed at %s, before at %s; want the same: %t", after, before, tc.waits)
 			}
 		})
 	}

@@ -20,6 +20,9 @@ import (
 // pods of workloads and clean up after them. The tests play kubelet and load balancer.
 var config *rest.Config
 
+// controllers are those of the workloads.
+var controllers *exec.Cmd
+
 func TestMain(m *testing.M) {
 	ctrl.SetLogger(logr.Discard())
 	stop, err := startCluster()
@@ -52,7 +55,7 @@ func startCluster() (stop func() error, err error) {
 	if err := os.WriteFile(kubeconfig, env.KubeConfig, 0o600); err != nil {
 		return stop, err
 	}
-	controllers := exec.Command(filepath.Join(apitest.Folder(env), "kube-controller-manager"),
+	controllers = exec.Command(filepath.Join(apitest.Folder(env), "kube-controller-manager"),
 		"--kubeconfig="+kubeconfig, "--leader-elect=false", "--secure-port=0",
 		"--controllers=deployment-controller,replicaset-controller,statefulset-controller,garbage-collector-controller,persistentvolumeclaim-protection-controller")
 	controllers.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -18,8 +19,12 @@ import (
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
 
-// nodeRetry is when nodes are looked at again: nothing tells when one is ready.
-const nodeRetry = 10 * time.Second
+const (
+	// nodeRetry is when nodes are looked at again: nothing tells when one is ready.
+	nodeRetry = 10 * time.Second
+	// freeRetry is when an address is looked at again that is to become free.
+	freeRetry = 200 * time.Millisecond
+)
 
 // Reserve implements host.Host. It makes the Services of the balanced ports; the names
 // of replicas are known beforehand, and lead somewhere if the Component has Data.
@@ -143,10 +148,31 @@ func (h *Host) syncLost(ctx context.Context, want, live *corev1.Service, given r
 	lost.Spec.ClusterIP = again.ClusterIP
 	lost.Spec.Ports[0].NodePort = again.NodePort
 	h.log.Info("Making a Service again that was lost", "namespace", want.Namespace, "service", want.Name, "clusterIP", again.ClusterIP, "nodePort", again.NodePort)
-	if err := reconcile.Apply(ctx, h.client, lost); err != nil && !apierrors.IsInvalid(err) {
+	err = reconcile.Apply(ctx, h.client, lost)
+	if err != nil && !apierrors.IsInvalid(err) {
 		return err
 	}
+	// The API server frees what a Service had after its deletion can be seen.
+	if err != nil && strings.Contains(err.Error(), "already allocated") {
+		taken, failed := h.taken(ctx, again)
+		if failed != nil {
+			return failed
+		}
+		if !taken {
+			return reconcile.WaitFor(freeRetry, "WaitingForAddress", "Service %s was lost, and its addresses are not free again yet", client.ObjectKeyFromObject(want))
+		}
+	}
 	return h.sync(ctx, want, live)
+}
+
+// taken reports whether any Service has one of the addresses.
+func (h *Host) taken(ctx context.Context, addresses reserved) (bool, error) {
+	list := &corev1.ServiceList{}
+	err := h.live.List(ctx, list)
+	return slices.ContainsFunc(list.Items, func(s corev1.Service) bool {
+		return slices.Contains(s.Spec.ClusterIPs, addresses.ClusterIP) ||
+			addresses.NodePort != 0 && slices.ContainsFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.NodePort == addresses.NodePort })
+	}), err
 }
 
 // givenBefore is what the Services of the balanced ports were given, by name: by

@@ -118,9 +118,12 @@ func TestWhatMattersOnlyWithoutDataReplacesNothing(t *testing.T) {
 	}
 	w.awaitArg("etcd-default-1", "--state=existing")
 	r.settle(c)
-	if gone, _ := record.seen(); len(gone) != 1 {
-		t.Errorf("%q were replaced, want the one that was deleted", gone)
-	}
+	w.await("the one that was deleted is replaced, and no other", func() error {
+		if gone, _ := record.seen(); len(gone) != 1 {
+			return fmt.Errorf("%q were replaced", gone)
+		}
+		return nil
+	})
 }
 
 // awaitArg waits until there is a pod of that name whose main process has an argument.
