@@ -97,8 +97,8 @@ openstack-down: ## End that OpenStack and delete all that it has kept (KEEP=yes 
 
 .PHONY: test
 test: build helm $(MINORS:%=kubernetes-%) etcd ## Run all tests of this machine: unit, integration, local end to end.
-	go test -timeout 20m -p 2 $(LIGHT)
-	go test -timeout 20m -p 1 $$(go list ./... | grep -vxF "$$(go list $(LIGHT))")
+	go test -timeout 40m -p 2 $(LIGHT)
+	go test -timeout 40m -p 1 $$(go list ./... | grep -vxF "$$(go list $(LIGHT))")
 	@for m in $(MINORS); do echo "hack/kubernetes ($$m)"; (cd hack/kubernetes && go test -modfile=$$m.mod -trimpath ./...) || exit 1; done
 
 .PHONY: chaos

@@ -63,14 +63,19 @@ func newRunner(c client.Reader) (*runner, error) {
 	return &runner{client: c, dir: dir, stopped: make(chan struct{})}, err
 }
 
-// Reserve gives each member a loopback address of its own, so that no other test
-// or program takes a port between here and the start of the member.
+// loopback is an address of this process's own, so that no other test or program takes a
+// port between its choice and the start of whoever listens there.
+func loopback(last int) string {
+	return fmt.Sprintf("127.%d.%d.%d", 1+os.Getpid()%250, 1+os.Getpid()/250%250, last)
+}
+
+// Reserve gives each member an address of its own.
 func (r *runner) Reserve(_ context.Context, want host.Reservation) (component.Addresses, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := len(r.addresses.Replicas); i < want.Replicas; i++ {
 		member := map[string]component.HostPort{}
-		address := fmt.Sprintf("127.%d.%d.%d", 1+os.Getpid()%250, 1+os.Getpid()/250%250, 10+i)
+		address := loopback(10 + i)
 		for _, port := range want.Ports {
 			listener, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
 			if err != nil {

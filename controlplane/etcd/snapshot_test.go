@@ -109,7 +109,7 @@ func (h *hostsSnapshots) Status(ctx context.Context, namespace, name string) (co
 // withSnapshots lets a world take snapshots, into the folder that is returned.
 func (w *world) withSnapshots(t testing.TB) *hostsSnapshots {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", net.JoinHostPort(loopback(9), "0"))
 	if err != nil {
 		t.Fatal(err)
 	}

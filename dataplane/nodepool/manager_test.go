@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/rand"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 	"github.com/marina-dev/marina/pkg/apitest"
@@ -57,6 +58,13 @@ func TestManager(t *testing.T) {
 	// Another pool has no room until this one has none.
 	w.network.Spec.PodCIDR = "10.244.0.0/22"
 	w.must(management.Client.Update(t.Context(), w.network))
+	if err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+		heard := &v1alpha1.ClusterNetwork{}
+		err := mgr.GetClient().Get(ctx, client.ObjectKeyFromObject(w.network), heard)
+		return heard.Spec.PodCIDR == w.network.Spec.PodCIDR, err
+	}); err != nil {
+		t.Fatalf("the manager has not heard of the smaller network: %v", err)
+	}
 	other := &v1alpha1.NodePool{ObjectMeta: metav1.ObjectMeta{Namespace: w.pool.Namespace, Name: "zzz"}}
 	other.Spec = v1alpha1.NodePoolSpec{ClusterRef: w.pool.Spec.ClusterRef, Flavor: "b3-8", Replicas: new(int32(2))}
 	this := w.pool

@@ -71,6 +71,21 @@ func awaitIssued(t testing.TB, s *server, etcd *v1alpha1.EtcdCluster) {
 	})
 }
 
+// awaitCounted waits until the pods of an EtcdCluster's members are in its status. They are made
+// by somebody else, and what wakes the manager for them nobody sees beforehand.
+func awaitCounted(t testing.TB, s *server, etcd *v1alpha1.EtcdCluster) {
+	t.Helper()
+	await(t, "the pods of EtcdCluster "+etcd.Name, func(ctx context.Context) error {
+		if err := s.get(ctx, etcd); err != nil {
+			return err
+		}
+		if !reconcile.IsTrue(etcd.Status.Conditions, v1alpha1.ConditionUpToDate) {
+			return fmt.Errorf("its conditions are %+v", etcd.Status.Conditions)
+		}
+		return nil
+	})
+}
+
 // changeIssuer has another issuer sign, and at the same time spoils what Marina keeps at
 // cert-manager.
 func changeIssuer(t testing.TB, s *server, etcd *v1alpha1.EtcdCluster) {

@@ -89,6 +89,8 @@ func TestRights(t *testing.T) {
 		leaving := createLeaving(t, s, cluster)
 		await(t, "the members of Marina's own etcd", func(ctx context.Context) error { return s.get(ctx, mine) })
 		awaitIssued(t, s, issued)
+		awaitCounted(t, s, &v1alpha1.EtcdCluster{ObjectMeta: metav1.ObjectMeta{Name: "default"}})
+		awaitCounted(t, s, issued)
 
 		err = s.client.Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, client.DryRunAll)
 		if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "kubectl -n default delete cluster rights") {

@@ -71,7 +71,7 @@ const moment = 100 * time.Millisecond
 func simulate(t *testing.T) cloud {
 	t.Helper()
 	s, err := openstacksim.Start(openstacksim.Options{
-		BuildTime: 3 * moment, ActionTime: moment, DeleteTime: moment, VolumeTime: moment, BalancerTime: 2 * moment, Hosts: 3,
+		BuildTime: 10 * moment, ActionTime: 5 * moment, DeleteTime: moment, VolumeTime: moment, BalancerTime: 2 * moment, Hosts: 3,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -217,10 +217,8 @@ func (l *life) gone(ctx context.Context) error {
 // recorded checks that all that was done is recorded, once and to its end.
 func (l *life) recorded() {
 	l.Helper()
-	all := &v1alpha1.OperationList{}
-	check(l, management.Client.List(context.Background(), all, client.InNamespace("default")))
 	found := map[string]int{}
-	for _, op := range all.Items {
+	for _, op := range harness.AwaitRecords(l, management.Client) {
 		target := op.Spec.TargetRef
 		if target.Name != l.cluster.Name && target.Name != l.pool.Name {
 			continue

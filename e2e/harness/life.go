@@ -4,6 +4,11 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
 
 // Life is what happens to something, step by step, whoever is killed meanwhile.
@@ -41,4 +46,23 @@ func (l *Life) GoOn(ctx context.Context, t testing.TB) error {
 	}
 	l.Steps = l.Steps[1:]
 	return fmt.Errorf("%s: %s is done", l.Of, now.Name)
+}
+
+// AwaitRecords waits until every Operation of the namespace default is finished, and returns
+// them. What a manager was killed at as the last finalizer went, the next one closes.
+func AwaitRecords(t testing.TB, c client.Client) []v1alpha1.Operation {
+	t.Helper()
+	all := &v1alpha1.OperationList{}
+	Check(t, Await(t.Context(), time.Minute, func(ctx context.Context) error {
+		if err := c.List(ctx, all, client.InNamespace("default")); err != nil {
+			return err
+		}
+		for _, op := range all.Items {
+			if !op.Status.Phase.Finished() {
+				return fmt.Errorf("operation %s of %s is still %s", op.Name, op.Spec.TargetRef.Name, op.Status.Phase)
+			}
+		}
+		return nil
+	}))
+	return all.Items
 }

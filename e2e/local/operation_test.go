@@ -58,7 +58,7 @@ func awaitOperation(t *testing.T, m *harness.Marina, name string) *v1alpha1.Oper
 // version or a restart.
 func awaitUpdated(t *testing.T, m *harness.Marina, c *v1alpha1.Cluster, component string, is func(v1alpha1.ComponentStatus) bool) {
 	t.Helper()
-	check(t, harness.Await(t.Context(), time.Minute, func(ctx context.Context) error {
+	check(t, harness.Await(t.Context(), 3*time.Minute, func(ctx context.Context) error {
 		now, err := getCluster(ctx, m, c.Name)
 		if err != nil {
 			return err

@@ -179,17 +179,8 @@ func (l *life) healed(ctx context.Context) error {
 // recorded checks that what was done is recorded, once and to its end.
 func (l *life) recorded(t testing.TB) {
 	t.Helper()
-	all := &v1alpha1.OperationList{}
-	// Of one that was killed as the last finalizer went, the next closes the record.
-	check(t, harness.Await(t.Context(), time.Minute, func(ctx context.Context) error {
-		err := l.Client.List(ctx, all, client.InNamespace("default"))
-		if i := slices.IndexFunc(all.Items, func(op v1alpha1.Operation) bool { return !op.Status.Phase.Finished() }); err == nil && i >= 0 {
-			err = fmt.Errorf("operation %s of %s is still %s", all.Items[i].Name, all.Items[i].Spec.TargetRef.Name, all.Items[i].Status.Phase)
-		}
-		return err
-	}))
 	found := map[v1alpha1.OperationType]int{}
-	for _, op := range all.Items {
+	for _, op := range harness.AwaitRecords(t, l.Client) {
 		if op.Spec.TargetRef.Name != l.cluster.Name && op.Spec.TargetRef.Name != l.pool.Name {
 			continue
 		}

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -52,7 +53,8 @@ func check(t *testing.T, err error) {
 
 func newRunning(t *testing.T) *running {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	// An address of this process's own: nobody else takes the port until the cloud listens.
+	listener, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.9:0", 1+os.Getpid()%250, 1+os.Getpid()/250%250))
 	check(t, err)
 	check(t, listener.Close())
 	return &running{Options: Options{

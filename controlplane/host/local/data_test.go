@@ -43,7 +43,9 @@ func TestAReplicaThatHasLostItsDataIsNotStarted(t *testing.T) {
 			check(t, os.Mkdir(filepath.Join(data, "member"), 0o700))
 			check(t, os.WriteFile(filepath.Join(data, "member", "file"), []byte("of a tenant"), 0o600))
 			f.setReady(t, "kube-apiserver-0", true)
-			waitDone(t, h, c)
+			waitStatus(t, h, c, "it is done, and what it has stored is known", func(s component.Status) bool {
+				return s.Done() && s.Data[0] != ""
+			})
 			before := f.pids(t)[process]
 			stored := dataOf(t, h, c)
 

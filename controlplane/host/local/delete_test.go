@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -184,12 +185,14 @@ func TestStopAllGivesUpInTime(t *testing.T) {
 	h := f.host(t)
 	c := f.component(1)
 	c.Main.Args = append(c.Main.Args, "--ignore-term")
-	c.Grace = 100 * time.Millisecond
 	applied(t, h, c)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := h.Stop(ctx, true); !errors.Is(err, context.Canceled) {
 		t.Errorf("Stop: %v, want the context's error", err)
+	}
+	for _, pid := range f.pids(t) {
+		kill(t, pid, syscall.SIGKILL) // not to wait for its grace
 	}
 }
 

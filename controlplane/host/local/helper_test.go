@@ -49,7 +49,7 @@ func helper(args []string) error {
 	flags.StringVar(&p.name, "name", "", "what the history calls it")
 	flags.StringVar(&p.listen, "listen", "", "address of /readyz; none waits for a signal only")
 	flags.StringVar(&p.history, "history", "", "file that events are appended to")
-	flags.StringVar(&p.control, "control", "", "folder; <name>.notready in it answers 500")
+	flags.StringVar(&p.control, "control", "", "folder; <name>.notready in it answers 500, <name>.stays goes on until that is gone")
 	flags.BoolVar(&p.ignoreTerm, "ignore-term", false, "go on after SIGTERM")
 	exit := flags.Int("exit", -1, "exit at once with this status")
 	say := flags.String("say", "", "log this first")
@@ -104,11 +104,21 @@ func (p *helperProgram) run() error {
 			if err := p.note("term"); err != nil {
 				return err
 			}
-			if !p.ignoreTerm {
-				return nil
+			if p.ignoreTerm {
+				continue
 			}
+			for p.told("stays") {
+				time.Sleep(10 * time.Millisecond)
+			}
+			return nil
 		}
 	}
+}
+
+// told reports whether a file of that kind is in the folder for this replica.
+func (p *helperProgram) told(what string) bool {
+	_, err := os.Stat(filepath.Join(p.control, p.name+"."+what))
+	return err == nil
 }
 
 // note appends an event to the history. Short appends are whole.
@@ -133,7 +143,7 @@ func (p *helperProgram) serve() error {
 	noted := false
 	mux := http.NewServeMux()
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if _, err := os.Stat(filepath.Join(p.control, p.name+".notready")); err == nil {
+		if p.told("notready") {
 			w.WriteHeader(http.StatusInternalServerError)
 			fmt.Fprintln(w, "[+]ping ok\n[-]etcd failed: reason withheld")
 			return

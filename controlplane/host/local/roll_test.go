@@ -19,11 +19,15 @@ func TestAChangeRollsOneByOne(t *testing.T) {
 	applied(t, h, c)
 	before := f.pids(t)
 
+	// The first one to be replaced is still there when it is looked.
+	stays := filepath.Join(f.control, "kube-apiserver-2.stays")
+	check(t, os.WriteFile(stays, nil, 0o600))
 	c.Main.Args = append(c.Main.Args, "--any=new")
 	apply(t, h, c)
 	if s := statusOf(t, h, c); s.Updated != 0 {
 		t.Errorf("right after Apply %d replicas count as updated, want 0", s.Updated)
 	}
+	check(t, os.Remove(stays))
 	waitDone(t, h, c)
 	for id, pid := range f.pids(t) {
 		if before[id] == pid {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -94,6 +95,13 @@ func Execute(ctx context.Context, cmd *cobra.Command, args ...string) (out, errO
 	err = cmd.ExecuteContext(ctx)
 	return stdout.String(), stderr.String(), err
 }
+
+// times are how long a command says that something has taken.
+var times = regexp.MustCompile(` (after |\()[0-9]+s\)?`)
+
+// WithoutTimes is what a command says without the times in it: on a machine that is busy a
+// second has passed.
+func WithoutTimes(text string) string { return times.ReplaceAllString(text, "") }
 
 // Explained is what a person sees of an error.
 func Explained(err error) string {

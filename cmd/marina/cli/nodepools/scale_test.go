@@ -140,10 +140,10 @@ func TestScaleAndWait(t *testing.T) {
 	if err != nil {
 		t.Fatal(clitest.Explained(err))
 	}
-	if want := "nodepool \"workers\" scaled to 5\nnodepool \"workers\" is active\n"; withoutTimes(out) != want {
+	if want := "nodepool \"workers\" scaled to 5\nnodepool \"workers\" is active\n"; clitest.WithoutTimes(out) != want {
 		t.Errorf("results are %q, want %q", out, want)
 	}
-	if want := "workers: Active\nworkers: Scaling: 3 of 5 nodes are ready\n"; withoutTimes(errOut) != want {
+	if want := "workers: Active\nworkers: Scaling: 3 of 5 nodes are ready\n"; clitest.WithoutTimes(errOut) != want {
 		t.Errorf("progress is %q, want %q", errOut, want)
 	}
 }

@@ -1,7 +1,6 @@
 package nodepools
 
 import (
-	"regexp"
 	"strings"
 	"testing"
 
@@ -26,11 +25,6 @@ var (
 	}
 )
 
-// times are what a machine that is busy says after a second.
-var times = regexp.MustCompile(` (after |\()[0-9]+s\)?`)
-
-func withoutTimes(text string) string { return times.ReplaceAllString(text, "") }
-
 func TestCreateAndWait(t *testing.T) {
 	p := newProject(t)
 	out, errOut, err := p.run(t, []clitest.Change{p.reports(t, "workers", creating, active)},
@@ -38,10 +32,10 @@ func TestCreateAndWait(t *testing.T) {
 	if err != nil {
 		t.Fatal(clitest.Explained(err))
 	}
-	if want := "nodepool \"workers\" created\nnodepool \"workers\" is active\n"; withoutTimes(out) != want {
+	if want := "nodepool \"workers\" created\nnodepool \"workers\" is active\n"; clitest.WithoutTimes(out) != want {
 		t.Errorf("results are %q, want %q", out, want)
 	}
-	if want := "workers: Pending: no manager has taken it up yet\nworkers: Creating: 1 of 3 nodes are ready\n"; withoutTimes(errOut) != want {
+	if want := "workers: Pending: no manager has taken it up yet\nworkers: Creating: 1 of 3 nodes are ready\n"; clitest.WithoutTimes(errOut) != want {
 		t.Errorf("progress is %q, want %q", errOut, want)
 	}
 }
@@ -85,7 +79,7 @@ func TestWait(t *testing.T) {
 				t.Fatal(err)
 			}
 			out, _, err := p.run(t, []clitest.Change{p.reports(t, "demo", tc.then...)}, append([]string{"wait", "demo"}, tc.args...)...)
-			if diff := cmp.Diff(tc.problem, clitest.Explained(err)); diff != "" || withoutTimes(out) != tc.out {
+			if diff := cmp.Diff(tc.problem, clitest.Explained(err)); diff != "" || clitest.WithoutTimes(out) != tc.out {
 				t.Errorf("wrote %q, want %q (-want +got):\n%s", out, tc.out, diff)
 			}
 		})
@@ -118,7 +112,7 @@ func TestDelete(t *testing.T) {
 			}
 			out, _, err := p.run(t, changes, append([]string{"delete"}, strings.Fields(tc.args)...)...)
 			problem := strings.ReplaceAll(clitest.Explained(err), p.namespace, "NAMESPACE")
-			if diff := cmp.Diff(tc.problem, problem); diff != "" || withoutTimes(out) != tc.out {
+			if diff := cmp.Diff(tc.problem, problem); diff != "" || clitest.WithoutTimes(out) != tc.out {
 				t.Errorf("wrote %q, want %q (-want +got):\n%s", out, tc.out, diff)
 			}
 		})
@@ -138,11 +132,11 @@ func TestWaitUntilDeleted(t *testing.T) {
 		}
 		return p.releases(t, "workers")(c)
 	}}, "wait", "workers", "--for=deleted")
-	if err != nil || withoutTimes(out) != "nodepool \"workers\" was deleted\n" {
+	if err != nil || clitest.WithoutTimes(out) != "nodepool \"workers\" was deleted\n" {
 		t.Errorf("wrote %q, %v", out, err)
 	}
 	want := "workers: Deleting: no manager has taken the deletion up yet\nworkers: Deleting: 2 nodes are left\n"
-	if diff := cmp.Diff(want, withoutTimes(errOut)); diff != "" {
+	if diff := cmp.Diff(want, clitest.WithoutTimes(errOut)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

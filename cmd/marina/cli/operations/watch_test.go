@@ -98,15 +98,15 @@ func TestWatchShowsTheSteps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `op: Pending (0s)
-op: Running (0s)
-op: API server: running: 1 of 3 (0s)
-op: API server: done (0s)
-op: scheduler: running (0s)
-op: scheduler: done (0s)
-op: Succeeded (0s)
+	want := `op: Pending
+op: Running
+op: API server: running: 1 of 3
+op: API server: done
+op: scheduler: running
+op: scheduler: done
+op: Succeeded
 `
-	if diff := cmp.Diff(want, errOut); diff != "" {
+	if diff := cmp.Diff(want, clitest.WithoutTimes(errOut)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
