@@ -25,9 +25,9 @@ const (
 	defragmentAbove = 128 << 20
 	// defragmentPause is how long a member is left alone after it.
 	defragmentPause = time.Hour
-	// fullPause is the same while the store refuses writes: API servers compact what
-	// was deleted every five minutes (--etcd-compaction-interval), and only then is
-	// there room to gain that the last time did not find.
+	// fullPause is the same while the store refuses writes: members compact what was
+	// deleted every five minutes (component.EtcdMember, auto-compaction-retention), and
+	// only then is there room to gain that the last time did not find.
 	fullPause = 5 * time.Minute
 	// defragmentTimeout is when a member that does not come to an end is given up.
 	defragmentTimeout = 10 * time.Minute
@@ -175,6 +175,11 @@ func (r *ClusterReconciler) checkSpace(ctx context.Context, s *clusterScope) err
 	}
 	r.tell(s, "Normal", "AlarmDisarmed", "the store has room again and takes writes")
 	s.space = nil
+	for i := range s.survey.asked {
+		// Nothing is written anew any more for the little that it gains.
+		m := &s.survey.asked[i]
+		m.Problems = slices.DeleteFunc(m.Problems, isAlarm(etcdserverpb.AlarmType_NOSPACE))
+	}
 	r.surveyed.Delete(s.cluster.UID)
 	return nil
 }

@@ -35,7 +35,12 @@ func (m Member) leads() bool { return m.answers() && m.Leader == m.ID }
 
 // alarmed reports whether there is an alarm of a kind, anywhere in the cluster.
 func (m Member) alarmed(kind etcdserverpb.AlarmType) bool {
-	return slices.ContainsFunc(m.Problems, func(p string) bool { return strings.HasSuffix(p, "alarm:"+kind.String()) })
+	return slices.ContainsFunc(m.Problems, isAlarm(kind))
+}
+
+// isAlarm tells alarms of a kind from what else etcd says of a member.
+func isAlarm(kind etcdserverpb.AlarmType) func(problem string) bool {
+	return func(problem string) bool { return strings.HasSuffix(problem, "alarm:"+kind.String()) }
 }
 
 // Members asks every member, all at once, for at most a second, and for another one why it

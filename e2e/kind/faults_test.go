@@ -182,6 +182,7 @@ func (s *tenant) serial(t *testing.T) string {
 }
 
 // resize changes what the API servers ask for, which needs a rollout.
+// resize also proves that an API server that begins in a new pod waits for an agent.
 func resize(t *testing.T, s *tenant, mark func()) {
 	class := &v1alpha1.HostingClass{}
 	harness.Check(t, management.client.Get(t.Context(), client.ObjectKey{Name: s.name}, class))
@@ -201,6 +202,18 @@ func resize(t *testing.T, s *tenant, mark func()) {
 		}
 		return nil
 	}))
+	s.awaitReplicas(t)
+	pods, err := podsOf(t.Context(), s.namespace, "kube-apiserver")
+	harness.Check(t, err)
+	for _, pod := range pods {
+		said, err := execute(t.Context(), "kubectl", "-n", s.namespace, "logs", pod.Name, "-c", "kube-apiserver")
+		harness.Check(t, err)
+		first, _, _ := strings.Cut(said, "\n")
+		if !strings.HasPrefix(first, "launcher: ") || !strings.Contains(first, "/readyz") {
+			t.Errorf("%s has not waited for an agent; it said first: %s", pod.Name, first)
+		}
+		t.Logf("%s: %s", pod.Name, first)
+	}
 }
 
 func restart(t *testing.T, s *tenant, mark func()) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -138,21 +139,24 @@ func TestAServiceThatIsLostComesBackAtItsAddress(t *testing.T) {
 
 // An API server frees the address of a Service a moment after the Service is gone.
 func TestAnAddressThatIsNotFreeYetIsWaitedFor(t *testing.T) {
+	unowned := func(address string) client.Object {
+		return &networkingv1.IPAddress{ObjectMeta: metav1.ObjectMeta{Name: address}, Spec: networkingv1.IPAddressSpec{
+			ParentRef: &networkingv1.ParentReference{Resource: "services", Namespace: "default", Name: "gone"},
+		}}
+	}
 	for name, tc := range map[string]struct {
 		// has makes what has the address.
-		has   func(address string) client.Object
-		waits bool
+		has func(address string) client.Object
+		// never is an address that is not free after fifteen minutes either.
+		waits, never bool
 	}{
-		"Nobody": {func(address string) client.Object {
-			return &networkingv1.IPAddress{ObjectMeta: metav1.ObjectMeta{Name: address}, Spec: networkingv1.IPAddressSpec{
-				ParentRef: &networkingv1.ParentReference{Resource: "services", Namespace: "default", Name: "gone"},
-			}}
-		}, true},
-		"AnotherService": {func(address string) client.Object {
+		"Nobody":              {has: unowned, waits: true},
+		"NobodyForALongWhile": {has: unowned, waits: true, never: true},
+		"AnotherService": {has: func(address string) client.Object {
 			return &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "default", GenerateName: "other-"}, Spec: corev1.ServiceSpec{
 				ClusterIP: address, Ports: []corev1.ServicePort{{Port: 443}},
 			}}
-		}, false},
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -181,12 +185,18 @@ func TestAnAddressThatIsNotFreeYetIsWaitedFor(t *testing.T) {
 			if !tc.waits && err != nil {
 				t.Errorf("Reserve: %v, want it to take another address", err)
 			}
+			if tc.never {
+				r.now = func() time.Time { return time.Now().Add(15 * time.Minute) }
+				if _, err := r.reserve(c); err != nil {
+					t.Errorf("Reserve after 15 minutes: %v, want it to take another address", err)
+				}
+			}
 			if err := w.api.Delete(t.Context(), other); err != nil {
 				t.Fatal(err)
 			}
 			after := r.exposed(c, "it is exposed again", func(at component.HostPort) bool { return at.Port != 0 })
-			if (after == before) != tc.waits {
-				t.Errorf("exposed at %s, before at %s; want the same: %t", after, before, tc.waits)
+			if same := tc.waits && !tc.never; (after == before) != same {
+				t.Errorf("exposed at %s, before at %s; want the same: %t", after, before, same)
 			}
 		})
 	}

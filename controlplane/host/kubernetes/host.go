@@ -41,6 +41,8 @@ type Host struct {
 	// applied is what was applied since this Host began, which the caches may not have
 	// seen yet.
 	applied map[types.NamespacedName]goal
+	// waiting is since when Services that were lost wait for their addresses.
+	waiting map[types.NamespacedName]time.Time
 	// growth says who may start more than its first replica.
 	growth *growth
 	// foreign holds what somebody else makes: the Secrets for images in marina-system,
@@ -59,7 +61,7 @@ type goal struct {
 
 // New returns a Host.
 func New(o Options) *Host {
-	h := &Host{client: o.Client, live: o.Live, log: o.Log, now: time.Now, applied: map[types.NamespacedName]goal{}}
+	h := &Host{client: o.Client, live: o.Live, log: o.Log, now: time.Now, applied: map[types.NamespacedName]goal{}, waiting: map[types.NamespacedName]time.Time{}}
 	h.growth = newGrowth(h.countNodes, func(key types.NamespacedName) { h.notify(key.Namespace, key.Name) })
 	return h
 }

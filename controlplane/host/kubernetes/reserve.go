@@ -11,6 +11,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/controlplane/component"
@@ -22,8 +23,12 @@ import (
 const (
 	// nodeRetry is when nodes are looked at again: nothing tells when one is ready.
 	nodeRetry = 10 * time.Second
-	// freeRetry is when an address is looked at again that is to become free.
+	// freeRetry is when an address is looked at again that is to become free; later it is a
+	// tenth of the time that has passed.
 	freeRetry = 200 * time.Millisecond
+	// freeWithin is how long that is waited for. A port that an API server has forgotten to
+	// free is free after three of its repairs, one every three minutes.
+	freeWithin = 15 * time.Minute
 )
 
 // Reserve implements host.Host. It makes the Services of the balanced ports; the names
@@ -137,17 +142,18 @@ func (h *Host) syncLost(ctx context.Context, want, live *corev1.Service, given r
 	if again == (reserved{}) {
 		return h.sync(ctx, want, live)
 	}
-	err := h.client.Get(ctx, client.ObjectKeyFromObject(want), live)
+	key := client.ObjectKeyFromObject(want)
+	err := h.client.Get(ctx, key, live)
 	if !apierrors.IsNotFound(err) {
 		if err != nil {
 			return err
 		}
+		h.waited(key, false)
 		return h.sync(ctx, want, live)
 	}
 	lost := want.DeepCopy()
 	lost.Spec.ClusterIP = again.ClusterIP
 	lost.Spec.Ports[0].NodePort = again.NodePort
-	h.log.Info("Making a Service again that was lost", "namespace", want.Namespace, "service", want.Name, "clusterIP", again.ClusterIP, "nodePort", again.NodePort)
 	err = reconcile.Apply(ctx, h.client, lost)
 	if err != nil && !apierrors.IsInvalid(err) {
 		return err
@@ -158,11 +164,28 @@ func (h *Host) syncLost(ctx context.Context, want, live *corev1.Service, given r
 		if failed != nil {
 			return failed
 		}
-		if !taken {
-			return reconcile.WaitFor(freeRetry, "WaitingForAddress", "Service %s was lost, and its addresses are not free again yet", client.ObjectKeyFromObject(want))
+		if waited := h.waited(key, true); !taken && waited < freeWithin {
+			return reconcile.WaitFor(min(max(freeRetry, waited/10), nodeRetry), "WaitingForAddress",
+				"Service %s was lost, and its addresses (%s) are not free again yet: it gets others after %s", key, again, freeWithin)
 		}
 	}
+	h.log.Info("Making a Service again that was lost", "namespace", want.Namespace, "service", want.Name, "before", again.String(), "as before", err == nil)
 	return h.sync(ctx, want, live)
+}
+
+// waited is how long a Service has waited for its addresses: none if it begins now, or is
+// not waiting any more.
+func (h *Host) waited(service types.NamespacedName, waiting bool) time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !waiting {
+		delete(h.waiting, service)
+		return 0
+	}
+	if _, ok := h.waiting[service]; !ok {
+		h.waiting[service] = h.now()
+	}
+	return h.now().Sub(h.waiting[service])
 }
 
 // taken reports whether any Service has one of the addresses.
@@ -171,7 +194,8 @@ func (h *Host) taken(ctx context.Context, addresses reserved) (bool, error) {
 	err := h.live.List(ctx, list)
 	return slices.ContainsFunc(list.Items, func(s corev1.Service) bool {
 		return slices.Contains(s.Spec.ClusterIPs, addresses.ClusterIP) ||
-			addresses.NodePort != 0 && slices.ContainsFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.NodePort == addresses.NodePort })
+			addresses.NodePort != 0 && (s.Spec.HealthCheckNodePort == addresses.NodePort ||
+				slices.ContainsFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.NodePort == addresses.NodePort }))
 	}), err
 }
 

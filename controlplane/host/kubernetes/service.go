@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 
 	corev1 "k8s.io/api/core/v1"
@@ -19,6 +20,13 @@ type reserved struct {
 	ClusterIP string `json:"clusterIP,omitempty"`
 	NodePort  int32  `json:"nodePort,omitempty"`
 	Node      string `json:"node,omitempty"`
+}
+
+func (r reserved) String() string {
+	if r.NodePort == 0 {
+		return r.ClusterIP
+	}
+	return fmt.Sprintf("%s and port %d", r.ClusterIP, r.NodePort)
 }
 
 // reservedOf is what a Service was given.

@@ -95,8 +95,12 @@ func await(ctx context.Context, file, url, limit string) error {
 	within, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	began := time.Now()
+	var problem error
 	for {
 		err := ask(within, url)
+		if within.Err() == nil || problem == nil {
+			problem = err // the last one that is not the limit's own
+		}
 		if err == nil {
 			fmt.Fprintf(os.Stderr, "launcher: %s answers after %s\n", url, time.Since(began).Round(time.Millisecond))
 			return nil
@@ -106,7 +110,7 @@ func await(ctx context.Context, file, url, limit string) error {
 			if ctx.Err() != nil {
 				return nil
 			}
-			return fmt.Errorf("starting without an answer after %s: %w", limit, err)
+			return fmt.Errorf("starting without an answer after %s: %w", limit, problem)
 		case <-time.After(100 * time.Millisecond):
 		}
 	}

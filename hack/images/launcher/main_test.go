@@ -92,10 +92,14 @@ func TestLauncherBecomesTheProgram(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(libexec, "kube-apiserver"), []byte(program), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	asked := 0
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ }))
+	defer server.Close()
 	mark := filepath.Join(t.TempDir(), "mark")
 	for _, start := range []string{"first", "second"} {
 		cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "kube-apiserver"), "--flag")
-		cmd.Env = []string{"WHO=tenant", "PATH=" + os.Getenv("PATH"), "MARINA_RESTART_DELAY=1ms", "MARINA_RESTART_MARK=" + mark}
+		cmd.Env = []string{"WHO=tenant", "PATH=" + os.Getenv("PATH"), "MARINA_RESTART_DELAY=1ms", "MARINA_RESTART_MARK=" + mark,
+			"MARINA_AWAIT_IF=" + bin, "MARINA_AWAIT_URL=" + server.URL, "MARINA_AWAIT_LIMIT=1m"}
 		out, err := cmd.Output()
 		if string(out) != "--flag tenant\n" || cmd.ProcessState.ExitCode() != 3 {
 			t.Errorf("%s start: it said %q and ended with %v, want the program's words and its exit code 3", start, out, err)
@@ -103,6 +107,9 @@ func TestLauncherBecomesTheProgram(t *testing.T) {
 		if _, err := os.Stat(mark); err != nil {
 			t.Errorf("%s start: %v", start, err)
 		}
+	}
+	if asked != 2 {
+		t.Errorf("what it awaits was asked %d times in two starts, want once each", asked)
 	}
 }
 
@@ -163,8 +170,8 @@ func TestAwait(t *testing.T) {
 					w.WriteHeader(http.StatusServiceUnavailable)
 				}
 			}))
-			defer server.Close()
 			err := await(t.Context(), tc.file, server.URL, tc.limit)
+			server.Close() // waits for what is being answered
 			if tc.err == "" && err != nil || tc.err != "" && (err == nil || !strings.Contains(err.Error(), tc.err)) {
 				t.Errorf("got error %v, want one with %q", err, tc.err)
 			}
