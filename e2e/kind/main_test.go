@@ -116,7 +116,8 @@ func prepare(ctx context.Context) error {
 // installChart installs a version of Marina, or upgrades to it.
 func installChart(ctx context.Context, tag string) error {
 	_, err := execute(ctx, "helm", "upgrade", "--install", "marina", "manifests/chart", "--namespace", v1alpha1.SystemNamespace,
-		"--set", "tag="+tag, "--values", "e2e/kind/values.yaml", "--wait", "--timeout", "3m")
+		// A commit may be all digits, which --set takes for a number.
+		"--set-string", "tag="+tag, "--values", "e2e/kind/values.yaml", "--wait", "--timeout", "3m")
 	return err
 }
 
