@@ -103,17 +103,23 @@ func TestExposureCanBeChanged(t *testing.T) {
 	}
 }
 
+// exposedWorld is one with an API server that is exposed, and where.
+func exposedWorld(t *testing.T, e v1alpha1.ExposureSpec) (*world, *running, component.Component, component.HostPort) {
+	t.Helper()
+	w := newWorld(t)
+	r := w.run()
+	c := w.stateless(e)
+	r.settle(c)
+	return w, r, c, r.exposed(c, "it is exposed", func(at component.HostPort) bool { return at.Port != 0 })
+}
+
 func TestAServiceThatIsLostComesBackAtItsAddress(t *testing.T) {
 	for name, e := range map[string]v1alpha1.ExposureSpec{
 		"ClusterIP": clusterIP,
 		"NodePort":  {Type: v1alpha1.ExposureNodePort, Address: "nodes.example.com"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			r := w.run()
-			c := w.stateless(e)
-			r.settle(c)
-			before := r.exposed(c, "it is exposed", func(at component.HostPort) bool { return at.Port != 0 })
+			w, r, c, before := exposedWorld(t, e)
 			for range 2 {
 				s := &corev1.Service{}
 				w.get(s, component.NameAPIServer)
@@ -159,11 +165,7 @@ func TestAnAddressThatIsNotFreeYetIsWaitedFor(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			r := w.run()
-			c := w.stateless(clusterIP)
-			r.settle(c)
-			before := r.exposed(c, "it is exposed", func(at component.HostPort) bool { return at.Port != 0 })
+			w, r, c, before := exposedWorld(t, clusterIP)
 			r.want(nil)
 			s := &corev1.Service{}
 			w.get(s, component.NameAPIServer)

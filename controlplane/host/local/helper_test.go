@@ -49,7 +49,7 @@ func helper(args []string) error {
 	flags.StringVar(&p.name, "name", "", "what the history calls it")
 	flags.StringVar(&p.listen, "listen", "", "address of /readyz; none waits for a signal only")
 	flags.StringVar(&p.history, "history", "", "file that events are appended to")
-	flags.StringVar(&p.control, "control", "", "folder; <name>.notready in it answers 500, <name>.stays goes on until that is gone")
+	flags.StringVar(&p.control, "control", "", "folder; <name>.notready in it answers 500, <name>.stays, a named pipe, holds it back after SIGTERM")
 	flags.BoolVar(&p.ignoreTerm, "ignore-term", false, "go on after SIGTERM")
 	exit := flags.Int("exit", -1, "exit at once with this status")
 	say := flags.String("say", "", "log this first")
@@ -107,12 +107,21 @@ func (p *helperProgram) run() error {
 			if p.ignoreTerm {
 				continue
 			}
-			for p.told("stays") {
-				time.Sleep(10 * time.Millisecond)
-			}
-			return nil
+			return p.stay()
 		}
 	}
+}
+
+// stay waits at a named pipe, if there is one, for whoever holds the replica back to let it go.
+func (p *helperProgram) stay() error {
+	gate, err := os.Open(filepath.Join(p.control, p.name+".stays"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return gate.Close()
 }
 
 // told reports whether a file of that kind is in the folder for this replica.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -21,13 +22,16 @@ func TestAChangeRollsOneByOne(t *testing.T) {
 
 	// The first one to be replaced is still there when it is looked.
 	stays := filepath.Join(f.control, "kube-apiserver-2.stays")
-	check(t, os.WriteFile(stays, nil, 0o600))
+	check(t, syscall.Mkfifo(stays, 0o600))
 	c.Main.Args = append(c.Main.Args, "--any=new")
 	apply(t, h, c)
 	if s := statusOf(t, h, c); s.Updated != 0 {
 		t.Errorf("right after Apply %d replicas count as updated, want 0", s.Updated)
 	}
+	gate, err := os.OpenFile(stays, os.O_WRONLY, 0) // opens when the replica has come to it
+	check(t, err)
 	check(t, os.Remove(stays))
+	check(t, gate.Close())
 	waitDone(t, h, c)
 	for id, pid := range f.pids(t) {
 		if before[id] == pid {

@@ -15,11 +15,18 @@ import (
 	"time"
 )
 
-func TestHold(t *testing.T) {
-	present := filepath.Join(t.TempDir(), "present")
-	if err := os.WriteFile(present, nil, 0o600); err != nil {
+// present is a file that is there.
+func present(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "present")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return path
+}
+
+func TestHold(t *testing.T) {
+	present := present(t)
 	for name, tc := range map[string]struct {
 		mark, delay string
 		waits       time.Duration
@@ -115,10 +122,7 @@ func TestLauncherBecomesTheProgram(t *testing.T) {
 
 // Told to end while it waits, it ends as a process does that is told to.
 func TestLauncherEndsWhenToldTo(t *testing.T) {
-	mark := filepath.Join(t.TempDir(), "mark")
-	if err := os.WriteFile(mark, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	mark := present(t)
 	launcher := filepath.Join(t.TempDir(), "kube-apiserver")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", launcher, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -145,10 +149,7 @@ func TestLauncherEndsWhenToldTo(t *testing.T) {
 }
 
 func TestAwait(t *testing.T) {
-	there := filepath.Join(t.TempDir(), "agents")
-	if err := os.WriteFile(there, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	there := present(t)
 	for name, tc := range map[string]struct {
 		file, limit string
 		// refused is how often it is told to wait; less than none is for ever.
@@ -190,10 +191,7 @@ func TestAwaitEndsWhenToldTo(t *testing.T) {
 		cancel()
 	}))
 	defer server.Close()
-	there := filepath.Join(t.TempDir(), "agents")
-	if err := os.WriteFile(there, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	there := present(t)
 	if err := await(ctx, there, server.URL, "1h"); err != nil {
 		t.Fatal(err)
 	}
