@@ -131,7 +131,8 @@ func (s *scene) tenantsDiskIsFull() {
 		s.t.Fatal("a tenant took 1,000 writes on a disk that is full")
 	}
 	s.t.Logf("a client is told: %v", refused)
-	check(s.t, harness.Await(s.t.Context(), 30*time.Second, func(ctx context.Context) error {
+	stop := s.goOnWriting()
+	check(s.t, harness.Await(s.t.Context(), time.Minute, func(ctx context.Context) error {
 		full.top()
 		etcd := &v1alpha1.EtcdCluster{}
 		err := s.Client.Get(ctx, client.ObjectKey{Name: "default"}, etcd)
@@ -140,11 +141,32 @@ func (s *scene) tenantsDiskIsFull() {
 				"the disk of "+s.tenants+" is nearly full: ", " of 640 MiB are free: make room"),
 			prints(s.Marina, "The disk is nearly full", "folder="+s.tenants))
 	}))
+	stop()
 
 	full.empty()
 	check(s.t, harness.Await(s.t.Context(), time.Minute, func(context.Context) error {
 		return errors.Join(s.write(1), prints(s.Marina, "There is room on the disk again"))
 	}))
+}
+
+// goOnWriting writes until stop is called, whether it is refused or not. A member that
+// ended may have been started anew with the room that its end gave back, and would be
+// ready for as long as nobody writes.
+func (s *scene) goOnWriting() (stop func()) {
+	ctx, cancel := context.WithCancel(s.t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			_ = s.write(1)
+		}
+	}()
+	stop = func() {
+		cancel()
+		<-done
+	}
+	s.t.Cleanup(stop)
+	return stop
 }
 
 // refusal writes to a full disk until it is refused.
