@@ -121,7 +121,19 @@ func (w *world) check(err error) {
 
 func (w *world) create(obj client.Object) {
 	w.Helper()
-	w.check(server.Client.Create(w.Context(), obj))
+	w.await("the end of another test's policy, which may have come into force late", func() bool {
+		err := server.Client.Create(w.Context(), obj)
+		if forbidden(err) {
+			return false
+		}
+		w.check(err)
+		return true
+	})
+}
+
+// forbidden reports whether something cannot be made as the cluster is being deleted.
+func forbidden(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "the cluster is being deleted")
 }
 
 // is reports whether an object is there, and whether it has been told to go.

@@ -29,7 +29,7 @@ import (
 )
 
 // patience is how long a test waits for real processes on a busy machine.
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 // world is an API and one EtcdCluster of three real members, brought up by the
 // ClusterReconciler.

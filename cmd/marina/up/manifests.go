@@ -2,18 +2,21 @@ package up
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/util/yaml"
@@ -21,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/controlplane/cluster"
+	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 	"github.com/marina-dev/marina/pkg/reconcile"
 )
 
@@ -74,11 +78,31 @@ func (set manifestSet) applyAPI(ctx context.Context, c client.Client) error {
 }
 
 // createDefaults creates what is not there: who has changed a default keeps it.
-// When it returns a Cluster can be created, and is judged by the policies: an API
-// server holds back every write, of these too, until it has read new ones, which
-// takes up to two seconds.
+// When it returns a Cluster can be created, and is judged by the policies.
 func (set manifestSet) createDefaults(ctx context.Context, c client.Client) error {
-	return createAbsent(ctx, c, set.defaults)
+	if err := createAbsent(ctx, c, set.defaults); err != nil {
+		return err
+	}
+	return awaitPolicies(ctx, c)
+}
+
+// awaitPolicies waits until the API server judges by new policies, which it reads once a second
+// and compiles: before, it lets everything in. It reads all of them at once.
+func awaitPolicies(ctx context.Context, c client.Client) error {
+	return untilServed(ctx, func(ctx context.Context) error {
+		never := &v1alpha1.Cluster{
+			ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: "not-offered"},
+			Spec:       v1alpha1.ClusterSpec{Version: "0.0.0-1"},
+		}
+		switch err := c.Create(ctx, never, client.DryRunAll); {
+		case apierrors.IsInvalid(err) && strings.Contains(err.Error(), "is not offered"):
+			return nil
+		case err == nil, apierrors.IsInvalid(err), apierrors.IsForbidden(err):
+			return fmt.Errorf("%w: a cluster of a release that there is not: %w", errNotJudged, cmp.Or(err, errors.New("it may be created")))
+		default:
+			return err
+		}
+	})
 }
 
 // readManifests reads all objects of a folder, in the order of its files.
@@ -167,6 +191,9 @@ func applyCRDs(ctx context.Context, c client.Client, crds []*unstructured.Unstru
 	return nil
 }
 
+// errNotJudged says that policies are not in force yet.
+var errNotJudged = errors.New("the policies are not in force yet")
+
 // errNotEstablished says that a kind is not served yet.
 var errNotEstablished = errors.New("it is not established yet")
 
@@ -194,7 +221,7 @@ func untilServed(ctx context.Context, do func(context.Context) error) error {
 	err := wait.PollUntilContextTimeout(ctx, 25*time.Millisecond, servedWithin, true, func(ctx context.Context) (bool, error) {
 		last = do(ctx)
 		switch {
-		case apierrors.IsNotFound(last), meta.IsNoMatchError(last), errors.Is(last, errNotEstablished),
+		case apierrors.IsNotFound(last), meta.IsNoMatchError(last), errors.Is(last, errNotEstablished), errors.Is(last, errNotJudged),
 			apierrors.IsServiceUnavailable(last), apierrors.IsTooManyRequests(last):
 			return false, nil
 		}

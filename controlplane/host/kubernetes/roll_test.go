@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
@@ -110,7 +111,15 @@ func TestWhatMattersOnlyWithoutDataReplacesNothing(t *testing.T) {
 	if gone, _ := record.seen(); len(gone) > 0 {
 		t.Fatalf("%q were replaced, want none", gone)
 	}
-	// Who begins later is told.
+	// Who begins later is told, by a controller that has heard of it.
+	w.await("the controllers have seen the StatefulSet", func() error {
+		s := &appsv1.StatefulSet{}
+		w.get(s, c.Name)
+		if s.Status.ObservedGeneration != s.Generation {
+			return fmt.Errorf("they have seen generation %d of %d", s.Status.ObservedGeneration, s.Generation)
+		}
+		return nil
+	})
 	p := &corev1.Pod{}
 	w.get(p, "etcd-default-1")
 	if err := w.api.Delete(t.Context(), p); err != nil {

@@ -58,6 +58,7 @@ func TestDeleteRightAfterApply(t *testing.T) {
 func TestDeleteOfWhatAnEarlierHostRan(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
+	f.clock = newFakeClock() // nothing is killed, however long it takes to end
 	h := f.host(t)
 	c := f.component(2)
 	c.Balanced = []component.Balanced{{Port: "https"}}

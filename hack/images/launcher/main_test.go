@@ -159,7 +159,7 @@ func TestAwait(t *testing.T) {
 	}{
 		"it answers at once":         {file: there, limit: "1h", asked: 1},
 		"it answers in the end":      {file: there, limit: "1h", refused: 2, asked: 3},
-		"it never does":              {file: there, limit: "300ms", refused: -1, asked: -1, err: "503"},
+		"it never does":              {file: there, limit: "3s", refused: -1, asked: -1, err: "503"},
 		"there is nothing to await":  {file: there + "-not", limit: "1h", refused: -1},
 		"a limit that is none":       {file: there, limit: "long", err: "MARINA_AWAIT_LIMIT"},
 		"a file that cannot be seen": {file: filepath.Join(there, "below"), limit: "1h", err: "MARINA_AWAIT_IF"},
