@@ -67,7 +67,7 @@ func newRoot() *cobra.Command {
 	_ = root.RegisterFlagCompletionFunc("namespace", session.CompleteNamespaces(flags.Open))
 	_ = root.RegisterFlagCompletionFunc("kubeconfig", cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault))
 
-	cluster := group("cluster", "Create, show, wait for, repair and delete clusters")
+	cluster := group("cluster", "Create, show, upgrade, wait for, repair and delete clusters")
 	cluster.Aliases = []string{"clusters"}
 	cluster.AddCommand(clusters.Commands(flags.Open)...)
 	cluster.AddCommand(operations.ClusterCommands(flags.Open)...)

@@ -62,6 +62,22 @@ func TestMistakesOfUsage(t *testing.T) {
 			args: "np scale a --replicas many",
 			want: "Error: invalid argument \"many\" for \"--replicas\" flag: strconv.ParseInt: parsing \"many\": invalid syntax\nWhat to do: see 'marina nodepool scale --help'\n",
 		},
+		"AVersionTooMany": {
+			args: "cluster upgrade a 1.37.1-1 1.37.1-2",
+			want: "Error: unexpected argument \"1.37.1-2\" after NAME VERSION\nWhat to do: see 'marina cluster upgrade --help'\n",
+		},
+		"AClusterToUpgradeIsMissing": {
+			args: "cluster upgrade",
+			want: "Error: NAME is missing: marina cluster upgrade NAME [VERSION] [flags]\nWhat to do: see 'marina cluster upgrade --help'\n",
+		},
+		"ToWaitForNoVersion": {
+			args: "cluster upgrade a --wait",
+			want: "Error: VERSION is missing: --wait is for an upgrade, and without a version nothing is begun\nWhat to do: see 'marina cluster upgrade --help'\n",
+		},
+		"ADryRunOfNoVersion": {
+			args: "cluster upgrade a --dry-run=server",
+			want: "Error: VERSION is missing: --dry-run is for an upgrade, and without a version nothing is begun\nWhat to do: see 'marina cluster upgrade --help'\n",
+		},
 		"UnknownShell": {
 			args: "completion csh",
 			want: "Error: unknown command \"csh\" for 'marina completion'\nWhat to do: perhaps it is 'marina completion bash' or 'marina completion fish' or 'marina completion zsh'\n",
@@ -109,7 +125,7 @@ func TestMistakesOfUsage(t *testing.T) {
 }
 
 func TestNoManagementCluster(t *testing.T) {
-	for _, args := range []string{"cluster list", "cluster create a", "cluster restart a", "nodepool list", "np scale a --replicas 1", "nodepools delete a", "op list", "operation retry a", "kubeconfig get a", "token create a", "infra list", "infrastructure check a"} {
+	for _, args := range []string{"cluster list", "cluster create a", "cluster upgrade a", "cluster restart a", "nodepool list", "np scale a --replicas 1", "nodepools delete a", "op list", "operation retry a", "kubeconfig get a", "token create a", "infra list", "infrastructure check a"} {
 		code, _, errOut := marina(t, strings.Fields(args)...)
 		if code != 1 || !strings.Contains(errOut, "What to do: start a management cluster with 'marina up'") {
 			t.Errorf("marina %s: exit code %d, %q; want 1 and how to start", args, code, errOut)

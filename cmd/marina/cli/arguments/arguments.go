@@ -22,6 +22,16 @@ func Named(names ...string) cobra.PositionalArgs {
 	}
 }
 
+// NamedAndPerhaps takes one argument, called name, and at most one more, called more.
+func NamedAndPerhaps(name, more string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < 2 {
+			return Named(name)(cmd, args)
+		}
+		return Named(name, more)(cmd, args)
+	}
+}
+
 // AtLeastOne takes one argument or more, all called name.
 func AtLeastOne(name string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {

@@ -1,4 +1,4 @@
-// Package clusters holds the commands on clusters: create, get, wait, delete.
+// Package clusters holds the commands on clusters: create, get, upgrade, wait, delete.
 //
 // They only speak to the Kubernetes API of the management cluster: whatever they
 // do can be done with kubectl too.
@@ -20,7 +20,7 @@ import (
 // Commands are the subcommands of 'marina cluster'.
 func Commands(open session.Opener) []*cobra.Command {
 	return []*cobra.Command{
-		newCreate(open), newGet(open, clock.RealClock{}),
+		newCreate(open), newGet(open, clock.RealClock{}), newUpgrade(open),
 		lifecycle.NewWait(open, kind, waitHelp), lifecycle.NewDelete(open, kind, deleteHelp),
 	}
 }
@@ -35,7 +35,7 @@ var kind = &lifecycle.Kind[*v1alpha1.Cluster]{
 	Status: func(c *v1alpha1.Cluster) lifecycle.Status {
 		return lifecycle.Status{
 			Phase: string(c.Status.Phase), Message: c.Status.Message, Operation: c.Status.Operation,
-			ObservedGeneration: c.Status.ObservedGeneration, Conditions: c.Status.Conditions,
+			ObservedGeneration: c.Status.ObservedGeneration, Conditions: c.Status.Conditions, Wanted: c.Spec.Version,
 		}
 	},
 	Up: lifecycle.Goal{Text: "ready", Condition: v1alpha1.ConditionReady},
@@ -50,6 +50,7 @@ var kind = &lifecycle.Kind[*v1alpha1.Cluster]{
 	},
 	Complete: session.CompleteClusters,
 	Begun:    begun,
+	Correct:  correct,
 	Next: func(c *v1alpha1.Cluster) string {
 		return "marina kubeconfig get " + session.Ref(client.ObjectKeyFromObject(c))
 	},

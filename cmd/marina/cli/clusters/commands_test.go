@@ -15,7 +15,7 @@ import (
 )
 
 func TestCreate(t *testing.T) {
-	a := clitest.NewAPI(t, []client.Object{release("1.36.4-1"), release("1.37.1-9"), release("1.37.1-10")})
+	a := clitest.NewAPI(t, []client.Object{published("1.36.4-1"), published("1.37.1-9"), published("1.37.1-10")})
 	out, errOut, err := run(t, t.Context(), a, "create", "demo", "--pod-cidr", "10.1.0.0/16", "--service-cidr=10.2.0.0/16",
 		"--hosting-class", "big", "--cert-san", "a.example,10.0.0.1", "--cert-san", "b.example",
 		"--maintenance-window", "Sunday:0", "--auto-upgrade", "Patch")
@@ -47,7 +47,7 @@ func TestCreate(t *testing.T) {
 func TestCreateInAnInfrastructure(t *testing.T) {
 	infra := &v1alpha1.Infrastructure{ObjectMeta: metav1.ObjectMeta{Name: "paris"}}
 	infra.Spec.Releases = []v1alpha1.InfrastructureRelease{{Release: "1.36.4-1"}, {Release: "1.36.4-10"}, {Release: "1.36.4-9"}}
-	a := clitest.NewAPI(t, []client.Object{release("1.36.4-10"), release("1.37.1-1"), infra})
+	a := clitest.NewAPI(t, []client.Object{published("1.36.4-10"), published("1.37.1-1"), infra})
 	_, _, err := run(t, t.Context(), a, "create", "demo", "--infrastructure", "paris", "--credentials", "mine", "--node-cidr", "192.168.0.0/24")
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +95,7 @@ func TestCreateDryRunCreatesNothing(t *testing.T) {
 }
 
 func TestCreateAndWait(t *testing.T) {
-	a := clitest.NewAPI(t, []client.Object{release("1.37.1-1")}, becomes(t,
+	a := clitest.NewAPI(t, []client.Object{published("1.37.1-1")}, becomes(t,
 		cluster("demo", v1alpha1.ClusterCreating, metav1.ConditionUnknown, "etcd: waiting"),
 		cluster("demo", v1alpha1.ClusterActive, metav1.ConditionTrue, "it serves")))
 	out, errOut, err := run(t, t.Context(), a, "create", "demo", "--wait")
@@ -111,7 +111,7 @@ func TestCreateAndWait(t *testing.T) {
 }
 
 func TestCreateAndWaitPrintsTheReadyObject(t *testing.T) {
-	a := clitest.NewAPI(t, []client.Object{release("1.37.1-1")}, becomes(t,
+	a := clitest.NewAPI(t, []client.Object{published("1.37.1-1")}, becomes(t,
 		cluster("demo", v1alpha1.ClusterActive, metav1.ConditionTrue, "it serves")))
 	out, _, err := run(t, t.Context(), a, "create", "demo", "--wait", "-o", "yaml")
 	if err != nil {
@@ -201,7 +201,7 @@ func TestWait(t *testing.T) {
 }
 
 func TestCreateAndWaitPrintsTheObjectThatFailed(t *testing.T) {
-	a := clitest.NewAPI(t, []client.Object{release("1.37.1-1")}, becomes(t,
+	a := clitest.NewAPI(t, []client.Object{published("1.37.1-1")}, becomes(t,
 		cluster("demo", v1alpha1.ClusterError, metav1.ConditionFalse, "no room in etcd")))
 	out, _, err := run(t, t.Context(), a, "create", "demo", "--wait", "-o", "yaml")
 	if !strings.Contains(out, "phase: Error") {
@@ -214,7 +214,7 @@ func TestCreateAndWaitPrintsTheObjectThatFailed(t *testing.T) {
 
 func TestInterruptTellsWhatGoesOn(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
-	a := clitest.NewAPI(t, []client.Object{release("1.37.1-1")}, func(client.Client) error { interrupt(); return nil })
+	a := clitest.NewAPI(t, []client.Object{published("1.37.1-1")}, func(client.Client) error { interrupt(); return nil })
 	_, _, err := run(t, ctx, a, "create", "demo", "--wait")
 	want := "Error: interrupted\nWhat to do: it goes on being created: 'marina cluster wait demo' waits on\n"
 	if diff := cmp.Diff(want, clitest.Explained(err)); diff != "" || failure.Explain(err).Exit != failure.ExitInterrupted {

@@ -26,7 +26,7 @@ func cluster(name string, phase v1alpha1.ClusterPhase, ready metav1.ConditionSta
 	}
 }
 
-func release(name string) client.Object {
+func published(name string) client.Object {
 	return &v1alpha1.KubernetesRelease{ObjectMeta: metav1.ObjectMeta{Name: name}}
 }
 

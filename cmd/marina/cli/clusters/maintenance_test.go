@@ -22,7 +22,7 @@ func TestMaintenanceThatCannotBe(t *testing.T) {
 		"HourTooLate":          {[]string{"--maintenance-window", "Sunday:24"}, `"24" is no hour from 0 to 23: write DAY:HOUR in UTC, for example Sunday:2`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := clitest.NewAPI(t, []client.Object{release("1.36.4-1")})
+			a := clitest.NewAPI(t, []client.Object{published("1.36.4-1")})
 			_, _, err := run(t, t.Context(), a, append([]string{"create", "demo"}, tc.args...)...)
 			if err == nil || !strings.Contains(clitest.Explained(err), tc.want) {
 				t.Errorf("%v, want %q", err, tc.want)

@@ -76,13 +76,27 @@ type wish struct {
 // last and how long that took. Timeout is the limit that the context has. Doing says what
 // goes on if the waiting is stopped: being created.
 func (k *Kind[T]) AwaitUp(ctx context.Context, cmd *cobra.Command, s *session.Session, key client.ObjectKey, timeout time.Duration, doing string) (T, time.Duration, error) {
+	return k.Await(ctx, cmd, s, key, k.Up, timeout, doing)
+}
+
+// Await is AwaitUp with another goal.
+func (k *Kind[T]) Await(ctx context.Context, cmd *cobra.Command, s *session.Session, key client.ObjectKey, goal Goal, timeout time.Duration, doing string) (T, time.Duration, error) {
 	p := progress.New(cmd.ErrOrStderr(), key.Name)
 	last, err := k.await(ctx, s.Client, key, wish{
-		goal:     k.Up,
+		goal:     goal,
 		timeout:  timeout,
-		followUp: fmt.Sprintf("it goes on %s: '%s wait %s' waits on", doing, k.Command, session.Ref(key)),
+		followUp: fmt.Sprintf("it goes on %s: '%s' waits on", doing, k.WaitFor(key, goal)),
 	}, p)
 	return last, p.Elapsed(), err
+}
+
+// WaitFor is the command that waits for a goal, but for its version.
+func (k *Kind[T]) WaitFor(key client.ObjectKey, goal Goal) string {
+	command := k.Command + " wait " + session.Ref(key)
+	if goal.Phase != "" {
+		command += " --for=phase=" + goal.Phase
+	}
+	return command
 }
 
 // await waits until the object is as wished, and returns it as it was then; nil
@@ -119,12 +133,21 @@ func (w *watcher[T]) fail(key client.ObjectKey) error {
 	switch {
 	case !w.seen:
 		return w.kind.Missing(key)
-	case w.state == nil || w.state.deleting:
+	case w.state == nil || w.state.deleting || w.goal.overtaken(w.state):
 		return failure.New("", "%s %q will not be %s: %s", w.kind.Singular, key.Name, w.goal.Text, w.hopeless)
 	default:
-		return failure.New(fmt.Sprintf("correct the cause; '%s get %s -o yaml' shows all conditions", w.kind.Command, session.Ref(key)),
-			"%s %q is in phase %s: %s", w.kind.Singular, key.Name, w.state.phase(), w.hopeless)
+		return failure.New(w.kind.correct(w.last), "%s %q is in phase %s: %s", w.kind.Singular, key.Name, w.state.phase(), w.hopeless)
 	}
+}
+
+// correct is what to do about an object that cannot get where it is waited for.
+func (k *Kind[T]) correct(object T) string {
+	if k.Correct != nil {
+		if do := k.Correct(object); do != "" {
+			return do
+		}
+	}
+	return fmt.Sprintf("correct the cause; '%s get %s -o yaml' shows all conditions", k.Command, session.Ref(client.ObjectKeyFromObject(object)))
 }
 
 // where is how the object was seen last, as the end of a sentence.

@@ -17,6 +17,7 @@ import (
 // Phases that all kinds have.
 const (
 	phasePending  = "Pending"
+	phaseDegraded = "Degraded"
 	phaseDeleting = "Deleting"
 	phaseError    = "Error"
 )
@@ -29,6 +30,9 @@ type Goal struct {
 	Phase string
 	// Condition is one that is to be True.
 	Condition string
+	// Version is the release that it is to run as well, and that its spec asks for; empty if
+	// that does not matter.
+	Version string
 
 	// deleted is true for the goal that there is no such object; uid limits it to
 	// the object that was deleted, so that a new one of its name is not waited for.
@@ -92,6 +96,8 @@ func (g Goal) judge(s *state) (v verdict, why string) {
 		return hopeless, "it has been deleted"
 	case s.deleting && g.Phase != phaseDeleting:
 		return hopeless, "it is being deleted"
+	case g.overtaken(s):
+		return hopeless, "spec.version is " + s.Wanted + " now"
 	case s.ObservedGeneration < s.generation:
 		return goOn, ""
 	case g.Phase != "" && s.Phase == g.Phase:
@@ -100,9 +106,20 @@ func (g Goal) judge(s *state) (v verdict, why string) {
 		return reached, ""
 	case s.Phase == phaseError || s.refusal() != "":
 		return hopeless, cmp.Or(s.refusal(), s.describe())
+	case g.Version != "" && s.stopped():
+		return hopeless, s.describe()
 	default:
 		return goOn, ""
 	}
+}
+
+// overtaken reports whether somebody asks for another version meanwhile.
+func (g Goal) overtaken(s *state) bool { return g.Version != "" && s.Wanted != g.Version }
+
+// stopped reports whether nobody works on a change that is left: it was cancelled. What does
+// not serve is Degraded too, and may be mended by itself.
+func (s *state) stopped() bool {
+	return s.Phase == phaseDegraded && s.Operation == "" && s.isTrue(v1alpha1.ConditionReady)
 }
 
 // refusal is why a person has to change the spec, or what it names, empty if

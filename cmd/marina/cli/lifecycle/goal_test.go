@@ -54,6 +54,12 @@ func TestJudge(t *testing.T) {
 		return s
 	}
 	withMessage := func(s *state) *state { s.Message = "it says why"; return s }
+	upgrading := func(phase, wanted string, serves metav1.ConditionStatus, operation string) *state {
+		s := observed(phase, serves, "it says where it is")
+		s.Wanted, s.Operation = wanted, operation
+		return s
+	}
+	untilUpgraded := Goal{Text: "upgraded", Phase: "Active", Version: "1.37.1-1"}
 	untilReady, untilPhase := kind.Up, func(phase string) Goal { return Goal{Text: phase, Phase: phase} }
 	another := untilDeleted
 	another.uid = "another"
@@ -82,6 +88,14 @@ func TestJudge(t *testing.T) {
 		"StillBeingDeleted":                 {goal: untilDeleted, s: deleted(active()), want: goOn},
 		"Gone":                              {goal: untilDeleted, s: nil, want: reached},
 		"ANewOneOfItsNameIsNotIt":           {goal: another, s: active(), want: reached},
+		"Upgraded":                          {goal: untilUpgraded, s: upgrading("Active", "1.37.1-1", metav1.ConditionTrue, ""), want: reached},
+		"NotTakenUpYet":                     {goal: untilUpgraded, s: stale(upgrading("Active", "1.37.1-1", metav1.ConditionTrue, "")), want: goOn},
+		"OneThatWentBackIsNotUpgraded":      {goal: untilUpgraded, s: upgrading("Active", "1.36.4-1", metav1.ConditionTrue, ""), want: hopeless, why: "spec.version is 1.36.4-1 now"},
+		"OneThatGoesBackWillNotBe":          {goal: untilUpgraded, s: stale(upgrading("Upgrading", "1.36.4-1", metav1.ConditionTrue, "")), want: hopeless, why: "spec.version is 1.36.4-1 now"},
+		"WhatWasStoppedStaysSo":             {goal: untilUpgraded, s: upgrading("Degraded", "1.37.1-1", metav1.ConditionTrue, ""), want: hopeless, why: "it says where it is"},
+		"WhatDoesNotServeMayBeMended":       {goal: untilUpgraded, s: upgrading("Degraded", "1.37.1-1", metav1.ConditionFalse, ""), want: goOn},
+		"WhatIsWorkedOnGoesOn":              {goal: untilUpgraded, s: upgrading("Degraded", "1.37.1-1", metav1.ConditionTrue, "demo-upgrade-1"), want: goOn},
+		"WithoutAVersionItMayBeTriedAgain":  {goal: untilPhase("Active"), s: upgrading("Degraded", "1.37.1-1", metav1.ConditionTrue, ""), want: goOn},
 		"AnErrorDoesNotEndADeletion":        {goal: untilDeleted, s: inError(), want: goOn},
 	}
 	for name, tc := range cases {

@@ -39,6 +39,9 @@ type Kind[T Object] struct {
 	Phases, Conditions []string
 	// Complete completes their names, at most limit or any number if it is zero.
 	Complete func(open session.Opener, limit int) cobra.CompletionFunc
+	// Correct is what to do about one that does not get where it is waited for; empty, or nil,
+	// for the advice that fits all.
+	Correct func(T) string
 	// Begun and Next are the commands for a person whose new object is there, and is Up.
 	Begun, Next func(T) string
 }
@@ -50,6 +53,8 @@ type Status struct {
 	Conditions         []metav1.Condition
 	// Operation names the one that runs on it, if there is one.
 	Operation string
+	// Wanted is the release that the spec asks for, of kinds of which a Goal may have a Version.
+	Wanted string
 }
 
 // Words are phases as texts.

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
+	"github.com/marina-dev/marina/pkg/release"
 )
 
 // completionTime is how long a person waits after pressing Tab for a server that
@@ -136,6 +137,34 @@ func CompleteVersions(open Opener) cobra.CompletionFunc {
 	}
 }
 
+// CompleteUpgrades completes the name of a cluster, and then the versions to which that one may be
+// upgraded, newest first.
+func CompleteUpgrades(open Opener) cobra.CompletionFunc {
+	clusters := CompleteClusters(open, 1)
+	return func(cmd *cobra.Command, args []string, start string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) != 1 {
+			return clusters(cmd, args, start)
+		}
+		var names []cobra.Completion
+		ask(open, cmd, func(ctx context.Context, s *Session) error {
+			cluster, err := s.Cluster(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			from, err := release.Parse(cluster.Status.Version)
+			if err != nil {
+				return err
+			}
+			offered, err := VersionsFor(ctx, s.Client, cluster)
+			for _, v := range slices.Backward(release.Upgrades(from, offered)) {
+				names = append(names, v.String())
+			}
+			return err
+		})
+		return names, noFiles | cobra.ShellCompDirectiveKeepOrder
+	}
+}
+
 // CompleteInfrastructures completes the names of infrastructures; at most limit of them,
 // or any number if it is zero.
 func CompleteInfrastructures(open Opener, limit int) cobra.CompletionFunc {
@@ -192,9 +221,20 @@ func CompleteFixed(words ...string) cobra.CompletionFunc {
 	return cobra.FixedCompletions(words, noFiles)
 }
 
-// complete fills list. A completion that fails offers nothing: there is no place
-// for an error on a line that somebody is typing.
+// complete fills list.
 func complete(open Opener, cmd *cobra.Command, list client.ObjectList, namespaced bool) bool {
+	return ask(open, cmd, func(ctx context.Context, s *Session) error {
+		var options []client.ListOption
+		if namespaced {
+			options = append(options, client.InNamespace(s.Namespace))
+		}
+		return s.Client.List(ctx, list, options...)
+	})
+}
+
+// ask asks the management cluster for what a completion needs. One that fails offers nothing:
+// there is no place for an error on a line that somebody is typing.
+func ask(open Opener, cmd *cobra.Command, question func(context.Context, *Session) error) bool {
 	s, err := open(cmd)
 	if err != nil {
 		return false
@@ -205,9 +245,5 @@ func complete(open Opener, cmd *cobra.Command, list client.ObjectList, namespace
 	}
 	ctx, cancel := context.WithTimeout(parent, completionTime)
 	defer cancel()
-	var options []client.ListOption
-	if namespaced {
-		options = append(options, client.InNamespace(s.Namespace))
-	}
-	return s.Client.List(ctx, list, options...) == nil
+	return question(ctx, s) == nil
 }

@@ -23,12 +23,15 @@ func TestComplete(t *testing.T) {
 		})
 	}
 	for name, flavors := range map[string][]string{"paris": {"b3-16", "b3-8"}, "rome": {"c2-7"}} {
-		builder.WithObjects(&v1alpha1.Infrastructure{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.InfrastructureSpec{Region: "RegionOne", Flavors: flavors}})
+		builder.WithObjects(&v1alpha1.Infrastructure{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.InfrastructureSpec{
+			Region: "RegionOne", Flavors: flavors, Releases: []v1alpha1.InfrastructureRelease{{Release: "1.36.4-9"}, {Release: "1.36.4-10"}, {Release: "1.36.4-11"}},
+		}})
 	}
 	builder.WithObjects(
 		&v1alpha1.Cluster{
 			ObjectMeta: metav1.ObjectMeta{Name: "in-rome", Namespace: "elsewhere"},
 			Spec:       v1alpha1.ClusterSpec{InfrastructureRef: &v1alpha1.LocalReference{Name: "rome"}},
+			Status:     v1alpha1.ClusterStatus{Version: "1.36.4-8"},
 		},
 		&v1alpha1.NodePool{
 			ObjectMeta: metav1.ObjectMeta{Name: "workers", Namespace: "default"},
@@ -37,7 +40,7 @@ func TestComplete(t *testing.T) {
 		},
 		&v1alpha1.NodePool{ObjectMeta: metav1.ObjectMeta{Name: "workers", Namespace: "other"}},
 	)
-	for _, name := range []string{"1.36.4-9", "1.36.4-10"} {
+	for _, name := range []string{"1.36.4-9", "1.36.4-10", "1.37.0-1"} {
 		builder.WithObjects(&v1alpha1.KubernetesRelease{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	}
 	for name, phase := range map[string]v1alpha1.OperationPhase{"new": "", "runs": v1alpha1.OperationRunning, "failed": v1alpha1.OperationFailed} {
@@ -74,7 +77,11 @@ func TestComplete(t *testing.T) {
 		"ClustersOfTheNamespace": {complete: CompleteClusters(open, 1), want: []cobra.Completion{"a\tActive 1.37.1-1", "b\tActive 1.37.1-1"}},
 		"NoneAfterTheLast":       {complete: CompleteClusters(open, 1), args: []string{"a"}},
 		"NoneTwice":              {complete: CompleteClusters(open, 0), args: []string{"a"}, want: []cobra.Completion{"b\tActive 1.37.1-1"}},
-		"VersionsNewestFirst":    {complete: CompleteVersions(open), want: []cobra.Completion{"1.36.4-10", "1.36.4-9"}},
+		"VersionsNewestFirst":    {complete: CompleteVersions(open), want: []cobra.Completion{"1.37.0-1", "1.36.4-10", "1.36.4-9"}},
+		"ClustersToUpgrade":      {complete: CompleteUpgrades(elsewhere), want: []cobra.Completion{"in-rome\t"}},
+		"UpgradesThatAreOffered": {complete: CompleteUpgrades(elsewhere), args: []string{"in-rome"}, want: []cobra.Completion{"1.36.4-10", "1.36.4-9"}},
+		"NoUpgradesOfANewOne":    {complete: CompleteUpgrades(open), args: []string{"a"}},
+		"OneUpgradeOnly":         {complete: CompleteUpgrades(elsewhere), args: []string{"in-rome", "1.36.4-10"}},
 		"OperationsThatFit":      {complete: CompleteOperations(open, unfinished), want: []cobra.Completion{"new\tRestart", "of-workers\tScale", "runs\tRestart Running"}},
 		"TargetsOfOperations":    {complete: CompleteTargets(open), want: []cobra.Completion{"a\tActive 1.37.1-1", "b\tActive 1.37.1-1", "workers\tActive of a"}},
 		"OneOperationOnly":       {complete: CompleteOperations(open, unfinished), args: []string{"runs"}},
