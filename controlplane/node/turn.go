@@ -171,11 +171,7 @@ func (r *Reconciler) askPools(ctx context.Context, s *scope) error {
 		} else if err != nil {
 			return fmt.Errorf("looking whether a node is replaced: %w", err)
 		}
-		wanted := int32(1) // the default of the API
-		if pool.Spec.Replicas != nil {
-			wanted = *pool.Spec.Replicas
-		}
-		replaced[uid] = pool.UID == uid && pool.DeletionTimestamp == nil && live[uid] < wanted
+		replaced[uid] = pool.UID == uid && pool.DeletionTimestamp == nil && live[uid] < pool.WantedReplicas()
 	}
 	s.replaced = replaced
 	return nil

@@ -142,13 +142,21 @@ func TestRule22ATurnEnds(t *testing.T) {
 // Who waits for whom, where no other node takes pods.
 func TestRule22Turns(t *testing.T) {
 	const skipped = "empty not drained: there is no other node for its pods"
-	replicas := func(w *world, n int32) {
+	ofPool := func(w *world, n *int32) *v1alpha1.NodePool {
 		pool := &v1alpha1.NodePool{ObjectMeta: metav1.ObjectMeta{Namespace: w.cluster.Namespace, Name: "pool" + w.namespace[len("marina-"):]}}
 		pool.Labels = map[string]string{v1alpha1.LabelShard: v1alpha1.DefaultShard}
-		pool.Spec = v1alpha1.NodePoolSpec{ClusterRef: v1alpha1.LocalReference{Name: w.cluster.Name}, Flavor: "b3-8", Replicas: &n}
+		pool.Spec = v1alpha1.NodePoolSpec{ClusterRef: v1alpha1.LocalReference{Name: w.cluster.Name}, Flavor: "b3-8", Replicas: n}
 		w.create(pool)
 		w.Cleanup(func() { w.check(server.Client.Delete(t.Context(), pool)) })
 		w.ofPool = v1alpha1.PoolReference{Name: pool.Name, UID: pool.UID}
+		return pool
+	}
+	replicas := func(w *world, n int32) { ofPool(w, &n) }
+	// leftOut is a pool of n nodes that keeps that number, and does not say so yet.
+	leftOut := func(w *world, n int32) {
+		pool := ofPool(w, nil)
+		pool.Status.Accepted = &v1alpha1.AcceptedPool{Replicas: n}
+		w.check(server.Client.Status().Update(t.Context(), pool))
 	}
 	for name, tc := range map[string]struct {
 		before, change func(w *world)
@@ -157,6 +165,8 @@ func TestRule22Turns(t *testing.T) {
 		"both are deleted, and nothing comes": {change: func(w *world) { w.leave("shop-a"); w.leave("shop-b") }, a: skipped, b: skipped},
 		"both are replaced, without one more": {func(w *world) { replicas(w, 2) }, func(w *world) { w.leave("shop-a"); w.leave("shop-b") }, "begun", another},
 		"both go of a pool that has none":     {func(w *world) { replicas(w, 0) }, func(w *world) { w.leave("shop-a"); w.leave("shop-b") }, skipped, skipped},
+		"both are replaced, of a kept number": {func(w *world) { leftOut(w, 2) }, func(w *world) { w.leave("shop-a"); w.leave("shop-b") }, "begun", another},
+		"both go, of a kept number":           {func(w *world) { leftOut(w, 0) }, func(w *world) { w.leave("shop-a"); w.leave("shop-b") }, skipped, skipped},
 		"one goes, the other is remade":       {change: func(w *world) { w.leave("shop-a"); w.askForRebuildOf("shop-b") }, a: "begun", b: removed},
 		"one is remade, the other goes":       {change: func(w *world) { w.askForRebuild(); w.leave("shop-b") }, a: "begun", b: anew},
 		"the other is being made": {change: func(w *world) {

@@ -73,16 +73,17 @@ type scope struct {
 // Reconcile brings one NodePool closer to its spec:
 //
 //  1. finalizer: before anything is made for it
-//  2. locate: its Cluster, with the network and the Infrastructure of that
-//  3. observe: the Machines that there are
-//  4. accept: the spec can be carried out there
-//  5. operate: which Operations run, and how far they are
-//  6. ask: how a node is that is to be healed
-//  7. reboot: one node after the other, if somebody has asked for that
-//  8. evict: the pool is made smaller by nodes that are named
-//  9. adjust: what changes in Machines as they are
-//  10. group: the server group of nodes that are kept apart
-//  11. scale: Machines are made and deleted
+//  2. keep: the number of nodes, where the spec leaves it out
+//  3. locate: its Cluster, with the network and the Infrastructure of that
+//  4. observe: the Machines that there are
+//  5. accept: the spec can be carried out there
+//  6. operate: which Operations run, and how far they are
+//  7. ask: how a node is that is to be healed
+//  8. reboot: one node after the other, if somebody has asked for that
+//  9. evict: the pool is made smaller by nodes that are named
+//  10. adjust: what changes in Machines as they are
+//  11. group: the server group of nodes that are kept apart
+//  12. scale: Machines are made and deleted
 //
 // What is refused, or has to wait, keeps nobody from having fewer nodes. Status follows from
 // what was observed. A deleted one goes the other way.
@@ -104,6 +105,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	if err == nil {
 		err = reconcile.Run(ctx, s, []reconcile.Step[*scope]{
+			{Name: "keep", Run: r.keep},
 			{Name: "locate", Run: r.locate},
 			{Name: "observe", Run: r.observe},
 			{Name: "accept", Run: r.accept},

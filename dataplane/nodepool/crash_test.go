@@ -25,6 +25,7 @@ func TestRule10KilledAtAnyWrite(t *testing.T) {
 		"Up":      {func(w *world) { w.change(func(s *v1alpha1.NodePoolSpec) { s.Replicas = new(int32(4)) }) }, 4, 4, "Scale Succeeded 3/3"},
 		"Down":    {func(w *world) { w.change(func(s *v1alpha1.NodePoolSpec) { s.Replicas = new(int32(0)) }) }, 0, 2, "Scale Succeeded 3/3"},
 		"Replace": {func(w *world) { w.change(func(s *v1alpha1.NodePoolSpec) { s.Flavor = "b3-16" }) }, 2, 3, "Update Succeeded 4/4"},
+		"LeftOut": {func(w *world) { w.change(func(s *v1alpha1.NodePoolSpec) { s.Flavor, s.Replicas = "b3-16", nil }) }, 2, 3, "Update Succeeded 4/4"},
 		"InPlace": {func(w *world) { w.runs(next) }, 2, 2, ""},
 		"Resync":  {func(w *world) { w.ask(v1alpha1.OperationResync, "asked") }, 2, 2, "Resync Succeeded 1/1"},
 		"Heal":    {func(w *world) { w.lose(w.names()[0], 10*time.Minute) }, 2, 3, "Heal Succeeded 3/3"},

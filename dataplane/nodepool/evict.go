@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
@@ -35,13 +34,8 @@ func (r *Reconciler) evict(ctx context.Context, s *scope) error {
 		next.Annotations = map[string]string{}
 	}
 	next.Annotations[v1alpha1.AnnotationEvicted] = fmt.Sprintf("%s/%d", op.UID, generation)
-	// Of two who change the number at the same time one begins again.
-	patch := client.MergeFromWithOptions(s.pool.DeepCopy(), client.MergeFromWithOptimisticLock{})
-	if err := r.Client.Patch(ctx, next, patch, client.FieldOwner(v1alpha1.FieldOwner)); err != nil {
+	if err := r.writeSpec(ctx, s, next); err != nil {
 		return fmt.Errorf("making the pool smaller: %w", err)
-	}
-	for _, known := range []*v1alpha1.NodePool{s.pool, s.before} {
-		known.ObjectMeta, known.Spec = *next.ObjectMeta.DeepCopy(), *next.Spec.DeepCopy()
 	}
 	s.leave = s.named(op)
 	return nil

@@ -221,7 +221,7 @@ func rolling(spec v1alpha1.NodePoolSpec) (surge, unavailable int) {
 	return surge, unavailable
 }
 
-// replicas is how many nodes a pool is to have; 1 is the default of the API.
+// replicas is how many nodes a pool is to have. Only one that is deleted may not say so.
 func replicas(spec v1alpha1.NodePoolSpec) int {
 	if spec.Replicas == nil {
 		return 1

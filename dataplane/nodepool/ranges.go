@@ -53,7 +53,9 @@ func claimed(other, pool *v1alpha1.NodePool) int {
 	if !older || other.DeletionTimestamp != nil {
 		return taken
 	}
-	return max(taken, most(other.Spec))
+	spec := other.Spec
+	spec.Replicas = new(other.WantedReplicas()) // which its own pass may not have written yet
+	return max(taken, most(spec))
 }
 
 // most is how many nodes a pool may have at a time.

@@ -108,12 +108,13 @@ func TestNodePool(t *testing.T) {
 	})
 }
 
-// What a pool says nothing about is in it when it is read.
+// What a pool says nothing about is in it when it is read, but for the number of its nodes: a
+// default of that would be the one of an update, too.
 func TestNodePoolDefaults(t *testing.T) {
 	onEach(t, func(t *testing.T, s *server) {
 		o := made(t, s, object("NodePool", newName(), "{clusterRef: {name: mine}, flavor: b3-8, autoHeal: {}, upgrade: {}}"))
 		want := map[string]any{
-			"clusterRef": map[string]any{"name": "mine"}, "flavor": "b3-8", "replicas": int64(1), "creationTimeoutSeconds": int64(1800),
+			"clusterRef": map[string]any{"name": "mine"}, "flavor": "b3-8", "creationTimeoutSeconds": int64(1800),
 			"autoHeal": map[string]any{"enabled": true, "notReadyTimeoutSeconds": int64(600), "maxUnhealthy": "40%"},
 			"upgrade":  map[string]any{"maxSurge": int64(1), "maxUnavailable": int64(0), "drainTimeoutSeconds": int64(600)},
 		}

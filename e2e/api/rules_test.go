@@ -12,7 +12,8 @@ import (
 )
 
 // What a change leaves out stays as it is, above all the number that an autoscaler has set;
-// what it empties is emptied. Only who replaces the whole object says something of every field.
+// what it empties is emptied. Who replaces the whole object says something of every field, but
+// for the number: see below.
 func TestRule11WhatIsLeftOutIsKept(t *testing.T) {
 	const was = "{clusterRef: {name: mine}, flavor: b3-8, replicas: 3, labels: {a: b}, taints: [{key: c, effect: NoSchedule}]}"
 	patch := func(spec string) write {
@@ -49,6 +50,54 @@ func TestRule11WhatIsLeftOutIsKept(t *testing.T) {
 				}
 				if diff := cmp.Diff(tc.want, got); diff != "" {
 					t.Errorf("spec (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// A number of nodes that is taken out of a pool is absent then, and not the 1 of a default, which
+// would have 19 of 20 nodes deleted. The controller, of which there is none here, finds no number
+// and fills in the one that the pool had (TestRule11ReplicasLeftOutAreKept of dataplane/nodepool).
+func TestRule11NumberOfNodesThatIsTakenOut(t *testing.T) {
+	const was, without = "{clusterRef: {name: mine}, flavor: b3-8, replicas: 20}", "{clusterRef: {name: mine}, flavor: b3-8}"
+	scaleTo := func(t *testing.T, s *server, o *unstructured.Unstructured, n int32) *unstructured.Unstructured {
+		t.Helper()
+		scale := &autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: n}}
+		if err := s.client.SubResource("scale").Update(t.Context(), o, client.WithSubResourceBody(scale)); err != nil {
+			t.Fatal(err)
+		}
+		return live(t, s, o)
+	}
+	for name, tc := range map[string]struct {
+		scaled bool
+		change write
+		owned  bool // whether the number may stay, as it is another's by now
+	}{
+		"ApplyOfTheOwner": {change: writes["Apply"]},
+		"Put":             {change: writes["Update"]},
+		// What "kubectl apply" sends for a line that is not in the file any more.
+		"Patch":          {change: writes["MergePatch"]},
+		"PutOfAScaled":   {scaled: true, change: writes["Update"]},
+		"PatchOfAScaled": {scaled: true, change: writes["MergePatch"]},
+		// Whose the number is that was scaled is up to the API server: for 1.36 the scaler's, so that
+		// it does not go with the owner's line, and for 1.37 the owner's still.
+		"ApplyOfTheOwnerOfAScaled": {scaled: true, change: writes["Apply"], owned: true},
+	} {
+		onEach(t, func(t *testing.T, s *server) {
+			t.Run(name, func(t *testing.T) {
+				o := applied(t, s, object("NodePool", newName(), was))
+				if tc.scaled {
+					o = scaleTo(t, s, o, 7)
+				}
+				judge(t, tc.change(t.Context(), s, o, without), nil)
+				o = live(t, s, o)
+				if got, there := o.Object["spec"].(map[string]any)["replicas"]; there && !(tc.owned && got == int64(7)) {
+					t.Errorf("%v replicas, want none: the controller cannot tell that from a number that is asked for", got)
+				}
+				// Nobody has to wait for the controller to say another number.
+				if got := scaleTo(t, s, o, 5).Object["spec"].(map[string]any)["replicas"]; got != int64(5) {
+					t.Errorf("%v replicas after it is scaled, want 5", got)
 				}
 			})
 		})

@@ -39,6 +39,19 @@ type NodePool struct {
 	Status NodePoolStatus `json:"status,omitempty,omitzero"`
 }
 
+// WantedReplicas is how many nodes there are to be. While a spec does not say so, which is until
+// the controller has written it, that is the number that was taken up last, and 1 for a new pool.
+func (p *NodePool) WantedReplicas() int32 {
+	switch {
+	case p.Spec.Replicas != nil:
+		return *p.Spec.Replicas
+	case p.Status.Accepted != nil:
+		return p.Status.Accepted.Replicas
+	default:
+		return 1
+	}
+}
+
 // NodePoolSpec is what the tenant asks for. A change of version, flavor, image, disk,
 // availability zone, security groups, networks or floating IPs replaces the nodes one after the
 // other; one of labels and taints changes them as they are, and one of startupTaints does not
@@ -53,9 +66,10 @@ type NodePoolSpec struct {
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="clusterRef cannot be changed: create another pool"
 	ClusterRef LocalReference `json:"clusterRef"`
-	// Replicas is how many nodes there are to be. 0 empties the pool and keeps it.
+	// Replicas is how many nodes there are to be. 0 empties the pool and keeps it. Where it is
+	// left out Marina writes it: 1 for a new pool, and the number that it has for any other, so
+	// that whoever leaves the number to an autoscaler changes no nodes.
 	// +optional
-	// +default=1
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=20
 	Replicas *int32 `json:"replicas,omitempty"`

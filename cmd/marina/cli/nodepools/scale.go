@@ -71,7 +71,7 @@ func (o *scaleOptions) scale(ctx context.Context, cmd *cobra.Command, s *session
 // some later time.
 func (o *scaleOptions) checkFrozen(pool *v1alpha1.NodePool) error {
 	c := meta.FindStatusCondition(pool.Status.Conditions, v1alpha1.ConditionSizeFrozen)
-	if c == nil || c.Status != metav1.ConditionTrue || pool.Spec.Replicas != nil && *pool.Spec.Replicas == o.replicas {
+	if c == nil || c.Status != metav1.ConditionTrue || pool.WantedReplicas() == o.replicas {
 		return nil
 	}
 	return failure.New(fmt.Sprintf("wait until it is Active ('marina nodepool wait %s'), and scale it then", pool.Name), "nodepool %q cannot be scaled now: %s", pool.Name, c.Message)
@@ -80,10 +80,7 @@ func (o *scaleOptions) checkFrozen(pool *v1alpha1.NodePool) error {
 // checkRemoval refuses to name nodes that would stay: they would go some other day, when
 // there are to be fewer and nobody thinks of them any more. The same again is fine.
 func (o *scaleOptions) checkRemoval(pool *v1alpha1.NodePool) error {
-	wanted := int32(1)
-	if pool.Spec.Replicas != nil {
-		wanted = *pool.Spec.Replicas
-	}
+	wanted := pool.WantedReplicas()
 	again := o.replicas == wanted && slices.Equal(o.remove, pool.Spec.NodesToRemove)
 	if len(o.remove) == 0 || again {
 		return nil

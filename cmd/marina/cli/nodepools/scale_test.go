@@ -94,6 +94,35 @@ func TestScaleOfUnknownNodes(t *testing.T) {
 	}
 }
 
+// A pool whose number has been left out has the one that it had, before that is in its spec again.
+func TestScaleOfAKeptNumber(t *testing.T) {
+	for name, tc := range map[string]struct{ args, problem string }{
+		"Fewer":   {args: "--replicas=1 --remove=workers-a"},
+		"TheSame": {"--replicas=3 --remove=workers-a", "Error: --remove names nodes to go, but nodepool \"workers\" is to have 3 nodes and you ask for 3\nWhat to do: ask for fewer nodes, or leave --remove out\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProject(t)
+			p.addPool(t, "workers", "demo")
+			pool := p.pool(t, "workers")
+			pool.Spec.Replicas = nil
+			if err := p.Update(t.Context(), pool); err != nil {
+				t.Fatal(err)
+			}
+			status := v1alpha1.NodePoolStatus{Replicas: 3, Nodes: []string{"workers-a", "workers-b", "workers-c"}, Accepted: &v1alpha1.AcceptedPool{Replicas: 3}}
+			if err := p.reports(t, "workers", status)(p); err != nil {
+				t.Fatal(err)
+			}
+			_, _, err := p.run(t, nil, append([]string{"scale", "workers"}, strings.Fields(tc.args)...)...)
+			if diff := cmp.Diff(tc.problem, clitest.Explained(err)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if got := p.pool(t, "workers").Spec.Replicas; tc.problem == "" && (got == nil || *got != 1) {
+				t.Errorf("it is to have %v nodes, want 1", got)
+			}
+		})
+	}
+}
+
 // A pool that is upgraded keeps its number, and who asks for another one is told so at once.
 func TestRule20ScaleWhileUpgrading(t *testing.T) {
 	p := newProject(t)
