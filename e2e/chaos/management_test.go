@@ -43,14 +43,14 @@ func (s *scene) killManagement(component string) {
 func (s *scene) awaitNamespaceDeleted(name string) {
 	s.t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	check(s.t, harness.Await(s.t.Context(), time.Minute, func(ctx context.Context) error {
+	check(s.t, harness.Await(s.t.Context(), 3*time.Minute, func(ctx context.Context) error {
 		if err := shared.Client.Create(ctx, namespace.DeepCopy()); !apierrors.IsAlreadyExists(err) {
 			return err
 		}
 		return nil
 	}))
 	check(s.t, shared.Client.Delete(s.t.Context(), namespace))
-	check(s.t, harness.Await(s.t.Context(), time.Minute, func(ctx context.Context) error {
+	check(s.t, harness.Await(s.t.Context(), 3*time.Minute, func(ctx context.Context) error {
 		err := shared.Client.Get(ctx, client.ObjectKeyFromObject(namespace), &corev1.Namespace{})
 		if err == nil {
 			err = errors.New("the namespace is still there")
@@ -79,5 +79,5 @@ func (s *scene) awaitNewName(name string) {
 	}
 	patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"spec":{"access":{"certSANs":[%q]}}}`, name))
 	check(s.t, shared.Client.Patch(s.t.Context(), harness.NewCluster(steady, ""), patch))
-	check(s.t, harness.Await(s.t.Context(), time.Minute, shake))
+	check(s.t, harness.Await(s.t.Context(), 3*time.Minute, shake))
 }

@@ -91,6 +91,16 @@ func TestRights(t *testing.T) {
 		awaitIssued(t, s, issued)
 		awaitCounted(t, s, &v1alpha1.EtcdCluster{ObjectMeta: metav1.ObjectMeta{Name: "default"}})
 		awaitCounted(t, s, issued)
+		await(t, "the first API server's pod in the status of its control plane", func(ctx context.Context) error {
+			hcp := &v1alpha1.HostedControlPlane{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: v1alpha1.NameHostedControlPlane}}
+			if err := s.get(ctx, hcp); err != nil {
+				return err
+			}
+			if !slices.ContainsFunc(hcp.Status.Components, func(c v1alpha1.ComponentStatus) bool { return c.Name == "kube-apiserver" && c.Updated > 0 }) {
+				return fmt.Errorf("its components are %+v", hcp.Status.Components)
+			}
+			return nil
+		})
 
 		err = s.client.Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, client.DryRunAll)
 		if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "kubectl -n default delete cluster rights") {

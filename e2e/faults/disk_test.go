@@ -144,7 +144,7 @@ func (s *scene) tenantsDiskIsFull() {
 	stop()
 
 	full.empty()
-	check(s.t, harness.Await(s.t.Context(), time.Minute, func(context.Context) error {
+	check(s.t, harness.Await(s.t.Context(), 3*time.Minute, func(context.Context) error {
 		return errors.Join(s.write(1), prints(s.Marina, "There is room on the disk again"))
 	}))
 }

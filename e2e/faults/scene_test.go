@@ -72,7 +72,8 @@ func (s *scene) awaitWell() {
 
 func (s *scene) awaitEtcd(conditionType string, want metav1.ConditionStatus, words ...string) {
 	s.t.Helper()
-	check(s.t, harness.Await(s.t.Context(), time.Minute, func(ctx context.Context) error {
+	// A member that ends again and again is started every 30 s in the end, and two are needed.
+	check(s.t, harness.Await(s.t.Context(), 3*time.Minute, func(ctx context.Context) error {
 		etcd := &v1alpha1.EtcdCluster{}
 		err := s.Client.Get(ctx, client.ObjectKey{Name: "default"}, etcd)
 		return errors.Join(err, says(etcd.Status.Conditions, conditionType, want, words...))

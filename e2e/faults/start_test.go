@@ -38,11 +38,11 @@ func beginUntil(t *testing.T, m *harness.Marina, p point) {
 	t.Helper()
 	check(t, m.Begin())
 	// More often than Await asks: some of them pass quickly.
-	late := time.After(time.Minute)
+	late := time.After(3 * time.Minute)
 	for p.reached(m) != nil {
 		select {
 		case <-late:
-			t.Fatalf("after a minute still not: %s: %v: %s", p.name, p.reached(m), m.Output())
+			t.Fatalf("after three minutes still not: %s: %v: %s", p.name, p.reached(m), m.Output())
 		case <-time.After(time.Millisecond):
 		}
 	}

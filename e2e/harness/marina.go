@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -56,12 +57,12 @@ type Marina struct {
 	// Flags are given to "marina up" besides those of the harness.
 	Flags []string
 
-	port    int
-	portMin int
-	binary  string
-	cmd     *exec.Cmd
-	exited  chan struct{}
-	output  *output
+	// port is the first of its portsEach.
+	port   int
+	binary string
+	cmd    *exec.Cmd
+	exited chan struct{}
+	output *output
 }
 
 // New makes a Marina in an empty folder, with free ports; Start starts it, and End
@@ -71,37 +72,45 @@ func New(dir string) (*Marina, error) {
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	port, err := freePorts()
 	if err != nil {
 		return nil, err
 	}
-	// Not the default range, so that a suite can run beside somebody's own Marina; and
-	// not that of another of this process, whose ports may be reserved but unused.
-	portMin := 11000 + (os.Getpid()*4+int(started.Add(1)))%40*portsEach
-	return &Marina{Dir: dir, port: port, portMin: portMin, binary: binary}, nil
+	return &Marina{Dir: dir, port: port, binary: binary}, nil
 }
 
-// portsEach is how many ports a Marina of the harness has, below those of New's
-// callers on this machine and below the kernel's own.
-const portsEach = 240
+// A Marina of the harness has portsEach ports in a row, of which the first managementPorts are
+// those of the management plane. They are below those that the kernel gives to outgoing
+// connections, which would take one while the process it is for is not there; and not the default
+// ones, so that a suite can run beside somebody's own Marina.
+const (
+	firstPort       = 11000
+	portsEach       = 250
+	managementPorts = 10
+	marinas         = 40
+)
 
 // started counts the Marinas of this process.
 var started atomic.Int32
 
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+// freePorts are not those of another Marina of this process, which may be reserved but unused, nor
+// of one of another process that serves.
+func freePorts() (int, error) {
+	for range marinas {
+		port := firstPort + (os.Getpid()*4+int(started.Add(1)))%marinas*portsEach
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			return port, l.Close()
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return 0, fmt.Errorf("all ports are taken from %d to %d", firstPort, firstPort+marinas*portsEach-1)
 }
 
 // Begin starts "marina up" and does not wait for it.
 func (m *Marina) Begin() error {
 	m.output = &output{}
 	cmd := exec.Command(m.binary, append([]string{"up", "--data-dir", m.Dir, "--port", fmt.Sprint(m.port),
-		"--port-range", fmt.Sprintf("%d-%d", m.portMin, m.portMin+portsEach-1)}, m.Flags...)...)
+		"--port-range", fmt.Sprintf("%d-%d", m.port+managementPorts, m.port+portsEach-1)}, m.Flags...)...)
 	cmd.Stdout, cmd.Stderr = m.output, m.output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
@@ -122,7 +131,8 @@ func (m *Marina) Start(ctx context.Context) error {
 	if err := m.Begin(); err != nil {
 		return err
 	}
-	err := Await(ctx, time.Minute, func(ctx context.Context) error {
+	// Longer than "marina up" itself takes for an end.
+	err := Await(ctx, 3*time.Minute, func(ctx context.Context) error {
 		select {
 		case <-m.exited:
 			return Fatal(fmt.Errorf("marina up exited: %s", m.Output()))

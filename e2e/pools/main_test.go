@@ -125,7 +125,8 @@ func (s *scene) add(t testing.TB, name string, replicas int32) *v1alpha1.NodePoo
 // the tenant have neither more nor fewer.
 func (s *scene) settled(t testing.TB, pool *v1alpha1.NodePool, replicas int) {
 	t.Helper()
-	check(t, harness.Await(t.Context(), 2*time.Minute, func(ctx context.Context) error {
+	// A Machine whose server may be on its way is looked for a minute before it is made again.
+	check(t, harness.Await(t.Context(), 4*time.Minute, func(ctx context.Context) error {
 		now := &v1alpha1.NodePool{}
 		if err := s.Client.Get(ctx, client.ObjectKeyFromObject(pool), now); err != nil {
 			return err
