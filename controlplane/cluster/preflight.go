@@ -9,6 +9,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -95,11 +96,22 @@ func poolBusy(pools []v1alpha1.NodePool) error {
 		case v1alpha1.PoolCreating, v1alpha1.PoolScaling, v1alpha1.PoolUpdating, v1alpha1.PoolUpgrading:
 			return reconcile.Wait(v1alpha1.ReasonNodePoolBusy, "the upgrade begins when node pool %s is Active, which is %s: %s", p.Name, p.Status.Phase, p.Status.Message)
 		}
+		if replaces(p) {
+			return reconcile.Wait(v1alpha1.ReasonNodePoolBusy, "the upgrade begins when node pool %s has replaced its nodes, which is %s: %s", p.Name, p.Status.Phase, p.Status.Message)
+		}
 		if p.Status.ObservedGeneration != p.Generation {
 			return reconcile.Wait(v1alpha1.ReasonNodePoolBusy, "the upgrade begins when node pool %s has taken up its last change", p.Name)
 		}
 	}
 	return nil
+}
+
+// replaces reports whether nodes of a pool are being replaced while it lacks one, which is what its
+// phase tells then. One whose replacement has stopped holds nothing up.
+func replaces(p v1alpha1.NodePool) bool {
+	ready := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionReady)
+	return p.Status.Phase == v1alpha1.PoolDegraded && int(p.Status.UpdatedReplicas) < len(p.Status.Nodes) &&
+		ready != nil && ready.Reason == v1alpha1.ReasonNodesNotReady
 }
 
 // checkEtcd waits until every member of the tenant's etcd is well: with one less, the next

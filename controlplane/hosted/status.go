@@ -172,7 +172,7 @@ func upToDateError(s *scope, err error) error {
 	case s.facts.written:
 		return reconcile.Wait("Updating", "new certificates are being handed to the replicas")
 	case s.paused():
-		return reconcile.Wait("Paused", "the change to %s has been stopped: %s", s.hcp.Spec.Version, runs(s.hcp))
+		return reconcile.Wait(v1alpha1.ReasonPaused, "the change to %s has been stopped: %s", s.hcp.Spec.Version, runs(s.hcp))
 	}
 	for _, name := range components {
 		if c := s.status[name]; c.Updated < component.HostedReplicas {

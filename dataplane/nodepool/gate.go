@@ -27,7 +27,8 @@ func gate(cluster *v1alpha1.Cluster) error {
 }
 
 // upgrading is why the nodes of a Cluster stay as they are now: its control plane goes to
-// another version, or back, or has stopped half-way. Nil if it does not.
+// another version, or back. Nil if it does not, or has come to rest half-way: that may last, and
+// nodes of the version before suit both.
 //
 // It goes by what has been taken up and not by the phase alone: one that is stuck is Degraded,
 // and one that waits for pools before it begins is Upgrading. Pools hold for what has begun, and
@@ -37,11 +38,23 @@ func upgrading(cluster *v1alpha1.Cluster) error {
 	taken := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionSpecAccepted)
 	between := status.Version != "" && status.Accepted != nil && status.Accepted.Version != status.Version
 	back := status.Phase == v1alpha1.ClusterUpgrading && taken != nil && taken.Status == "True"
-	if !between && !back || taken != nil && taken.Reason == v1alpha1.ReasonNodePoolBusy {
+	if !between && !back || rests(cluster) || taken != nil && taken.Reason == v1alpha1.ReasonNodePoolBusy {
 		return nil
 	}
 	return reconcile.Wait("ControlPlaneUpgrading", "the control plane of cluster %s changes its version, and until that has ended no node is made, replaced or removed: 'kubectl -n %s describe cluster %s' tells how far it is",
 		cluster.Name, cluster.Namespace, cluster.Name)
+}
+
+// rests reports whether a change of a control plane's version goes no further before a person, or
+// the platform, does something: a replica does not become ready, or it was cancelled half-way and
+// has come to where it can stay.
+func rests(cluster *v1alpha1.Cluster) bool {
+	because := func(conditionType, reason string) bool {
+		c := meta.FindStatusCondition(cluster.Status.Conditions, conditionType)
+		return c != nil && c.Status == metav1.ConditionFalse && c.Reason == reason
+	}
+	return cluster.Status.Phase == v1alpha1.ClusterDegraded &&
+		(because(v1alpha1.ConditionSpecAccepted, v1alpha1.ReasonRolloutStuck) || because(v1alpha1.ConditionUpToDate, v1alpha1.ReasonPaused))
 }
 
 // changesNodes reports whether there is anything to be done to the nodes, and they need not stay.

@@ -21,8 +21,14 @@ func clusterThat(runs, accepted string, phase v1alpha1.ClusterPhase, taken metav
 	return c
 }
 
+// paused has a control plane say that the change of its version has been stopped.
+func paused(c *v1alpha1.Cluster) *v1alpha1.Cluster {
+	c.Status.Conditions = append(c.Status.Conditions, metav1.Condition{Type: "UpToDate", Status: "False", Reason: "Paused", Message: "it has been stopped"})
+	return c
+}
+
 // Rule 4: the upgrade of a control plane holds all pools once it has begun, and not before: then
-// it waits for them.
+// it waits for them. One that has come to rest half-way holds none, as that may last.
 func TestRule04WhenPoolsHold(t *testing.T) {
 	for name, tc := range map[string]struct {
 		cluster *v1alpha1.Cluster
@@ -38,11 +44,13 @@ func TestRule04WhenPoolsHold(t *testing.T) {
 		"waiting for a pool":                {clusterThat(version, version, "Upgrading", "Unknown", "NodePoolBusy"), false},
 		"waiting for a pool after a cancel": {clusterThat(version, next, "Upgrading", "Unknown", "NodePoolBusy"), false},
 		"cancelled before it began":         {clusterThat(version, version, "Degraded", "Unknown", "Cancelled"), false},
-		"cancelled half-way":                {clusterThat(version, next, "Degraded", "True", "AsExpected"), true},
+		"cancelled half-way":                {paused(clusterThat(version, next, "Degraded", "True", "AsExpected")), false},
+		"cancelled, and not at rest yet":    {paused(clusterThat(version, next, "Upgrading", "True", "AsExpected")), true},
 		"upgrading":                         {clusterThat(version, next, "Upgrading", "True", "AsExpected"), true},
 		"upgrading, with a fault":           {clusterThat(version, next, "Upgrading", "Unknown", "Error"), true},
 		"not serving while upgrading":       {clusterThat(version, next, "Degraded", "True", "AsExpected"), true},
-		"stuck":                             {clusterThat(version, next, "Degraded", "False", "RolloutStuck"), true},
+		"stuck":                             {clusterThat(version, next, "Degraded", "False", "RolloutStuck"), false},
+		"stuck, and tried again":            {clusterThat(version, next, "Upgrading", "True", "AsExpected"), true},
 		"going back":                        {clusterThat(version, version, "Upgrading", "True", "AsExpected"), true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -128,4 +136,42 @@ func TestRule04APoolHoldsWhileTheControlPlaneIsUpgraded(t *testing.T) {
 			t.Error("it is still there")
 		}
 	})
+}
+
+// Rule 4: an upgrade that is stuck, or was cancelled half-way, holds nothing up for as long as it
+// is: nodes are made of the version that runs, and held again when it goes on.
+func TestRule04AnUpgradeAtRestHoldsNoPool(t *testing.T) {
+	for name, rest := range map[string]metav1.Condition{
+		"stuck":              {Type: "SpecAccepted", Status: "False", Reason: "RolloutStuck", Message: "the next one has not become ready"},
+		"cancelled half-way": {Type: "UpToDate", Status: "False", Reason: "Paused", Message: "it has been stopped"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t).active()
+			w.upgrade(version, next, v1alpha1.ClusterUpgrading)
+			w.report(w.machines()[1], func(s *v1alpha1.MachineStatus) {
+				s.Node = &v1alpha1.MachineNode{}
+				s.Conditions = []metav1.Condition{{Type: "ServerReady", Status: "False", Reason: "ServerGone", LastTransitionTime: metav1.Now()}}
+			})
+			w.mustPass()
+			w.has("00001", "00002", "00003")
+
+			w.cluster.Status.Phase = v1alpha1.ClusterDegraded
+			meta.SetStatusCondition(&w.cluster.Status.Conditions, rest)
+			w.writeStatus(w.cluster)
+			w.settle()
+			w.has("00001", "00003", "00004")
+			w.is(v1alpha1.PoolActive, "3 of 3")
+			for _, m := range w.machines() {
+				if m.Spec.Template.Release != version {
+					t.Errorf("node %s runs %s, want %s until the control plane has another one", m.Name, m.Spec.Template.Release, version)
+				}
+			}
+
+			w.upgrade(version, next, v1alpha1.ClusterUpgrading)
+			w.change(func(s *v1alpha1.NodePoolSpec) { s.Replicas = new(int32(4)) })
+			w.mustPass()
+			w.has("00001", "00003", "00004")
+			w.says("SpecAccepted", "Unknown", "ControlPlaneUpgrading", "no node is made, replaced or removed")
+		})
+	}
 }

@@ -157,7 +157,7 @@ func controlPlane(cluster *v1alpha1.Cluster) (reason, why string) {
 		return "ClusterBusy", fmt.Sprintf("it is healed when operation %s of the cluster has ended", status.Operation)
 	}
 	for _, t := range settledControlPlane {
-		if reconcile.IsTrue(status.Conditions, t) {
+		if reconcile.IsTrue(status.Conditions, t) || t == v1alpha1.ConditionUpToDate && rests(cluster) {
 			continue
 		}
 		why = "it is healed when the condition " + t + " of the cluster is True"

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -53,6 +54,14 @@ func (h health) looked(i int, ago, ahead time.Duration) {
 	h.machines[i].Status.Checked = &v1alpha1.MachineCheck{After: at, At: metav1.NewTime(at.Add(ahead))}
 }
 
+// rest has the control plane stop half-way to another version, for a reason.
+func (h *health) rest(because metav1.Condition) {
+	h.cluster.Status.Phase, h.cluster.Status.Version = v1alpha1.ClusterDegraded, version
+	h.cluster.Status.Accepted = &v1alpha1.AcceptedSpec{Version: next}
+	h.cluster.Status.Conditions[2].Status = "False"
+	meta.SetStatusCondition(&h.cluster.Status.Conditions, because)
+}
+
 // server has the cloud say something of the server of a node.
 func (h health) server(i int, status metav1.ConditionStatus, reason string) {
 	h.machines[i].Status.Conditions[0] = metav1.Condition{Type: "ServerReady", Status: status, Reason: reason, Message: "the server is so"}
@@ -95,6 +104,19 @@ func TestRule23HealTimer(t *testing.T) {
 			h.cluster.Status.Phase = v1alpha1.ClusterDegraded
 			h.cluster.Status.Conditions[2].Status = "False"
 		}, "", "", "ClusterBusy", "the condition UpToDate of the cluster is True: about UpToDate", time.Minute},
+		"An upgrade is stuck": {5, func(h *health) {
+			h.fall(2, ten)
+			h.rest(metav1.Condition{Type: "SpecAccepted", Status: "False", Reason: "RolloutStuck"})
+		}, "n2", "", "Healing", "", 0},
+		"An upgrade was stopped half-way": {5, func(h *health) {
+			h.fall(2, ten)
+			h.rest(metav1.Condition{Type: "UpToDate", Status: "False", Reason: "Paused"})
+		}, "n2", "", "Healing", "", 0},
+		"An upgrade is stuck, and nothing serves": {5, func(h *health) {
+			h.fall(2, ten)
+			h.rest(metav1.Condition{Type: "SpecAccepted", Status: "False", Reason: "RolloutStuck"})
+			h.cluster.Status.Conditions[0].Status = "False"
+		}, "", "", "ControlPlaneNotReady", "about ControlPlaneReady", time.Minute},
 		"Nobody knows what it runs":   {5, func(h *health) { h.fall(2, ten); h.cluster.Status.Conditions[2].Status = "Unknown" }, "", "", "ClusterBusy", "UpToDate", time.Minute},
 		"An Operation of the cluster": {5, func(h *health) { h.fall(2, ten); h.cluster.Status.Operation = "shop-restart" }, "", "", "ClusterBusy", "operation shop-restart", time.Minute},
 		"etcd is ill":                 {5, func(h *health) { h.fall(2, ten); h.cluster.Status.Conditions[1].Status = "False" }, "", "", "ControlPlaneNotReady", "about EtcdReady", time.Minute},

@@ -58,6 +58,12 @@ const (
 	// ReasonRolloutStuck is that of a SpecAccepted which is False because a replica that was
 	// replaced does not become ready.
 	ReasonRolloutStuck = "RolloutStuck"
+	// ReasonPaused is that of an UpToDate which is False because the change of version has been
+	// stopped.
+	ReasonPaused = "Paused"
+	// ReasonNodesNotReady is that of a Ready of a NodePool whose nodes are not, while nothing else
+	// is wrong with it.
+	ReasonNodesNotReady = "NodesNotReady"
 	// ReasonNodePoolBusy is that of a SpecAccepted of a Cluster which is Unknown because its
 	// upgrade begins when its NodePools have ended what they have begun.
 	ReasonNodePoolBusy = "NodePoolBusy"
