@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -141,7 +142,7 @@ func (l *life) active(replicas int32, release string) func(context.Context) erro
 		if err := l.Client.Get(ctx, client.ObjectKeyFromObject(l.pool), p); err != nil {
 			return err
 		}
-		if c.Status.Phase != v1alpha1.ClusterActive || c.Status.Version != release || c.Status.ObservedGeneration != c.Generation {
+		if c.Status.Phase != v1alpha1.ClusterActive || c.Status.Version != release || c.Status.ObservedGeneration != c.Generation || c.Status.Operation != "" {
 			return fmt.Errorf("%s: %s", c.Status.Phase, c.Status.Message)
 		}
 		if st := p.Status; st.Phase != v1alpha1.PoolActive || st.ReadyReplicas != replicas || st.Replicas != replicas || st.Version != release || st.Operation != "" {
@@ -176,25 +177,29 @@ func (l *life) healed(ctx context.Context) error {
 	return l.active(3, harness.Release)(ctx)
 }
 
-// recorded checks that what was done is recorded, once and to its end.
+// recorded checks that all that was done is recorded, once, and that it has succeeded: each step has
+// waited until the one before had ended, so that a kill delays an Operation, and ends none.
 func (l *life) recorded(t testing.TB) {
 	t.Helper()
-	found := map[v1alpha1.OperationType]int{}
+	found := map[string]int{}
 	for _, op := range harness.AwaitRecords(t, l.Client) {
-		if op.Spec.TargetRef.Name != l.cluster.Name && op.Spec.TargetRef.Name != l.pool.Name {
+		target := op.Spec.TargetRef
+		if target.Name != l.cluster.Name && target.Name != l.pool.Name {
 			continue
 		}
-		found[op.Spec.Type]++
-		if !op.Status.Phase.Finished() {
-			t.Errorf("operation %s (%s) of %s is %s: %s", op.Name, op.Spec.Type, op.Spec.TargetRef.Name, op.Status.Phase, op.Status.Message)
+		found[fmt.Sprintf("%s %s %s", target.Kind, op.Spec.Type, op.Status.Phase)]++
+		if op.Status.Phase != v1alpha1.OperationSucceeded {
+			t.Errorf("operation %s (%s) of %s is %s: %s", op.Name, op.Spec.Type, target.Name, op.Status.Phase, op.Status.Message)
 		}
 		if op.Spec.Type == v1alpha1.OperationHeal && !slices.Equal(op.Spec.Nodes, []string{l.lost}) {
 			t.Errorf("%v were healed, and only %s was lost", op.Spec.Nodes, l.lost)
 		}
 	}
-	for kind, want := range map[v1alpha1.OperationType]int{v1alpha1.OperationHeal: 1, v1alpha1.OperationScale: 1, v1alpha1.OperationUpgrade: 1, v1alpha1.OperationCreate: 2} {
-		if found[kind] != want {
-			t.Errorf("%d records of type %s, want %d: %v", found[kind], kind, want, found)
-		}
+	want := map[string]int{
+		"Cluster Create Succeeded": 1, "Cluster Upgrade Succeeded": 1, "Cluster Delete Succeeded": 1,
+		"NodePool Create Succeeded": 1, "NodePool Scale Succeeded": 1, "NodePool Heal Succeeded": 1, "NodePool Delete Succeeded": 1,
+	}
+	if diff := cmp.Diff(want, found); diff != "" {
+		t.Errorf("the records of %s (-want +got):\n%s", l.cluster.Name, diff)
 	}
 }
