@@ -29,6 +29,7 @@ func TestRule10KilledAtAnyWrite(t *testing.T) {
 		"InPlace": {func(w *world) { w.runs(next) }, 2, 2, ""},
 		"Resync":  {func(w *world) { w.ask(v1alpha1.OperationResync, "asked") }, 2, 2, "Resync Succeeded 1/1"},
 		"Heal":    {func(w *world) { w.lose(w.names()[0], 10*time.Minute) }, 2, 3, "Heal Succeeded 3/3"},
+		"Rebuild": {func(w *world) { w.lose(w.names()[0], 10*time.Minute) }, 2, 2, "Heal Succeeded 2/2"},
 		"Gone":    {func(w *world) { w.deleteServer(w.names()[0]) }, 2, 3, "Heal Succeeded 3/3"},
 		"Swap":    {func(w *world) { w.ask(v1alpha1.OperationReplaceNode, "asked", w.names()...) }, 2, 3, "ReplaceNode Succeeded 3/3"},
 		"Evict":   {func(w *world) { w.ask(v1alpha1.OperationEvictNode, "asked", w.names()[0]) }, 1, 2, "EvictNode Succeeded 2/2"},
@@ -41,8 +42,11 @@ func TestRule10KilledAtAnyWrite(t *testing.T) {
 			run := func(t *testing.T, killAt int64, behind bool) int64 {
 				w := newWorld(t)
 				w.pool.Spec.Replicas = new(int32(2))
-				if name == "InPlace" {
+				switch name {
+				case "InPlace":
 					w.pool.Spec.Upgrade.Strategy = v1alpha1.UpgradeInPlace
+				case "Rebuild":
+					w.pool.Spec.AutoHeal.Action = v1alpha1.HealRebuild
 				}
 				if name != "Create" {
 					w.active()
@@ -69,6 +73,9 @@ func TestRule10KilledAtAnyWrite(t *testing.T) {
 				}
 				if name == "InPlace" && (!slices.Equal(names, before) || w.pool.Status.Version != next) {
 					t.Errorf("%v of %s are there, want %v of %s", names, w.pool.Status.Version, before, next)
+				}
+				if name == "Rebuild" && !slices.Equal(names, before) {
+					t.Errorf("%v are there, want the same ones: %v", names, before)
 				}
 				w.is(v1alpha1.PoolActive, fmt.Sprintf("%d of %d", tc.want, tc.want))
 				for _, m := range w.machines() {
