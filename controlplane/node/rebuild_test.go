@@ -101,13 +101,14 @@ func TestRebuild(t *testing.T) {
 	}
 }
 
-// What a user has made unschedulable stays so.
+// What a user has made unschedulable stays so, and what else they have put on a Node stays there.
 func TestRule21CordonStaysInPlace(t *testing.T) {
 	w := newDrain(t)
 	w.boots("1", "v1.37.1", w.now)
 	node := w.node("shop-a")
 	node.Spec.Unschedulable = true
 	node.Labels = map[string]string{"theirs": "yes"}
+	node.Spec.Taints = append(node.Spec.Taints, corev1.Taint{Key: "theirs", Value: "yes", Effect: corev1.TaintEffectNoSchedule})
 	w.check(server.Client.Update(w.Context(), node))
 	w.askForRebuild()
 	w.mustPass()
@@ -118,6 +119,9 @@ func TestRule21CordonStaysInPlace(t *testing.T) {
 	w.mustPass()
 	if n := w.machine("shop-a").Status.Node; n.Rebuilt != "one" || !w.node("shop-a").Spec.Unschedulable || w.node("shop-a").Labels["theirs"] != "yes" {
 		t.Errorf("%+v, and the node is %+v", n, w.node("shop-a").Spec)
+	}
+	if taints := w.node("shop-a").Spec.Taints; !slices.ContainsFunc(taints, func(t corev1.Taint) bool { return t.Key == "theirs" && t.Value == "yes" }) {
+		t.Errorf("the node has the taints %v, and a user had put another one on it", taints)
 	}
 }
 
