@@ -73,7 +73,7 @@ func TestRule20UpgradeStops(t *testing.T) {
 
 // Without one more node there is no room for a new one: with maxUnavailable an old one makes
 // place for it, and else it is said what would help.
-func TestRule30SurgeWithoutRoom(t *testing.T) {
+func TestSurgeWithoutRoom(t *testing.T) {
 	for name, tc := range map[string]struct {
 		unavailable int32
 		phase       v1alpha1.PoolPhase
