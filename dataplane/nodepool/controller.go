@@ -37,6 +37,8 @@ type Reconciler struct {
 // scope is one pass over one NodePool. Each field is set by the step that its comment names.
 type scope struct {
 	pool, before *v1alpha1.NodePool
+	// now is when the pass began.
+	now time.Time
 
 	// cluster is that of the pool, nil without one; network is that of its nodes and infra
 	// where they are.
@@ -95,7 +97,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	} else if err != nil {
 		return ctrl.Result{}, err
 	}
-	s := &scope{pool: pool, before: pool.DeepCopy()}
+	s := &scope{pool: pool, before: pool.DeepCopy(), now: r.Now()}
 	if pool.DeletionTimestamp != nil {
 		return r.delete(ctx, s)
 	}
@@ -150,7 +152,7 @@ func (r *Reconciler) finish(ctx context.Context, s *scope, err error) (ctrl.Resu
 
 // wish is what the pool is to become. It is known as soon as it is known what new nodes run.
 func (s *scope) wish() wish {
-	w := wish{spec: s.pool.Spec, template: s.template(), held: s.held(), leave: s.leave, renew: s.renew, outdated: s.outdated, retry: s.resync}
+	w := wish{spec: s.pool.Spec, template: s.template(), held: s.held(), leave: s.leave, renew: s.renew, outdated: s.outdated, retry: s.resync, now: s.now}
 	_, w.melted = melted(s.health.fleet)
 	s.freeze(&w)
 	return w

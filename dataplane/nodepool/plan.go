@@ -3,6 +3,7 @@ package nodepool
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -43,6 +44,8 @@ type wish struct {
 	outdated []string
 	// retry is the Resync that runs, which has a rebuild that failed tried again; empty for none.
 	retry string
+	// now is when the pass began.
+	now time.Time
 }
 
 // steps are what one pass does to a pool.

@@ -2,6 +2,10 @@ package nodepool
 
 import (
 	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
@@ -32,11 +36,33 @@ func (w wish) roomless(machines []v1alpha1.Machine) *v1alpha1.Machine {
 	return first
 }
 
-// makesRoom reports whether nodes are given up before there are others for them, so that new
-// ones that wait for room come one after the other.
-func (w wish) makesRoom() bool {
-	_, unavailable := rolling(w.spec)
-	return unavailable > 0 && !w.held
+// roomBack is how long after a new node is Ready others may still wait for the room of the old one
+// that goes for it: that is emptied within ten minutes and a half, and a quota that was exhausted is
+// asked again within five.
+const roomBack = 16 * time.Minute
+
+// makesRoom reports whether there is room for new nodes one after the other, while one waits for
+// it: nodes are given up before there are others for them, or another new one has found room for
+// its server, or an old one goes, or has gone lately for one that came while that one waited.
+func (w wish) makesRoom(machines []v1alpha1.Machine) bool {
+	waiting := w.roomless(machines)
+	if w.held || waiting == nil {
+		return false
+	}
+	if _, unavailable := rolling(w.spec); unavailable > 0 {
+		return true
+	}
+	return slices.ContainsFunc(machines, func(m v1alpha1.Machine) bool {
+		c, since := serverReady(m), m.Status.ReadySince
+		switch going := m.DeletionTimestamp != nil; {
+		case going || !w.isCurrent(m):
+			return going && !w.isCurrent(m)
+		case since == nil:
+			return c != nil && c.Status == metav1.ConditionTrue
+		default:
+			return since.After(waiting.CreationTimestamp.Time) && w.now.Before(since.Add(roomBack))
+		}
+	})
 }
 
 // room is the sentence that tells that there is no room for more nodes at a time, and what
@@ -47,7 +73,7 @@ func (s *scope) room() string {
 	if m == nil {
 		return ""
 	}
-	if w.makesRoom() {
+	if w.makesRoom(s.machines) {
 		return fmt.Sprintf("nodes are replaced fewer at a time, as there is no room for more: node %s: %s", m.Name, said(m))
 	}
 	return fmt.Sprintf("nodes cannot be replaced, as there is no room for one more: node %s: %s; "+

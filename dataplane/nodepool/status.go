@@ -82,6 +82,7 @@ func (s *scope) facts() facts {
 		Deleting: s.pool.DeletionTimestamp != nil, Refused: s.refused != nil, Blocked: s.blocked != nil,
 		BeenReady: s.pool.Status.ReadySince != nil, Wanted: replicas(w.spec), Stopped: w.isStopped(s.machines),
 	}
+	makesRoom := w.makesRoom(s.machines)
 	for _, m := range s.machines {
 		going := m.DeletionTimestamp != nil
 		// What is asked for is not known while it is not known what nodes run.
@@ -99,7 +100,7 @@ func (s *scope) facts() facts {
 		switch {
 		case isReady(m):
 			f.Ready++
-		case isRoomless(m) && w.roomless(s.machines) != nil && w.makesRoom():
+		case isRoomless(m) && makesRoom:
 			// It comes when an old one has gone.
 		case failing(m):
 			f.Failing++
@@ -153,6 +154,9 @@ func (r *Reconciler) writeStatus(s *scope, err error) {
 		reconcile.SetCondition(&status.Conditions, v1alpha1.ConditionDeleting, generation, err, "")
 	} else {
 		meta.SetStatusCondition(&status.Conditions, specAccepted(cmp.Or(problem, s.blocked, s.waits(f)), generation))
+	}
+	if s.wish().makesRoom(s.machines) {
+		s.again = reconcile.Earliest(s.again, guardInterval) // it may be over without an event
 	}
 	r.writeHealth(s)
 	reconcile.SetCondition(&status.Conditions, v1alpha1.ConditionReady, generation, s.ready(f, problem), status.Message)
