@@ -75,7 +75,7 @@ func (s *scope) needsNode() bool {
 	w.held = false
 	made := slices.ContainsFunc(s.machines, func(m v1alpha1.Machine) bool { return m.DeletionTimestamp == nil && w.isCurrent(m) })
 	todo := plan(w, s.machines)
-	return !made || todo.create > 0 || todo.rebuild != nil
+	return !made || todo.create > 0 && todo.former == nil || todo.rebuild != nil
 }
 
 // checkNode checks what is put on nodes.

@@ -60,7 +60,7 @@ func (r *Reconciler) scale(ctx context.Context, s *scope) error {
 		}
 	}
 	for range todo.create {
-		if err := r.create(ctx, s); err != nil {
+		if err := r.create(ctx, s, todo.former); err != nil {
 			return err
 		}
 	}
@@ -70,11 +70,14 @@ func (r *Reconciler) scale(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// create makes one Machine, of a name that no other has.
-func (r *Reconciler) create(ctx context.Context, s *scope) error {
+// create makes one Machine, of a name that no other has, by a former template unless that is nil.
+func (r *Reconciler) create(ctx context.Context, s *scope, former *v1alpha1.MachineTemplate) error {
 	const attempts = 10
 	for range attempts {
 		m := s.machine(r.Suffix())
+		if former != nil {
+			m.Spec.Template = *former.DeepCopy()
+		}
 		created, err := reconcile.CreateIfAbsent(ctx, r.Client, m)
 		if err != nil {
 			return fmt.Errorf("creating Machine %s: %w", m.Name, err)

@@ -14,7 +14,7 @@ import (
 // stands in the pool.
 func (c changes) Steps(op *v1alpha1.Operation) (steps []operation.Step, note string) {
 	f := c.facts
-	removed := operation.Step{Name: "Surplus removed", Done: f.Live <= f.Wanted && f.Going == 0, Message: "nodes are being emptied and deleted"}
+	removed := operation.Step{Name: "Surplus removed", Done: f.Live-f.Vain <= f.Wanted && f.Going == 0, Message: "nodes are being emptied and deleted"}
 	switch op.Spec.Type {
 	case v1alpha1.OperationCreate:
 		return []operation.Step{

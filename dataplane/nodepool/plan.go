@@ -50,8 +50,10 @@ type wish struct {
 
 // steps are what one pass does to a pool.
 type steps struct {
-	// create is how many Machines are missing.
+	// create is how many Machines are missing; former is what they are made by, nil for what is
+	// asked for.
 	create int
+	former *v1alpha1.MachineTemplate
 	// delete are those that go.
 	delete []v1alpha1.Machine
 	// rebuild is the one whose server is made anew in place, nil for none.
@@ -69,11 +71,15 @@ func (s steps) none() bool { return s.create == 0 && len(s.delete) == 0 && s.reb
 //
 // Machines that are going away count for nothing, except that their servers take up room:
 // those of another kind in what maxSurge allows, and all of them on the hosts of a pool with
-// hard anti-affinity. When too many new ones do not come, it stops.
+// hard anti-affinity. When too many new ones do not come, it stops; and when that is for good,
+// nodes that are missing besides are made of the former kind.
 func plan(w wish, machines []v1alpha1.Machine) steps {
 	next := w.next(machines)
-	w.held = w.held || w.isStopped(machines)
 	var result steps
+	if !w.held {
+		result.former = w.former(machines)
+	}
+	w.held = w.held || w.isStopped(machines)
 	var current, old []v1alpha1.Machine
 	wanted, occupied, hosts := replicas(w.spec), 0, 0
 	for _, m := range machines {
@@ -110,10 +116,17 @@ func plan(w wish, machines []v1alpha1.Machine) steps {
 		current = current[over:]
 	}
 	surge, unavailable := rolling(w.spec)
+	missing := wanted - len(current)
+	if result.former != nil {
+		bad := len(w.bad(current))
+		missing += bad - len(old)
+		surge = max(surge, bad-unavailable) // as many as may have been tried for another number of nodes
+	}
 	if w.held {
 		unavailable = 0
-	} else {
-		result.create = min(wanted-len(current), wanted+surge-occupied)
+	}
+	if !w.held || result.former != nil {
+		result.create = min(missing, wanted+surge-occupied)
 		if w.spec.AntiAffinity == v1alpha1.AntiAffinityHard {
 			result.create = min(result.create, v1alpha1.MaxHardAntiAffinity-hosts)
 		}

@@ -21,6 +21,10 @@ type renewal struct {
 // renews reports whether the server of a Machine is made anew as it is.
 func (w wish) renews(m v1alpha1.Machine) bool { return w.renew.uid != "" && w.renew.uid == m.UID }
 
+// keeps reports whether a Machine is to stay in the pool. What is to be replaced by one of another
+// kind is not made anew before.
+func (w wish) keeps(m v1alpha1.Machine) bool { return w.isCurrent(m) || w.rebuilds(m) }
+
 // renewalOf is the id of the rebuild that a Heal asks for. Who is restarted finds the same.
 func renewalOf(op *v1alpha1.Operation) string {
 	h := fnv.New64a()

@@ -35,7 +35,8 @@ func (r *Reconciler) diagnose(ctx context.Context, s *scope, change, repair *v1a
 	if s.pool.DeletionTimestamp != nil {
 		return nil
 	}
-	h := health{spec: s.pool.Spec, machines: s.machines, cluster: s.cluster, now: r.Now(), held: cmp.Or(s.refused, s.blocked)}
+	h := health{spec: s.pool.Spec, cluster: s.cluster, now: r.Now(), held: cmp.Or(s.refused, s.blocked)}
+	h.machines, _ = s.wish().staying(s.machines)
 	h.vain, h.settled = inVain(history, s.machines, repair), settled(history, h.now)
 	if s.stalled = stalled(s.wish(), s.machines); s.stalled {
 		h.settled = time.Time{}
@@ -81,11 +82,11 @@ func settled(history []*v1alpha1.Operation, now time.Time) (at time.Time) {
 // moving is what a pool does beside its Operations that changes its nodes; empty for nothing.
 func moving(f facts) string {
 	switch {
-	case f.Old > 0:
+	case f.Old > 0 && !f.GivenUp:
 		return "the nodes of the pool are as its spec asks"
 	case f.Going > 0:
 		return "the nodes are gone that are being removed"
-	case f.Live != f.Wanted:
+	case f.Live != f.Wanted && !f.GivenUp:
 		return "the pool has as many nodes as it is to have"
 	}
 	return ""
@@ -114,7 +115,8 @@ func (r *Reconciler) confirm(ctx context.Context, s *scope) error {
 		return overtaken
 	}
 	h := s.health
-	h.spec, h.machines, h.fleet, h.cluster, h.now = pool.Spec, s.machines, fleet.Items, cluster, r.Now()
+	h.machines, _ = s.wish().staying(s.machines)
+	h.spec, h.fleet, h.cluster, h.now = pool.Spec, fleet.Items, cluster, r.Now()
 	d := diagnose(h)
 	if pool.UID != s.pool.UID || pool.Generation != s.pool.Generation || pool.DeletionTimestamp != nil || d.heal == nil || d.heal.UID != s.healed.UID {
 		return overtaken
@@ -187,7 +189,7 @@ func (s *scope) begin(op *v1alpha1.Operation) {
 	case v1alpha1.OperationHeal:
 		if m := s.diagnosis.heal; m != nil && slices.Contains(op.Spec.Nodes, m.Name) {
 			s.healed = m
-			if s.pool.Spec.AutoHeal.Action == v1alpha1.HealRebuild && renewable(m) {
+			if s.pool.Spec.AutoHeal.Action == v1alpha1.HealRebuild && renewable(m) && s.wish().keeps(*m) {
 				s.renew = renewal{m.UID, renewalOf(op)}
 			} else {
 				s.leave = []types.UID{m.UID}

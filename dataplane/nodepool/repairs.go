@@ -63,7 +63,7 @@ func (r repairs) Admit(op *v1alpha1.Operation) (v1alpha1.OperationPhase, string)
 		reason = fmt.Sprintf("operation %s (%s) runs: wait until it has ended, and ask again", r.change.Name, r.change.Spec.Type)
 	case firstRunning(r.operations) != nil:
 		// It is refused by the name of that one.
-	case (r.facts.Old > 0 || r.facts.Live > r.facts.Wanted) && !r.stalled:
+	case (r.facts.Old > 0 || r.facts.Live > r.facts.Wanted) && !r.stalled && (!r.facts.GivenUp || op.Spec.Type != v1alpha1.OperationHeal):
 		reason = "the nodes of the pool are being replaced or removed: wait until that has ended, and ask again"
 	case op.Spec.Type == v1alpha1.OperationHeal:
 		if reason := r.unhealed(op); reason != "" {

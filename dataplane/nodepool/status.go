@@ -37,8 +37,10 @@ type facts struct {
 	Old, OldVersion int
 	// Lost: a node that was ready is not.
 	Lost bool
-	// Stopped: new nodes do not come, so that no others are replaced.
-	Stopped bool
+	// Stopped: new nodes do not come, so that no others are replaced. GivenUp: and that is so for
+	// good, so that the others go on as a pool of their own, without the Vain that did not come.
+	Stopped, GivenUp bool
+	Vain             int
 }
 
 // settled reports whether a pool is as asked.
@@ -82,6 +84,8 @@ func (s *scope) facts() facts {
 		Deleting: s.pool.DeletionTimestamp != nil, Refused: s.refused != nil, Blocked: s.blocked != nil,
 		BeenReady: s.pool.Status.ReadySince != nil, Wanted: replicas(w.spec), Stopped: w.isStopped(s.machines),
 	}
+	staying, givenUp := w.staying(s.machines)
+	f.GivenUp, f.Vain = givenUp, len(s.machines)-len(staying)
 	makesRoom := w.makesRoom(s.machines)
 	for _, m := range s.machines {
 		going := m.DeletionTimestamp != nil

@@ -46,6 +46,38 @@ func (w wish) isGivenUp(machines []v1alpha1.Machine) bool {
 	})
 }
 
+// former is what the newest of the nodes was made by that serve on while their replacement has been
+// given up; nil if it has not, or there are none. A server that is made anew in place is of neither
+// kind.
+func (w wish) former(machines []v1alpha1.Machine) *v1alpha1.MachineTemplate {
+	if !w.isGivenUp(machines) {
+		return nil
+	}
+	var newest *v1alpha1.Machine
+	for i, m := range machines {
+		serves := m.DeletionTimestamp == nil && m.Status.ReadySince != nil && !serverGone(m) && !m.Rebuilding() && !slices.Contains(w.outdated, m.Name)
+		if serves && !w.isCurrent(m) && (newest == nil || newest.CreationTimestamp.Before(&m.CreationTimestamp)) {
+			newest = &machines[i]
+		}
+	}
+	if newest == nil {
+		return nil
+	}
+	return &newest.Spec.Template
+}
+
+// staying are the Machines of a pool but those that came to nothing in a replacement that has been
+// given up, and whether there are such: they are none of the nodes that the pool is to have.
+func (w wish) staying(machines []v1alpha1.Machine) ([]v1alpha1.Machine, bool) {
+	if w.failedRebuild(machines) != nil || w.former(machines) == nil {
+		return machines, false
+	}
+	bad := w.bad(machines)
+	return slices.DeleteFunc(slices.Clone(machines), func(m v1alpha1.Machine) bool {
+		return slices.ContainsFunc(bad, func(b v1alpha1.Machine) bool { return b.UID == m.UID })
+	}), true
+}
+
 // stopped is the sentence that tells which new nodes did not come, and what can be done; empty
 // while nodes are replaced as they should be.
 func (s *scope) stopped() string {
