@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,31 +32,33 @@ func Gone(t testing.TB, m *Marina, c *v1alpha1.Cluster) {
 			return fmt.Errorf("still there: %v", now.Status.Conditions)
 		}
 	}))
-	// Deleted while its finalizer was being added, a Cluster goes at once and what was
-	// made for it a moment later.
+	root := EtcdRoot(t, m)
+	// Deleted while its finalizer was being added, a Cluster goes at once, and what is made
+	// for it meanwhile a moment later.
 	Check(t, Await(t.Context(), time.Minute, func(ctx context.Context) error {
 		switch err := m.Client.Get(ctx, client.ObjectKey{Name: namespace}, &corev1.Namespace{}); {
-		case apierrors.IsNotFound(err):
-			return nil
-		case err != nil:
-			return err
-		default:
+		case err == nil:
 			return fmt.Errorf("management namespace %s is still there", namespace)
+		case !apierrors.IsNotFound(err):
+			return err
 		}
+		var left []string
+		for name := range m.Processes() {
+			if strings.HasPrefix(name, namespace+"/") {
+				left = append(left, "process "+name)
+			}
+		}
+		files, err := filepath.Glob(filepath.Join(m.Dir, "*", namespace+"*"))
+		if err != nil {
+			return err
+		}
+		etcd, err := EtcdLeft(ctx, root, string(c.UID))
+		if err != nil {
+			return err
+		}
+		if left = slices.Concat(left, files, etcd); len(left) > 0 {
+			return fmt.Errorf("left of cluster %s: %v", c.Name, left)
+		}
+		return nil
 	}))
-	for name := range m.Processes() {
-		if strings.HasPrefix(name, namespace+"/") {
-			t.Errorf("process left: %s", name)
-		}
-	}
-	matches, err := filepath.Glob(filepath.Join(m.Dir, "*", namespace+"*"))
-	Check(t, err)
-	if len(matches) > 0 {
-		t.Errorf("files left: %v", matches)
-	}
-	left, err := EtcdLeft(t.Context(), EtcdRoot(t, m), string(c.UID))
-	Check(t, err)
-	if len(left) > 0 {
-		t.Errorf("left in etcd: %v", left)
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -166,33 +167,39 @@ func (s *tenant) delete(t *testing.T) {
 // assertGone looks everywhere for what the cluster may have left.
 func (s *tenant) assertGone(ctx context.Context, t *testing.T) {
 	t.Helper()
-	left, err := harness.EtcdLeft(ctx, etcdAs(t, v1alpha1.SystemNamespace, "etcd-default-root"), s.uid)
-	if err != nil {
-		t.Error(err)
-	}
-	if len(left) > 0 {
-		t.Errorf("left in etcd: %v", left)
-	}
-	volumes := &corev1.PersistentVolumeList{}
-	if err := management.client.List(ctx, volumes); err != nil {
-		t.Error(err)
-	}
-	for _, v := range volumes.Items {
-		if v.Spec.ClaimRef == nil || v.Spec.ClaimRef.Namespace != v1alpha1.SystemNamespace {
-			t.Errorf("volume %s is left, of %+v", v.Name, v.Spec.ClaimRef)
-		}
-	}
-	// Deleted while its finalizer was being added, a Cluster goes at once and what was made
-	// for it a moment later.
+	root := etcdAs(t, v1alpha1.SystemNamespace, "etcd-default-root")
+	// Deleted while its finalizer was being added, a Cluster goes at once, and what is made
+	// for it meanwhile a moment later: first the objects, which take the rest with them.
 	if err := harness.AwaitEvery(ctx, 2*time.Second, time.Minute, func(ctx context.Context) error {
 		left, err := s.objectsLeft(ctx)
+		if err == nil && len(left) == 0 {
+			left, err = s.storedLeft(ctx, root)
+		}
 		if len(left) > 0 {
-			err = fmt.Errorf("objects left: %v", left)
+			err = fmt.Errorf("left of cluster %s: %v", s.name, left)
 		}
 		return err
 	}); err != nil {
 		t.Error(err)
 	}
+}
+
+// storedLeft is what the cluster has in etcd, and the volumes that are not etcd's.
+func (s *tenant) storedLeft(ctx context.Context, root *clientv3.Client) ([]string, error) {
+	left, err := harness.EtcdLeft(ctx, root, s.uid)
+	if err != nil {
+		return nil, err
+	}
+	volumes := &corev1.PersistentVolumeList{}
+	if err := management.client.List(ctx, volumes); err != nil {
+		return nil, err
+	}
+	for _, v := range volumes.Items {
+		if v.Spec.ClaimRef == nil || v.Spec.ClaimRef.Namespace != v1alpha1.SystemNamespace {
+			left = append(left, fmt.Sprintf("volume %s of %+v", v.Name, v.Spec.ClaimRef))
+		}
+	}
+	return left, nil
 }
 
 // objectsLeft are the objects of every kind that name the cluster, but for the records of
