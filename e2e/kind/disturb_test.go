@@ -74,14 +74,14 @@ func disturbances(s *tenant) []disturbance {
 	}
 	return []disturbance{
 		{"an API server's pod is deleted", deleteAPIServer, none, none, []change{one}, false},
-		{"an API server is killed", killAPIServer, known(3 * time.Second), begun(10 * time.Second), []change{killed}, false},
+		{"an API server is killed", killAPIServer, known(5 * time.Second), begun(10 * time.Second), []change{killed}, false},
 		{"the leader of etcd is killed", killEtcdLeader, begun(5 * time.Second), begun(10 * time.Second), []change{etcd}, false},
 		{"the managers are restarted", restartManagers, none, none, []change{managers}, true},
 		{"the managers are upgraded", upgradeManagers, none, none, []change{managers}, true},
 		{"all leaf certificates are issued again", rotate, none, oneEach, nil, false},
 		{"the API servers' size is changed", resize, none, none, []change{rolled}, false},
 		{"every component is restarted", restart, none, none, all, false},
-		{"all API servers are killed at once", killAPIServers, begun(30 * time.Second), begun(60 * time.Second), lost, false},
+		{"all API servers are killed at once", killAPIServers, begun(45 * time.Second), begun(60 * time.Second), lost, false},
 	}
 }
 
