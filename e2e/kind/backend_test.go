@@ -97,8 +97,12 @@ func (s *tenant) assertNetwork(t *testing.T) {
 			}
 		}
 		answered := map[string]bool{}
-		harness.Check(t, harness.Await(t.Context(), time.Minute, func(context.Context) error {
-			answered[s.get(t, from.Name, "http://backend.backend.svc.cluster.local/")] = true
+		harness.Check(t, harness.Await(t.Context(), time.Minute, func(ctx context.Context) error {
+			name, err := s.exec(ctx, from.Name, "/backend", "get", "http://backend.backend.svc.cluster.local/")
+			if err != nil {
+				return err
+			}
+			answered[strings.TrimSpace(name)] = true
 			if len(answered) < len(pods) {
 				return fmt.Errorf("of %d pods behind the service these have answered: %v", len(pods), answered)
 			}
