@@ -48,7 +48,7 @@ func TestServersAreContainers(t *testing.T) {
 	b.loseSimulator(t, container)
 
 	harness.Check(t, b.Client.Delete(t.Context(), b.pool))
-	harness.Check(t, harness.Await(t.Context(), time.Minute, func(ctx context.Context) error {
+	harness.Check(t, harness.Await(t.Context(), 4*time.Minute, func(ctx context.Context) error {
 		if err := b.Client.Get(ctx, client.ObjectKeyFromObject(b.pool), &v1alpha1.NodePool{}); !apierrors.IsNotFound(err) {
 			return fmt.Errorf("the pool is still there (%w)", err)
 		}
