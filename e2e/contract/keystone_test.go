@@ -128,7 +128,7 @@ func (k *keystone) credentials() {
 	k.step("credential: deleted twice", "DELETE "+all+"/"+id, nil)
 	k.step("login by a deleted credential", log, application(id, secret))
 
-	end := time.Now().UTC().Add(2 * time.Second)
+	end := time.Now().UTC().Add(80 * k.cloud.interval())
 	a = k.step("credential: that ends soon", "POST "+all, of("name", "short", "expires_at", end.Format("2006-01-02T15:04:05.000000")), "application_credential/expires_at")
 	id, secret = a.id("credential"), a.text("application_credential/secret")
 	k.awaitEnd(log, id, secret)

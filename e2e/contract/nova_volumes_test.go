@@ -76,6 +76,8 @@ func serverPorts(s *session) {
 	s.ask("made with a port: it", net, "GET /ports/"+own, nil, "port/device_id", "port/device_owner", "port/name")
 	s.ask("a port that is in use", compute, "POST /servers", b.server("x", "networks", []any{map[string]any{"port": own}}))
 	s.ask("an address that is in use", compute, "POST /servers", b.server("x", "networks", []any{map[string]any{"uuid": b.network, "fixed_ip": "10.77.1.50"}}))
+	// Neutron hears of it from an agent, which Nova need not have waited for.
+	s.until(net, "GET /ports/"+own, "port/status", "ACTIVE")
 	all := path("/servers/%s/os-interface", id)
 	s.ask("interfaces", compute, "GET "+all, nil, "interfaceAttachments/*/port_id", "interfaceAttachments/0/@keys", "interfaceAttachments/0/port_state")
 	s.ask("interface that is not there", compute, "GET "+all+"/"+nowhere, nil)
