@@ -4,6 +4,7 @@ package servers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -102,9 +103,14 @@ func (c *cloud) host(t *testing.T, server string) string {
 
 func (c *cloud) server(t *testing.T, id string) *servers.Server {
 	t.Helper()
-	found, err := servers.Get(t.Context(), c.compute, id).Extract()
+	found, err := c.find(t.Context(), id)
 	check(t, err)
 	return found
+}
+
+// find is server for a wait, which goes on asking.
+func (c *cloud) find(ctx context.Context, id string) (*servers.Server, error) {
+	return servers.Get(ctx, c.compute, id).Extract()
 }
 
 // addresses are the addresses of a server: the fixed ones and the floating ones.
@@ -158,31 +164,33 @@ func (c *cloud) groupOf(t *testing.T, port string) *groups.SecGroup {
 }
 
 // usage is what the project uses of its quotas, by service and kind.
-func (c *cloud) usage(t *testing.T) map[string]int {
-	t.Helper()
+func (c *cloud) usage(ctx context.Context) (map[string]int, error) {
 	// Neutron makes the default group of a project when somebody first looks for groups.
-	_, err := groups.List(c.network, groups.ListOpts{}).AllPages(t.Context())
-	check(t, err)
-	nova, err := limits.Get(t.Context(), c.compute, limits.GetOpts{}).Extract()
-	check(t, err)
-	neutron, err := quotas.GetDetail(t.Context(), c.network, c.project).Extract()
-	check(t, err)
-	cinder, err := quotasets.GetUsage(t.Context(), c.volume, c.project).Extract()
-	check(t, err)
+	_, noGroups := groups.List(c.network, groups.ListOpts{}).AllPages(ctx)
+	nova, noNova := limits.Get(ctx, c.compute, limits.GetOpts{}).Extract()
+	neutron, noNeutron := quotas.GetDetail(ctx, c.network, c.project).Extract()
+	cinder, noCinder := quotasets.GetUsage(ctx, c.volume, c.project).Extract()
+	if err := errors.Join(noGroups, noNova, noNeutron, noCinder); err != nil {
+		return nil, err
+	}
 	return map[string]int{
 		"instances": nova.Absolute.TotalInstancesUsed, "cores": nova.Absolute.TotalCoresUsed, "memory": nova.Absolute.TotalRAMUsed,
 		"server groups": nova.Absolute.TotalServerGroupsUsed,
 		"networks":      neutron.Network.Used, "subnets": neutron.Subnet.Used, "ports": neutron.Port.Used, "routers": neutron.Router.Used,
 		"floating IPs": neutron.FloatingIP.Used, "security groups": neutron.SecurityGroup.Used, "rules": neutron.SecurityGroupRule.Used,
 		"volumes": cinder.Volumes.InUse, "gigabytes": cinder.Gigabytes.InUse, "snapshots": cinder.Snapshots.InUse,
-	}
+	}, nil
 }
 
 // unchanged waits until the project uses of its quotas what it has used before.
 func (c *cloud) unchanged(t *testing.T, before map[string]int) {
 	t.Helper()
-	check(t, harness.AwaitEvery(t.Context(), time.Second, time.Minute, func(context.Context) error {
-		if diff := cmp.Diff(before, c.usage(t)); diff != "" {
+	check(t, harness.AwaitEvery(t.Context(), time.Second, time.Minute, func(ctx context.Context) error {
+		now, err := c.usage(ctx)
+		if err != nil {
+			return err
+		}
+		if diff := cmp.Diff(before, now); diff != "" {
 			return fmt.Errorf("of the quotas is used (-before +now):\n%s", diff)
 		}
 		return nil

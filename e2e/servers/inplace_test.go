@@ -97,7 +97,11 @@ func (s *scene) boots(ctx context.Context, t *testing.T, pool *v1alpha1.NodePool
 		return fmt.Errorf("%v is being made anew", busy)
 	}
 	for _, node := range nodes {
-		if server := s.cloud.server(t, serverOf(node)); server.Image["id"] != image || server.Status != "ACTIVE" {
+		server, err := s.cloud.find(ctx, serverOf(node))
+		if err != nil {
+			return err
+		}
+		if server.Image["id"] != image || server.Status != "ACTIVE" {
 			return fmt.Errorf("the server %s is %s with the image %v", server.ID, server.Status, server.Image["id"])
 		}
 	}

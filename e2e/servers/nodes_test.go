@@ -26,7 +26,8 @@ import (
 // control plane, and does to them what happens to nodes.
 func TestServersJoin(t *testing.T) {
 	s := newScene(t)
-	before := s.cloud.usage(t)
+	before, err := s.cloud.usage(t.Context())
+	check(t, err)
 	// Without KVM a machine takes minutes to boot: meanwhile the rest is done.
 	vm := s.pool(t, "vm", 1, func(spec *v1alpha1.NodePoolSpec) {
 		spec.Image, spec.DiskGiB = s.cloud.imageID(t, environment(t, "MARINA_OPENSTACK_VM")), new(int64(20))
