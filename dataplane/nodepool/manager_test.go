@@ -39,9 +39,23 @@ func TestManager(t *testing.T) {
 			t.Fatalf("%s: %d Machines, %+v", what, len(w.machines()), w.pool.Status)
 		}
 	}
+	// heard waits until the manager has an object as it was last written. What it is told of
+	// one kind says nothing of another.
+	heard := func(object client.Object) {
+		t.Helper()
+		now := object.DeepCopyObject().(client.Object)
+		if err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+			err := mgr.GetClient().Get(ctx, client.ObjectKeyFromObject(object), now)
+			return err == nil && now.GetResourceVersion() == object.GetResourceVersion(), client.IgnoreNotFound(err)
+		}); err != nil {
+			t.Fatalf("the manager has not heard of %T %s: %v", object, object.GetName(), err)
+		}
+	}
 	w.setNetwork("Unknown", "Creating", "it is being made")
+	heard(w.network)
 	w.infra.Spec.Flavors = []string{"b3-16"}
 	w.must(management.Client.Update(t.Context(), w.infra))
+	heard(w.infra)
 	w.create(w.pool)
 	await("the Infrastructure does not offer the flavor", v1alpha1.PoolError, 0)
 	w.infra.Spec.Flavors = []string{"b3-8"}
@@ -58,13 +72,7 @@ func TestManager(t *testing.T) {
 	// Another pool has no room until this one has none.
 	w.network.Spec.PodCIDR = "10.244.0.0/22"
 	w.must(management.Client.Update(t.Context(), w.network))
-	if err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
-		heard := &v1alpha1.ClusterNetwork{}
-		err := mgr.GetClient().Get(ctx, client.ObjectKeyFromObject(w.network), heard)
-		return heard.Spec.PodCIDR == w.network.Spec.PodCIDR, err
-	}); err != nil {
-		t.Fatalf("the manager has not heard of the smaller network: %v", err)
-	}
+	heard(w.network)
 	other := &v1alpha1.NodePool{ObjectMeta: metav1.ObjectMeta{Namespace: w.pool.Namespace, Name: "zzz"}}
 	other.Spec = v1alpha1.NodePoolSpec{ClusterRef: w.pool.Spec.ClusterRef, Flavor: "b3-8", Replicas: new(int32(2))}
 	this := w.pool
