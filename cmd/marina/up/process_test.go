@@ -3,6 +3,7 @@ package up
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -75,13 +76,16 @@ func read(t *testing.T, path string) string {
 // ready waits until Marina says that it is.
 func (m *marina) ready(t *testing.T) {
 	t.Helper()
-	await(t, "starting marina up", func(context.Context) (bool, error) {
+	await(t, "starting marina up", func(context.Context) error {
 		select {
 		case <-m.exited:
-			return false, fmt.Errorf("it has ended: %s", read(t, m.log))
+			t.Fatalf("marina up has ended: %s", read(t, m.log))
 		default:
-			return strings.Contains(read(t, m.out), "Marina is ready"), nil
 		}
+		if out := read(t, m.out); !strings.Contains(out, "Marina is ready") {
+			return fmt.Errorf("it says %q", out)
+		}
+		return nil
 	})
 }
 
@@ -93,12 +97,12 @@ func (m *marina) end(t *testing.T, signal syscall.Signal) int {
 			t.Fatal(err)
 		}
 	}
-	await(t, "waiting for the end of marina up", func(context.Context) (bool, error) {
+	await(t, "waiting for the end of marina up", func(context.Context) error {
 		select {
 		case <-m.exited:
-			return true, nil
+			return nil
 		default:
-			return false, nil
+			return errors.New("it runs")
 		}
 	})
 	return m.cmd.ProcessState.ExitCode()
@@ -132,12 +136,15 @@ func awaitMembers(t *testing.T, o Options) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	await(t, "waiting for the EtcdCluster", func(ctx context.Context) (bool, error) {
+	await(t, "waiting for the EtcdCluster", func(ctx context.Context) error {
 		etcd := &v1alpha1.EtcdCluster{}
 		if err := c.Get(ctx, client.ObjectKey{Name: "default"}, etcd); err != nil {
-			return false, err
+			return err
 		}
-		return reconcile.IsTrue(etcd.Status.Conditions, v1alpha1.ConditionAvailable), nil
+		if !reconcile.IsTrue(etcd.Status.Conditions, v1alpha1.ConditionAvailable) {
+			return fmt.Errorf("its conditions are %+v", etcd.Status.Conditions)
+		}
+		return nil
 	})
 }
 
@@ -181,9 +188,11 @@ func TestCommand(t *testing.T) {
 		second := launch(t, o)
 		second.ready(t)
 		awaitMembers(t, o)
-		await(t, "collecting what belongs to no control plane", func(context.Context) (bool, error) {
-			_, err := os.Stat(orphan)
-			return os.IsNotExist(err), nil
+		await(t, "collecting what belongs to no control plane", func(context.Context) error {
+			if _, err := os.Stat(orphan); !os.IsNotExist(err) {
+				return errors.Join(fmt.Errorf("%s is still there", orphan), err)
+			}
+			return nil
 		})
 		if _, err := os.Stat(somebodys); err != nil {
 			t.Errorf("what Marina has not made: %v", err)

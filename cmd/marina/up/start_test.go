@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -60,11 +61,16 @@ func mustStop(t *testing.T, running *Running) {
 	}
 }
 
-// await fails the test unless the condition comes true.
-func await(t *testing.T, what string, condition func(context.Context) (bool, error)) {
+// await fails the test unless check succeeds in the end. An error is no end: a request may
+// meet a server that is just reading a new certificate.
+func await(t *testing.T, what string, check func(context.Context) error) {
 	t.Helper()
-	if err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, 2*time.Minute, true, condition); err != nil {
-		t.Fatalf("%s: %v", what, err)
+	var last error
+	if err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
+		last = check(ctx)
+		return last == nil, nil
+	}); err != nil {
+		t.Fatalf("%s: %v: %v", what, err, last)
 	}
 }
 
@@ -181,9 +187,12 @@ func deletion(t *testing.T, c client.Client) {
 		}
 	}
 	for _, object := range []client.Object{owned, inside, namespace} {
-		await(t, "deleting "+object.GetName(), func(ctx context.Context) (bool, error) {
+		await(t, "deleting "+object.GetName(), func(ctx context.Context) error {
 			err := c.Get(ctx, client.ObjectKeyFromObject(object), object)
-			return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
+			if err == nil {
+				return errors.New("it is still there")
+			}
+			return client.IgnoreNotFound(err)
 		})
 	}
 }
@@ -255,9 +264,12 @@ func renewal(t *testing.T, running *Running) {
 	if err := m.renew(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "serving the new certificate", func(ctx context.Context) (bool, error) {
+	await(t, "serving the new certificate", func(ctx context.Context) error {
 		now, err := served(ctx)
-		return now != before, err
+		if err == nil && now == before {
+			err = errors.New("it is still the old one")
+		}
+		return err
 	})
 	if diff := cmp.Diff(pids, processes(t, running.options.DataDir)); diff != "" {
 		t.Errorf("processes changed:\n%s", diff)
