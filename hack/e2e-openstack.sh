@@ -13,7 +13,8 @@ parts=${PARTS:-contract controllers servers}
 minor=1.37
 logs=${XDG_CACHE_HOME:-$HOME/.cache}/marina/openstack/failed-logs.tar.gz
 
-undo=openstack-down
+state=${OPENSTACK_STATE:-/var/lib/marina-openstack}
+undo=openstack-down made=openstack${state//\//-}
 # shellcheck source=hack/suite.sh
 source hack/suite.sh
 

@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 config=${CONFIG:-single}
 
-undo=kind-down
+undo=kind-down made=kind-${KIND_CLUSTER:-marina}
 # shellcheck source=hack/suite.sh
 source hack/suite.sh
 
