@@ -107,7 +107,8 @@ start() {
 # hint COMMAND WORDS is a line that says what a command is for.
 hint() { printf '  %-46s %s\n' "$1" "$2"; }
 
-answers() { "$marina" cluster list; }
+# answers tells whether clusters can be created: the API serves before the defaults are there.
+answers() { grep -q "Marina is ready" "$up_log" && "$marina" cluster list; }
 
 stop() {
 	if alive "$up_pid" marina; then

@@ -108,7 +108,7 @@ func (r *Reconciler) checkSpec(ctx context.Context, s *scope) error {
 			return err
 		}
 	}
-	err = r.Client.Get(ctx, client.ObjectKey{Name: spec.Version}, &v1alpha1.KubernetesRelease{})
+	err = r.lookUp(ctx, spec.Version, &v1alpha1.KubernetesRelease{})
 	switch {
 	case apierrors.IsNotFound(err) && (status.Version == spec.Version || !begins):
 		// What runs goes on, and may be upgraded to one that there is.
@@ -119,7 +119,7 @@ func (r *Reconciler) checkSpec(ctx context.Context, s *scope) error {
 		return err
 	}
 	class := &v1alpha1.HostingClass{}
-	err = r.Client.Get(ctx, client.ObjectKey{Name: spec.HostingClassRef.Name}, class)
+	err = r.lookUp(ctx, spec.HostingClassRef.Name, class)
 	if apierrors.IsNotFound(err) {
 		return reconcile.UserError("HostingClassNotFound",
 			"HostingClass %s does not exist: create it, or create the cluster with one of 'kubectl get hostingclasses'", spec.HostingClassRef.Name)
@@ -129,6 +129,16 @@ func (r *Reconciler) checkSpec(ctx context.Context, s *scope) error {
 	}
 	s.class = class
 	return r.checkInfrastructure(ctx, s.cluster, begins)
+}
+
+// lookUp finds what a spec names. Who makes that and then the Cluster is not refused because the
+// cache hears of them in another order.
+func (r *Reconciler) lookUp(ctx context.Context, name string, object client.Object) error {
+	err := r.Client.Get(ctx, client.ObjectKey{Name: name}, object)
+	if apierrors.IsNotFound(err) {
+		err = r.Live.Get(ctx, client.ObjectKey{Name: name}, object)
+	}
+	return err
 }
 
 // operate decides which Operation runs and writes down how far it is, before anything
