@@ -252,9 +252,9 @@ func TestRule04AnUpgradeWaitsForPoolsByName(t *testing.T) {
 		busy    bool
 	}{
 		"a node is away while others are replaced": {2, "NodesNotReady", true},
-		"a node is away":                           {3, "NodesNotReady", false},
-		"the replacement has stopped":              {2, "ReplacementStopped", false},
-		"its spec is refused":                      {2, "FlavorNotOffered", false},
+		"a node is away":              {3, "NodesNotReady", false},
+		"the replacement has stopped": {2, "ReplacementStopped", false},
+		"its spec is refused":         {2, "FlavorNotOffered", false},
 	} {
 		p := pool(v1alpha1.PoolDegraded)
 		p.Status.Nodes, p.Status.UpdatedReplicas = []string{"a", "b", "c"}, tc.updated
