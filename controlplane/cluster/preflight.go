@@ -107,11 +107,11 @@ func poolBusy(pools []v1alpha1.NodePool) error {
 }
 
 // replaces reports whether nodes of a pool are being replaced while it lacks one, which is what its
-// phase tells then. One whose replacement has stopped holds nothing up.
+// phase tells then. One that waits for a person, as its replacement has stopped or finds no room,
+// holds nothing up.
 func replaces(p v1alpha1.NodePool) bool {
 	ready := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionReady)
-	return p.Status.Phase == v1alpha1.PoolDegraded && int(p.Status.UpdatedReplicas) < len(p.Status.Nodes) &&
-		ready != nil && ready.Reason == v1alpha1.ReasonNodesNotReady
+	return p.Status.Phase == v1alpha1.PoolDegraded && ready != nil && ready.Reason == v1alpha1.ReasonReplacing
 }
 
 // checkEtcd waits until every member of the tenant's etcd is well: with one less, the next

@@ -69,6 +69,13 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 	return r.checkCloud(ctx, s)
 }
 
+// makesNode reports whether a node is to be made, of whatever kind.
+func (s *scope) makesNode() bool {
+	w := s.wish()
+	w.held = false
+	return plan(w, s.machines).create > 0
+}
+
 // needsNode reports whether a node is to be made, or none has been made yet of the template.
 func (s *scope) needsNode() bool {
 	w := s.wish()

@@ -54,7 +54,8 @@ func rests(cluster *v1alpha1.Cluster) bool {
 		return c != nil && c.Status == metav1.ConditionFalse && c.Reason == reason
 	}
 	return cluster.Status.Phase == v1alpha1.ClusterDegraded &&
-		(because(v1alpha1.ConditionSpecAccepted, v1alpha1.ReasonRolloutStuck) || because(v1alpha1.ConditionUpToDate, v1alpha1.ReasonPaused))
+		(because(v1alpha1.ConditionSpecAccepted, v1alpha1.ReasonRolloutStuck) || // which something else may be the reason of, too
+			because(v1alpha1.ConditionUpToDate, v1alpha1.ReasonRolloutStuck) || because(v1alpha1.ConditionUpToDate, v1alpha1.ReasonPaused))
 }
 
 // changesNodes reports whether there is anything to be done to the nodes, and they need not stay.

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/marina-dev/marina/pkg/api/v1alpha1"
 )
@@ -165,4 +166,45 @@ func TestRule20TheNumberIsFreeWhenAnUpgradeInPlaceHasStopped(t *testing.T) {
 	w.has("00001", "00002", "00003", "00004", "00005")
 	w.is(v1alpha1.PoolActive, "5 of 5")
 	w.releases(patched)
+}
+
+// The last one that served is replaced by one of its kind, too, when somebody deletes its server.
+func TestTheOnlyNodeIsMadeAgainWhereAReplacementIsGivenUp(t *testing.T) {
+	w := newGivenUp(t, 1, asIs)
+	w.deleteServer("shop-web-00001")
+	w.settle()
+	w.wantKinds(earlier+" 1 of 1", patched+" 0 of 1")
+}
+
+// Nodes of the former kind need room as any other.
+func TestMoreOfTheFormerKindNeedRoom(t *testing.T) {
+	w := newGivenUp(t, 3, asIs)
+	w.network.Spec.PodCIDR = "10.244.0.0/21"
+	w.must(management.Client.Update(t.Context(), w.network))
+	w.change(func(s *v1alpha1.NodePoolSpec) { s.Replicas = new(int32(15)) })
+	w.mustPass()
+	w.says("SpecAccepted", "False", "PodCIDRTooSmall", "room for 8 nodes")
+	w.wantKinds(earlier+" 3 of 3", patched+" 0 of 2")
+}
+
+// What is made is of a kind that is Ready, before a newer one that came and is not any more.
+func TestTheFormerKindIsOneThatIsReady(t *testing.T) {
+	at := func(minute int) metav1.Time { return metav1.NewTime(noon.Add(time.Duration(minute) * time.Minute)) }
+	machine := func(name, release string, made int) v1alpha1.Machine {
+		came := at(made)
+		m := v1alpha1.Machine{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name), CreationTimestamp: came}}
+		m.Spec.Template.Release = release
+		m.Status = v1alpha1.MachineStatus{ReadySince: &came, Node: &v1alpha1.MachineNode{UID: "1", Ready: true}}
+		return m
+	}
+	oldest, newer, vain := machine("oldest", "1", 1), machine("newer", "2", 2), machine("vain", "3", 3)
+	vain.Status = v1alpha1.MachineStatus{Failures: tries}
+	w := wish{spec: v1alpha1.NodePoolSpec{Replicas: new(int32(2))}, template: v1alpha1.MachineTemplate{Release: "3"}}
+	if f := w.former([]v1alpha1.Machine{oldest, newer, vain}); f == nil || f.Release != "2" {
+		t.Errorf("with two that are Ready: %+v, want the newer one's", f)
+	}
+	newer.Status.Node.Ready = false
+	if f := w.former([]v1alpha1.Machine{oldest, newer, vain}); f == nil || f.Release != "1" {
+		t.Errorf("with a newer one that is not Ready: %+v, want that of the one that is", f)
+	}
 }

@@ -59,6 +59,11 @@ type diagnosis struct {
 	again time.Duration
 }
 
+// ofAPerson reports whether nothing is healed before somebody sees to it.
+func (d diagnosis) ofAPerson() bool {
+	return slices.Contains([]string{"AutoHealDisabled", "AllNodesNotReady", "HealingStopped", "TooManyUnhealthy"}, d.reason)
+}
+
 // diagnose finds the node to be healed, at most one. That is the one which has not been Ready
 // for longest, from when its last transition was seen, or from when the control plane came back,
 // without which no node can tell how it is, or the first of all nodes did. Nothing is healed

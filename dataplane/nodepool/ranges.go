@@ -23,7 +23,7 @@ const reserved = 2 + 1 + 3
 // younger one has, and only matters where that is to have others.
 func (r *Reconciler) checkRanges(ctx context.Context, s *scope) error {
 	mine := most(s.pool.Spec)
-	if mine <= len(s.machines) || !s.needsNode() {
+	if mine <= len(s.machines) || !s.needsNode() && !s.makesNode() {
 		return nil // they have theirs
 	}
 	siblings, err := r.poolsOf(ctx, s.pool.Namespace, s.pool.Spec.ClusterRef.Name)

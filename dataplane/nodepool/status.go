@@ -196,7 +196,10 @@ func (s *scope) ready(f facts, problem error) error {
 		if f.Stopped {
 			return reconcile.UserError("ReplacementStopped", "%s", message)
 		}
-		return reconcile.UserError(v1alpha1.ReasonNodesNotReady, "%s", message)
+		if f.Lost && f.Old > 0 && f.Failing == 0 && !f.Blocked && !s.diagnosis.ofAPerson() {
+			return reconcile.UserError(v1alpha1.ReasonReplacing, "%s", message)
+		}
+		return reconcile.UserError("NodesNotReady", "%s", message)
 	case v1alpha1.PoolDeleting:
 		return reconcile.Wait("Deleting", "%s", message)
 	}
@@ -206,7 +209,7 @@ func (s *scope) ready(f facts, problem error) error {
 	case s.blocked != nil && f.Ready < f.Wanted, s.pool.Status.Phase == v1alpha1.PoolPending:
 		return s.blocked
 	case f.Ready < f.Wanted:
-		return cmp.Or(s.waits(f), reconcile.Wait(v1alpha1.ReasonNodesNotReady, "%s", message))
+		return cmp.Or(s.waits(f), reconcile.Wait("NodesNotReady", "%s", message))
 	}
 	return nil
 }

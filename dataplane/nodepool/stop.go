@@ -1,6 +1,7 @@
 package nodepool
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,24 +47,32 @@ func (w wish) isGivenUp(machines []v1alpha1.Machine) bool {
 	})
 }
 
-// former is what the newest of the nodes was made by that serve on while their replacement has been
-// given up; nil if it has not, or there are none. A server that is made anew in place is of neither
-// kind.
+// former is what the nodes were made by that serve on while their replacement has been given up; nil
+// if it has not, or there are none. Of several kinds it is the newest of which a node is Ready, or
+// else there. A server that is made anew in place is of neither kind.
 func (w wish) former(machines []v1alpha1.Machine) *v1alpha1.MachineTemplate {
 	if !w.isGivenUp(machines) {
 		return nil
 	}
-	var newest *v1alpha1.Machine
-	for i, m := range machines {
-		serves := m.DeletionTimestamp == nil && m.Status.ReadySince != nil && !serverGone(m) && !m.Rebuilding() && !slices.Contains(w.outdated, m.Name)
-		if serves && !w.isCurrent(m) && (newest == nil || newest.CreationTimestamp.Before(&m.CreationTimestamp)) {
-			newest = &machines[i]
-		}
-	}
-	if newest == nil {
+	served := slices.DeleteFunc(slices.Clone(machines), func(m v1alpha1.Machine) bool {
+		return m.DeletionTimestamp != nil || m.Status.ReadySince == nil || m.Rebuilding() || slices.Contains(w.outdated, m.Name) || w.isCurrent(m)
+	})
+	if len(served) == 0 {
 		return nil
 	}
-	return &newest.Spec.Template
+	rank := func(m v1alpha1.Machine) int {
+		switch {
+		case serverGone(m):
+			return 0
+		case !isReady(m):
+			return 1
+		}
+		return 2
+	}
+	best := slices.MaxFunc(served, func(a, b v1alpha1.Machine) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+	})
+	return &best.Spec.Template
 }
 
 // staying are the Machines of a pool but those that came to nothing in a replacement that has been

@@ -2,7 +2,6 @@ package up
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,12 +94,14 @@ func awaitPolicies(ctx context.Context, c client.Client) error {
 			Spec:       v1alpha1.ClusterSpec{Version: "0.0.0-1"},
 		}
 		switch err := c.Create(ctx, never, client.DryRunAll); {
-		case apierrors.IsInvalid(err) && strings.Contains(err.Error(), "is not offered"):
-			return nil
-		case err == nil, apierrors.IsInvalid(err), apierrors.IsForbidden(err):
-			return fmt.Errorf("%w: a cluster of a release that there is not: %w", errNotJudged, cmp.Or(err, errors.New("it may be created")))
-		default:
+		case err == nil:
+			return fmt.Errorf("%w: a cluster of a release that there is not may be created", errNotJudged)
+		case !apierrors.IsInvalid(err) && !apierrors.IsForbidden(err):
 			return err
+		case strings.Contains(err.Error(), "offered-releases.marina.dev") && !strings.Contains(err.Error(), "is not offered"):
+			return fmt.Errorf("%w: %w", errNotJudged, err) // it has not read what is offered
+		default:
+			return nil // by a policy of somebody else's, too, which is read with ours
 		}
 	})
 }

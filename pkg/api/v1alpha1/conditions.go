@@ -61,9 +61,9 @@ const (
 	// ReasonPaused is that of an UpToDate which is False because the change of version has been
 	// stopped.
 	ReasonPaused = "Paused"
-	// ReasonNodesNotReady is that of a Ready of a NodePool whose nodes are not, while nothing else
-	// is wrong with it.
-	ReasonNodesNotReady = "NodesNotReady"
+	// ReasonReplacing is that of a Ready of a NodePool that is Degraded, as a node is away, and
+	// whose nodes are being replaced all the same.
+	ReasonReplacing = "Replacing"
 	// ReasonNodePoolBusy is that of a SpecAccepted of a Cluster which is Unknown because its
 	// upgrade begins when its NodePools have ended what they have begun.
 	ReasonNodePoolBusy = "NodePoolBusy"

@@ -48,7 +48,7 @@ func checkUpgrade(ctx context.Context, c client.Reader, cluster *v1alpha1.Cluste
 	if err != nil {
 		return err
 	}
-	if slices.Contains(all, wanted) {
+	if slices.Contains(all, wanted) && cluster.Spec.InfrastructureRef != nil {
 		return failure.New(list+"; or have it added to spec.releases of the infrastructure",
 			"cluster %q: infrastructure %q does not offer %s", cluster.Name, cluster.Spec.InfrastructureRef.Name, to)
 	}
